@@ -1,0 +1,67 @@
+# One entry for everything. `make demo` and `make test` need only python3 (3.11 to 3.13, with venv), git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+STAMP := $(VENV)/.installed
+WEB := src/reelwright/web/static/dist/.built
+
+# A service starts five processes, and the tests start many services: what Python has compiled is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test check bench peers docs screens shape lock install clean
+install: $(STAMP) $(WEB)
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed; found $$($(PYTHON) -V). Set PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python's venv module is missing: sudo apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(STAMP): $(BIN)/uv requirements/dev.lock pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+$(WEB): $(STAMP) frontend/package-lock.json $(shell find frontend -path frontend/node_modules -prune -o -type f -print 2>/dev/null)
+	$(BIN)/python frontend/build.py
+	@touch $@
+
+lock: $(BIN)/uv
+	for group in base dev docs node peers; do \
+	  case $$group in base) from=pyproject.toml;; dev) from="--all-extras --group dev pyproject.toml";; \
+	    peers) from="--all-extras --group dev --group peers pyproject.toml";; docs) from="--group docs pyproject.toml";; node) from="--group node";; esac; \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	    $$from -o requirements/$$group.lock; \
+	done
+
+demo: install
+	@$(BIN)/reelwright demo --data .demo --port $(PORT) $(if $(LIBRARY),--library $(LIBRARY))
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd frontend && ../$(BIN)/python build.py --check
+
+screens: install
+	$(BIN)/python -m tests.browser.screens screens
+
+bench: install
+	$(BIN)/reelwright bench $(SYSTEM)
+
+peers: install
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/peers.lock
+
+docs: install
+	$(BIN)/python -m reelwright.app.reference docs/reference
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/docs.lock
+	$(BIN)/zensical build --config-file mkdocs.yml
+
+clean:
+	rm -rf $(VENV) frontend/node_modules src/reelwright/web/static/dist .demo

@@ -1,0 +1,71 @@
+import { call, caller } from '../api.ts';
+import { watchingProfile } from '../preferences.ts';
+import { newId } from './id.ts';
+import { EventQueue, type Store, type Verdict, type ViewerEvent } from './queue.ts';
+import { DeviceStore, MemoryStore } from './store.ts';
+
+const PATH = '/api/v1/events';
+
+export type Happening = Omit<ViewerEvent, 'id' | 'at_ms'>;
+
+let queue: Promise<EventQueue> | null = null;
+
+/** The page's queue of events. */
+export function events(): Promise<EventQueue> {
+  queue ??= openStore().then((store) => {
+    const made = new EventQueue(store, send, profile);
+    window.addEventListener('online', () => made.hurry());
+    return made;
+  });
+  return queue;
+}
+
+/** Send what waits on the device. */
+export async function tellWaiting(): Promise<void> {
+  if (watchingProfile()) await (await events()).flush();
+}
+
+/** Report that something happened now. */
+export async function report(happening: Happening, soonMs?: number): Promise<void> {
+  const event = stamped(happening);
+  await (await events()).add(event, soonMs);
+}
+
+/**
+ * Report while the page goes away: at once, by a request that outlives it, and also through the queue, in case that
+ * request is lost; the service knows an id that it has seen.
+ */
+export function reportLeaving(happening: Happening): void {
+  const event = stamped(happening);
+  void events().then((made) => made.add(event));
+  void call('POST', PATH, { events: [event] }, { keepalive: true }).catch(() => undefined);
+}
+
+function stamped(happening: Happening): ViewerEvent {
+  const at_ms = Date.now();
+  return { id: newId(at_ms), at_ms, ...happening };
+}
+
+async function openStore(): Promise<Store> {
+  try {
+    return await DeviceStore.open();
+  } catch {
+    return new MemoryStore();
+  }
+}
+
+async function send(batch: ViewerEvent[]): Promise<Verdict[]> {
+  const answer = await call<{ verdicts: Verdict[] }>('POST', PATH, { events: batch });
+  for (const verdict of answer.verdicts) {
+    if (verdict.status === 'failed') console.warn(`event ${verdict.id} was refused: ${verdict.reason ?? ''}`);
+  }
+  return answer.verdicts;
+}
+
+async function profile(): Promise<string | null> {
+  try {
+    return (await caller()).profile_id;
+  } catch {
+    return watchingProfile() || null;
+  }
+}

@@ -1,0 +1,14 @@
+import './styles/app.css';
+import { load } from './elements.ts';
+import { startNavigation } from './navigation/spatial.ts';
+
+startNavigation();
+load(document);
+
+// What was watched without a network, or as the last page went away, is told now.
+addEventListener('load', () => setTimeout(() => void import('./events/report.ts').then(({ tellWaiting }) => tellWaiting()), 1000));
+
+// Where the browser allows it: over TLS, and on this machine.
+if ('serviceWorker' in navigator) {
+  addEventListener('load', () => setTimeout(() => void navigator.serviceWorker.register('/sw.js').catch(() => undefined), 3000));
+}

@@ -1,0 +1,46 @@
+/** What the service says of a playback session; see `reelwright/playback/contract.py`. */
+
+export interface Device {
+  codecs: string[];
+  max_height: number;
+  mse: boolean;
+  name: string;
+}
+
+export interface ThumbnailOffer {
+  names: string[];
+  columns: number;
+  rows: number;
+  tile_width: number;
+  tile_height: number;
+  interval_s: number;
+}
+
+export interface NextPlayable {
+  playable_id: string;
+  name: string;
+  url: string;
+}
+
+export interface PlaybackSession {
+  id: string;
+  playable_id: string;
+  title_id: string;
+  name: string;
+  duration_s: number;
+  resume_s: number;
+  complete: boolean;
+  hls_url: string;
+  dash_url: string;
+  media_bases: string[];
+  expires_s: number;
+  heartbeat_s: number;
+  thumbnails: ThumbnailOffer | null;
+  next: NextPlayable | null;
+}
+
+export interface Heartbeat {
+  media_bases: string[];
+  expires_s: number;
+  complete: boolean;
+}

@@ -1,0 +1,119 @@
+import { report, reportLeaving, type Happening } from '../events/report.ts';
+import type { EventType } from '../events/queue.ts';
+import type { Engine } from './engine.ts';
+import type { Session } from './session.ts';
+
+/** Tells the service how playback went: start time, position, stalls, quality, errors. */
+export class QualityOfExperience {
+  private readonly video: HTMLVideoElement;
+  private readonly session: Session;
+  private readonly engine: Engine;
+  private readonly requestedAt: number;
+  private readonly ended = new AbortController();
+  private started = false;
+  private stallBegan: number | null = null;
+  private bitrateBps = 0;
+  private stopped = false;
+  /** Milliseconds from the request to the first frame; null until there is one. */
+  startMs: number | null = null;
+  stalls = 0;
+
+  constructor(video: HTMLVideoElement, session: Session, engine: Engine, requestedAt: number) {
+    this.video = video;
+    this.session = session;
+    this.engine = engine;
+    this.requestedAt = requestedAt;
+    const options = { signal: this.ended.signal };
+    const on = (name: string, act: () => void): void => video.addEventListener(name, act, options);
+    on('playing', () => this.plays());
+    on('waiting', () => this.waits());
+    on('timeupdate', () => this.moves());
+    on('seeked', () => this.seeked());
+    on('pause', () => this.tell('heartbeat'));
+    on('ended', () => this.stop());
+    engine.addEventListener('quality', () => this.qualityChanged(), options);
+    window.addEventListener('pagehide', () => this.leave(), options);
+    document.addEventListener('visibilitychange', () => this.hidden(), options);
+  }
+
+  /** Say where the viewer is. */
+  beat(): void {
+    if (this.started) this.tell('heartbeat');
+  }
+
+  /** Say that playback could not go on. */
+  failed(error: Error): void {
+    this.tell('error', { code: error.name, message: error.message.slice(0, 300) });
+  }
+
+  /** Playback is over. */
+  close(): void {
+    this.stop();
+    this.ended.abort();
+  }
+
+  private plays(): void {
+    if (!this.started) {
+      this.started = true;
+      this.startMs = Math.round(performance.now() - this.requestedAt);
+      this.tell('play', { start_ms: this.startMs, engine: this.engine.kind });
+    }
+    this.stopped = false;
+    this.endStall();
+  }
+
+  private waits(): void {
+    if (this.started && !this.video.seeking && !this.video.ended) this.stallBegan ??= performance.now();
+  }
+
+  private moves(): void {
+    if (this.video.readyState > 2 && !this.video.paused) this.endStall();
+  }
+
+  private endStall(): void {
+    if (this.stallBegan === null) return;
+    const ms = Math.round(performance.now() - this.stallBegan);
+    this.stallBegan = null;
+    if (ms < 50) return; // a seam between segments is none
+    this.stalls++;
+    this.tell('stall', { ms });
+  }
+
+  private seeked(): void {
+    this.stallBegan = null;
+    if (this.started) this.tell('seek');
+  }
+
+  private qualityChanged(): void {
+    const { height, bitrateBps } = this.engine.stats();
+    if (!this.started || bitrateBps === this.bitrateBps) return;
+    this.bitrateBps = bitrateBps;
+    this.tell('quality_change', { height, bitrate_bps: Math.round(bitrateBps) });
+  }
+
+  private hidden(): void {
+    if (document.visibilityState === 'hidden' && this.started && !this.stopped) reportLeaving(this.happening('heartbeat'));
+  }
+
+  private leave(): void {
+    if (!this.started || this.stopped) return;
+    this.stopped = true;
+    reportLeaving(this.happening('stop'));
+  }
+
+  private stop(): void {
+    if (!this.started || this.stopped) return;
+    this.stopped = true;
+    this.tell('stop');
+  }
+
+  private tell(type: EventType, data: Record<string, unknown> = {}): void {
+    void report(this.happening(type, data), type === 'heartbeat' || type === 'stop' ? 0 : undefined);
+  }
+
+  private happening(type: EventType, data: Record<string, unknown> = {}): Happening {
+    const { id, title_id, playable_id, duration_s } = this.session.now;
+    const position_s = Math.round(this.video.currentTime * 1000) / 1000;
+    return { type, ...(id ? { session_id: id } : {}), title_id, playable_id, position_s, data: { duration_s, ...data } };
+  }
+}

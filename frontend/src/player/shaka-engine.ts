@@ -1,0 +1,248 @@
+import type shaka from 'shaka-player/dist/shaka-player.hls-es2021.js';
+import type { Connection } from './connection.ts';
+import type { Choice, Decision, Engine, EngineStats, Quality } from './engine.ts';
+import { gather, remember, startEstimate } from './estimate.ts';
+import { Refused, type MediaNetwork } from './media-network.ts';
+import type { Session } from './session.ts';
+import { fetchWith, type Shaka } from './shaka-network.ts';
+
+const HLS = 'application/x-mpegurl';
+const STORED = 'application/x-offline-manifest';
+/** Of `shaka.util.Error.Code` and `Severity`. */
+const OPERATION_ABORTED = 7001;
+const RECOVERABLE = 1;
+const DECISIONS_KEPT = 500;
+const BUFFER_S = 60;
+/** At 400 ms a round trip, one request at a time leaves half the line idle. */
+const AHEAD = 2;
+/** With less in the buffer than this, the segment that is needed next has the line to itself. */
+const AHEAD_FROM_S = 1.5;
+
+/** shaka-player, with every byte fetched by our own MediaNetwork. */
+export class ShakaEngine extends EventTarget implements Engine {
+  readonly kind = 'shaka';
+  readonly decisions: Decision[] = [];
+  chosenQuality: string | null = null;
+  private readonly player: shaka.Player;
+  private readonly video: HTMLVideoElement;
+  private readonly session: Session;
+  private readonly connection: Connection;
+  private ahead = 0;
+
+  private constructor(shaka: Shaka, video: HTMLVideoElement, session: Session, network: MediaNetwork) {
+    super();
+    this.video = video;
+    this.session = session;
+    this.connection = network.connection;
+    this.player = new shaka.Player();
+    this.player.configure(configuration(session, this.failed));
+    fetchWith(shaka, network);
+    this.listen();
+  }
+
+  /** Make a player for `video`, of one of the builds of shaka-player. */
+  static async attach(
+    shaka: Shaka,
+    video: HTMLVideoElement,
+    session: Session,
+    network: MediaNetwork,
+  ): Promise<ShakaEngine> {
+    shaka.polyfill.installAll();
+    const engine = new ShakaEngine(shaka, video, session, network);
+    await engine.player.attach(video);
+    return engine;
+  }
+
+  async load(startS: number): Promise<void> {
+    const { stored } = this.session;
+    try {
+      await this.player.load(stored || this.manifest(), startS, stored ? STORED : HLS);
+    } catch (error) {
+      throw asError(error);
+    }
+  }
+
+  /** Load again from here on, as when more renditions have been published. */
+  async reload(): Promise<void> {
+    const url = this.manifest();
+    const ready = await this.player.preload(url, this.video.currentTime, HLS);
+    if (ready) await this.player.load(ready, this.video.currentTime);
+    else await this.player.load(url, this.video.currentTime, HLS);
+  }
+
+  /** Absolute, as shaka-player resolves what a playlist names against it. */
+  private manifest(): string {
+    return new URL(this.session.now.hls_url, location.href).href;
+  }
+
+  async destroy(): Promise<void> {
+    const { estimatedBandwidth } = this.player.getStats();
+    if (estimatedBandwidth > 0) remember(estimatedBandwidth);
+    this.connection.removeEventListener('change', this.troubled);
+    await this.player.destroy();
+  }
+
+  seekableEnd(): number {
+    return this.player.seekRange().end;
+  }
+
+  qualities(): Quality[] {
+    const byHeight = new Map<number, Quality>();
+    for (const track of this.player.getVideoTracks()) {
+      const height = track.height ?? 0;
+      const known = byHeight.get(height);
+      if (!known || known.bitrateBps < track.bandwidth) {
+        byHeight.set(height, { id: String(height), height, bitrateBps: track.bandwidth });
+      }
+    }
+    return [...byHeight.values()].sort((a, b) => b.height - a.height);
+  }
+
+  chooseQuality(id: string | null): void {
+    this.chosenQuality = id;
+    this.player.configure('abr.enabled', id === null);
+    if (id === null) return;
+    const tracks = this.player.getVideoTracks().filter((track) => String(track.height ?? 0) === id);
+    const best = tracks.sort((a, b) => b.bandwidth - a.bandwidth)[0];
+    if (best) this.player.selectVideoTrack(best, true, 2);
+  }
+
+  audios(): Choice[] {
+    return this.player.getAudioTracks().map((track) => ({
+      id: audioId(track),
+      label: track.label ?? track.language,
+      language: track.language,
+      active: track.active,
+    }));
+  }
+
+  chooseAudio(id: string): void {
+    const track = this.player.getAudioTracks().find((one) => audioId(one) === id);
+    if (track) this.player.selectAudioTrack(track);
+  }
+
+  texts(): Choice[] {
+    return this.player.getTextTracks().map((track) => ({
+      id: String(track.id),
+      label: track.label ?? track.language,
+      language: track.language,
+      active: track.active,
+    }));
+  }
+
+  chooseText(id: string | null): void {
+    const track = this.player.getTextTracks().find((one) => String(one.id) === id);
+    this.player.selectTextTrack(track ?? null);
+  }
+
+  stats(): EngineStats {
+    const found = this.player.getStats();
+    return {
+      bufferS: this.bufferS(),
+      estimateBps: found.estimatedBandwidth || 0,
+      bitrateBps: found.streamBandwidth || 0,
+      height: found.height || 0,
+      codecs: found.currentCodecs || '',
+      droppedFrames: found.droppedFrames || 0,
+      decodedFrames: found.decodedFrames || 0,
+    };
+  }
+
+  private bufferS(): number {
+    const at = this.video.currentTime;
+    const range = this.player.getBufferedInfo().total.find((one) => one.start <= at + 0.1 && one.end >= at);
+    return range ? range.end - at : 0;
+  }
+
+  private listen(): void {
+    for (const name of ['waiting', 'seeking']) this.video.addEventListener(name, () => this.lookAhead(0));
+    for (const name of ['playing', 'timeupdate']) this.video.addEventListener(name, () => this.lookAhead());
+    this.connection.addEventListener('change', this.troubled);
+    const tell = (name: string) => (): void => void this.dispatchEvent(new Event(name));
+    const { player } = this;
+    player.addEventListener('adaptation', () => this.decided(true));
+    player.addEventListener('variantchanged', () => this.decided(false));
+    for (const name of ['trackschanged', 'textchanged', 'audiotrackschanged', 'loaded']) {
+      player.addEventListener(name, tell('tracks'));
+    }
+    player.addEventListener('error', (event) => this.failed((event as Event & { detail: shaka.util.Error }).detail));
+  }
+
+  private readonly troubled = (): void => {
+    if (this.connection.trouble !== 'none') this.lookAhead(0);
+  };
+
+  /** Fetch segments ahead of the one that is needed next, or none; left as it is while the buffer is neither. */
+  private lookAhead(wanted = this.bufferS() >= AHEAD_FROM_S && this.connection.trouble === 'none' ? AHEAD : this.ahead): void {
+    if (wanted === this.ahead) return;
+    this.ahead = wanted;
+    this.player.configure('streaming.segmentPrefetchLimit', wanted);
+  }
+
+  private decided(auto: boolean): void {
+    const track = this.player.getVariantTracks().find((one) => one.active);
+    if (track) {
+      const { estimatedBandwidth } = this.player.getStats();
+      this.decisions.push({
+        atMs: Date.now(),
+        positionS: this.video.currentTime,
+        height: track.height ?? 0,
+        bitrateBps: track.bandwidth,
+        estimateBps: estimatedBandwidth || 0,
+        bufferS: this.bufferS(),
+        auto,
+      });
+      if (this.decisions.length > DECISIONS_KEPT) this.decisions.shift();
+    }
+    this.dispatchEvent(new Event('quality'));
+  }
+
+  private readonly failed = (error: shaka.util.Error): void => {
+    if (error.code === OPERATION_ABORTED) return;
+    if (error.severity === RECOVERABLE) return;
+    this.dispatchEvent(new CustomEvent('failed', { detail: asError(error) }));
+  };
+}
+
+/** A word for a person, and the code for whoever helps them. */
+export function asError(error: unknown): Error {
+  const found = error as Partial<shaka.util.Error>;
+  const refused = (found?.data as unknown[] | undefined)?.find((one): one is Refused => one instanceof Refused);
+  if (refused) return refused;
+  if (typeof found?.code !== 'number') return error instanceof Error ? error : new Error(String(error));
+  return new Error(`code ${found.code}`);
+}
+
+function audioId(track: shaka.extern.AudioTrack): string {
+  return [track.language, track.label, track.roles.join('+'), track.channelsCount].join('|');
+}
+
+function configuration(session: Session, failed: (error: shaka.util.Error) => void): object {
+  const patient = { maxAttempts: 1, timeout: 0, stallTimeout: 0, connectionTimeout: 0 };
+  return {
+    manifest: { retryParameters: patient },
+    streaming: {
+      retryParameters: patient,
+      failureCallback: failed,
+      loadTimeout: 1e9, // the network waits as long as it takes
+      lowLatencyMode: false,
+      bufferingGoal: BUFFER_S, // a tunnel of a minute goes unnoticed
+      rebufferingGoal: 1,
+      bufferBehind: 30,
+      ignoreTextStreamFailures: true,
+      segmentPrefetchLimit: 0, // until there is a picture, its segment has the line to itself
+    },
+    abr: {
+      defaultBandwidthEstimate: startEstimate(gather(), Date.now()),
+      useNetworkInformation: false, // it knows only a bound, which the estimate has in it already
+      switchInterval: 4,
+      restrictToScreenSize: true,
+    },
+    cmcd: {
+      enabled: !session.stored,
+      useHeaders: false, // a query needs no preflight, which costs a round trip a segment
+      sessionId: session.now.id,
+      contentId: session.now.playable_id,
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { newId } from '../src/events/id.ts';
+import { BATCH, EventQueue, type Verdict, type ViewerEvent } from '../src/events/queue.ts';
+import { MemoryStore } from '../src/events/store.ts';
+
+const stored = (events: ViewerEvent[]): Verdict[] => events.map(({ id }) => ({ id, status: 'stored' }));
+
+function happened(at_ms: number, more: Partial<ViewerEvent> = {}): ViewerEvent {
+  return { id: newId(at_ms), type: 'heartbeat', at_ms, playable_id: 'p', position_s: at_ms / 1000, ...more };
+}
+
+describe('EventQueue', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('forgets an event only once the service has judged it', async () => {
+    const store = new MemoryStore();
+    let online = false;
+    const queue = new EventQueue(store, (events) => (online ? Promise.resolve(stored(events)) : Promise.reject(new TypeError())), () => Promise.resolve('me'));
+    await queue.add(happened(1));
+    await queue.flush();
+    expect(await store.count()).toBe(1);
+    online = true;
+    await queue.flush();
+    expect(await store.count()).toBe(0);
+  });
+
+  it('sends the same id again after a lost answer, so that the service can tell', async () => {
+    const sent: string[][] = [];
+    const queue = new EventQueue(new MemoryStore(), (events) => {
+      sent.push(events.map((one) => one.id));
+      return sent.length === 1 ? Promise.reject(new TypeError('answer lost')) : Promise.resolve(stored(events));
+    }, () => Promise.resolve('me'));
+    await queue.add(happened(1));
+    await queue.flush();
+    await queue.flush();
+    expect(sent[1]).toEqual(sent[0]);
+  });
+
+  it('keeps what the service did not judge, and drops what it refused', async () => {
+    const store = new MemoryStore();
+    const [good, bad, unjudged] = [happened(1), happened(2), happened(3)];
+    let answers = 0;
+    const queue = new EventQueue(store, () => {
+      if (answers++ > 0) return Promise.reject(new TypeError());
+      return Promise.resolve([{ id: good.id, status: 'stored' }, { id: bad.id, status: 'failed', reason: 'odd' }]);
+    }, () => Promise.resolve('me'));
+    for (const one of [good, bad, unjudged]) await queue.add(one);
+    await queue.flush();
+    expect((await store.list('me', 10)).map(({ event }) => event.id)).toEqual([unjudged.id]);
+  });
+
+  it('sends in batches, oldest first', async () => {
+    const sizes: number[] = [];
+    const firsts: number[] = [];
+    const queue = new EventQueue(new MemoryStore(), (events) => {
+      sizes.push(events.length);
+      firsts.push(events[0]?.at_ms ?? -1);
+      return Promise.resolve(stored(events));
+    }, () => Promise.resolve('me'));
+    for (let at = 1; at <= BATCH + 20; at++) await queue.add(happened(at));
+    await queue.flush();
+    expect(sizes).toEqual([BATCH, 20]);
+    expect(firsts).toEqual([1, BATCH + 1]);
+  });
+
+  it('never sends one profile\'s events as another\'s', async () => {
+    const store = new MemoryStore();
+    let who = 'adult';
+    const sent: number[] = [];
+    const queue = new EventQueue(store, (events) => {
+      sent.push(...events.map((one) => one.at_ms));
+      return Promise.resolve(stored(events));
+    }, () => Promise.resolve(who));
+    await queue.add(happened(1));
+    who = 'child';
+    await queue.add(happened(2));
+    await queue.flush();
+    expect(sent).toEqual([2]);
+    expect((await store.list('adult', 10)).length).toBe(1);
+  });
+
+  it('tries again by itself, later and later', async () => {
+    const at: number[] = [];
+    const began = Date.now();
+    const queue = new EventQueue(new MemoryStore(), () => {
+      at.push(Date.now() - began);
+      return Promise.reject(new TypeError());
+    }, () => Promise.resolve('me'));
+    await queue.add(happened(1));
+    await vi.advanceTimersByTimeAsync(10 * 60_000);
+    const gaps = at.slice(1).map((time, index) => time - (at[index] ?? 0));
+    expect(gaps.length).toBeGreaterThan(8);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(61_000);
+    expect(gaps[4] ?? 0).toBeGreaterThan(gaps[0] ?? 0);
+  });
+
+  it('waits as long as a busy service asks for', async () => {
+    let calls = 0;
+    const queue = new EventQueue(new MemoryStore(), () => {
+      calls += 1;
+      return Promise.reject(Object.assign(new Error('busy'), { retryAfterMs: 30_000 }));
+    }, () => Promise.resolve('me'));
+    await queue.add(happened(1), 0);
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(calls).toBe(1);
+  });
+
+  it('knows the newest position that the service may not have', async () => {
+    const queue = new EventQueue(new MemoryStore(), () => Promise.reject(new TypeError()), () => Promise.resolve('me'));
+    await queue.add(happened(10_000));
+    await queue.add(happened(70_000));
+    await queue.add(happened(90_000, { playable_id: 'other' }));
+    expect(await queue.pendingPosition('p')).toBe(70);
+    expect(await queue.pendingPosition('unseen')).toBeNull();
+  });
+
+  it('reports nothing while nobody watches', async () => {
+    const store = new MemoryStore();
+    const queue = new EventQueue(store, (events) => Promise.resolve(stored(events)), () => Promise.resolve(null));
+    await queue.add(happened(1));
+    expect(await store.count()).toBe(0);
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { edgeOf, MediaUrls } from '../src/player/media-urls.ts';
+
+const A = 'http://edge-a.test/m/tokA/';
+const B = 'http://edge-b.test/cdn/m/tokB/';
+const OLD = 'http://edge-a.test/m/k1.100.1.sig/assets/01abc/seg1.m4s?CMCD=br%3D300';
+
+describe('MediaUrls', () => {
+  it('moves a segment to the newest signature of the best edge, and keeps its query', () => {
+    expect(new MediaUrls([A, B]).current(OLD)).toBe('http://edge-a.test/m/tokA/assets/01abc/seg1.m4s?CMCD=br%3D300');
+  });
+
+  it('follows a renewal', () => {
+    const urls = new MediaUrls([A]);
+    urls.renew(['http://edge-a.test/m/fresh/']);
+    expect(urls.current(OLD)).toContain('/m/fresh/assets/01abc/seg1.m4s');
+  });
+
+  it('keeps what it has when a renewal brings nothing', () => {
+    const urls = new MediaUrls([A]);
+    urls.renew([]);
+    expect(urls.current(OLD)).toContain('/m/tokA/');
+  });
+
+  it('avoids an edge that failed, and comes back to it later', () => {
+    let now = 0;
+    const urls = new MediaUrls([A, B], () => now);
+    urls.failed(urls.current(OLD));
+    expect(urls.current(OLD)).toContain('http://edge-b.test/cdn/m/tokB/assets/');
+    now = 29_999;
+    expect(urls.current(OLD)).toContain('edge-b');
+    now = 30_000;
+    expect(urls.current(OLD)).toContain('edge-a');
+  });
+
+  it('remembers an edge by its name, not by its signature', () => {
+    const urls = new MediaUrls([A, B]);
+    urls.failed(urls.current(OLD));
+    urls.renew([A.replace('tokA', 'tokA2'), B.replace('tokB', 'tokB2')]);
+    expect(urls.current(OLD)).toContain('/m/tokB2/');
+  });
+
+  it('takes the edge that failed longest ago when all have failed', () => {
+    let now = 0;
+    const urls = new MediaUrls([A, B], () => now);
+    urls.failed(A + 'assets/x/y');
+    now = 10;
+    urls.failed(B + 'assets/x/y');
+    expect(urls.current(OLD)).toContain('edge-a');
+    expect(urls.hasOther(urls.current(OLD))).toBe(false);
+  });
+
+  it('moves manifests to the session that replaced a forgotten one', () => {
+    const urls = new MediaUrls([A]);
+    const manifest = '/api/v1/playback/sessions/old/v540.m3u8?access=x';
+    expect(urls.current(manifest)).toBe(manifest);
+    urls.renew([A], 'new');
+    expect(urls.current(manifest)).toBe('/api/v1/playback/sessions/new/v540.m3u8?access=x');
+  });
+
+  it('leaves other addresses alone', () => {
+    const urls = new MediaUrls([A]);
+    expect(urls.current('/static/x.js')).toBe('/static/x.js');
+    expect(urls.current('http://other.test/m/only-two-parts')).toBe('http://other.test/m/only-two-parts');
+  });
+
+  it('names an edge by what stands before the signature', () => {
+    expect(edgeOf(A)).toBe('http://edge-a.test');
+    expect(edgeOf(OLD)).toBe('http://edge-a.test');
+    expect(edgeOf(B + 'assets/1/2')).toBe('http://edge-b.test/cdn');
+  });
+});

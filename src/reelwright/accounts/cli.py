@@ -1,0 +1,95 @@
+"""`reelwright accounts`: people, straight in the database, for who has the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from reelwright.accounts.contract import UserRole
+from reelwright.accounts.service import AccountsService
+from reelwright.accounts.settings import AccountsSettings
+from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import NotFound
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.settings import ServiceSettings, Source, database_url, keys_file
+
+app = typer.Typer(help="People: list, add, new password, set-up code.", no_args_is_help=True)
+console = Console()
+Data = Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")]
+Url = Annotated[str | None, typer.Option("--database", help="Database URL, unless the settings name it.")]
+
+
+@app.command("list")
+def list_people(data: Data = None, database: Url = None) -> None:
+    """List everybody who can sign in."""
+
+    async def work(service: AccountsService) -> None:
+        table = Table("name", "role", "", box=None)
+        for user in await service.list_users():
+            table.add_row(user.name, user.role, "shut out" if user.disabled else "")
+        console.print(table)
+
+    _run(work, data, database)
+
+
+@app.command()
+def create_user(
+    name: Annotated[str, typer.Argument(help="Name to sign in with.")],
+    role: Annotated[UserRole, typer.Option(help="viewer, editor or admin.")] = "viewer",
+    data: Data = None,
+    database: Url = None,
+) -> None:
+    """Add a person; asks for the password."""
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+    async def work(service: AccountsService) -> None:
+        await service.create_user(name=name, password=password, role=role)
+
+    _run(work, data, database)
+
+
+@app.command()
+def reset_password(
+    name: Annotated[str, typer.Argument(help="Name to sign in with.")], data: Data = None, database: Url = None
+) -> None:
+    """Give a person a new password; asks for it."""
+    password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+
+    async def work(service: AccountsService) -> None:
+        user = await service.find_user(name)
+        if user is None:
+            raise NotFound(f"nobody is called {name}")
+        await service.set_password(user.id, password)
+
+    _run(work, data, database)
+
+
+@app.command()
+def setup_code(data: Data = None, database: Url = None) -> None:
+    """Print a fresh one-time code for the set-up page."""
+
+    async def work(service: AccountsService) -> None:
+        code = await service.issue_setup_code()
+        console.print(f"/setup?code={code}" if code else "Somebody is set up already; sign in instead.")
+
+    _run(work, data, database)
+
+
+def _run(work: Callable[[AccountsService], Awaitable[None]], data: Path | None, url: str | None) -> None:
+    settings = Source.open().section("", ServiceSettings, data=str(data) if data else None, database=url)
+    database = Database(database_url(settings))
+    database.migrate(["reelwright.accounts"])
+    service = AccountsService(
+        database=database, keys=KeyRing.open(keys_file(settings)), clock=SystemClock(), settings=AccountsSettings()
+    )
+    try:
+        anyio.run(work, service)
+    finally:
+        database.close()

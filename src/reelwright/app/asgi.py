@@ -1,0 +1,181 @@
+"""The ASGI application of the web process: routes of all systems behind one door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Litestar, Request, Response, get
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from reelwright import __version__
+from reelwright.accounts.adapters.idempotency import IdempotencyMiddleware
+from reelwright.accounts.api import PrincipalMiddleware
+from reelwright.app.described import CompleteJson, StrictRequest, tell_all_methods
+from reelwright.app.listening import allowed_hosts, is_loopback, web_origins
+from reelwright.app.wiring import Wiring
+from reelwright.kernel.errors import Forbidden, Terminal
+from reelwright.kernel.http import handle_error
+from reelwright.kernel.keys import KeyRing, follow
+from reelwright.kernel.operations import Operations
+from reelwright.kernel.principal import principal_of
+from reelwright.kernel.system import Health, Resources, System
+from reelwright.kernel.telemetry import exposition
+
+BODY_BYTES_MOST = 2 << 20
+"""Largest request body that is read whole; uploads stream and have their own bound."""
+
+PageError = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
+
+
+@get("/healthz", summary="Say that the process lives", tags=["service"])
+async def healthz() -> dict[str, str]:
+    """Say that the process lives; asks nothing of its parts."""
+    return {"state": "ok"}
+
+
+@get("/readyz", summary="Say whether requests can be served", tags=["service"])
+async def readyz(operations: Operations) -> Response[list[Health]]:
+    """Say how each part is; 503 while one that is needed is down."""
+    found = list(await operations.health())
+    return Response(found, status_code=503 if any(health.state == "down" for health in found) else 200)
+
+
+@get("/metrics", summary="Get metrics", tags=["service"], media_type="text/plain")
+async def metrics(request: Request[Any, Any, Any], resources: Resources) -> Response[bytes]:
+    """Get all processes' metrics in Prometheus text format; from this machine, or as an administrator."""
+    near = request.client is not None and is_loopback(request.client.host) and not resources.settings.trusted_proxies
+    if not near and not principal_of(request).may("admin"):
+        raise Forbidden("metrics are read from this machine, or with an administrator's API token")
+    return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+class HostGuard:
+    """Answers only requests that name one of our hosts: a page of another site may resolve its own name to us."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse with 421, or go on."""
+        if scope["type"] == ScopeType.HTTP:
+            named = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            if _host_of(named) not in self._hosts:
+                request: Request[Any, Any, Any] = Request(scope)
+                problem = handle_error(request, WrongHost(f"this service is not {named[:80]!r}; see public_url"))
+                await problem.to_asgi_response(app=None, request=request)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class WrongHost(Terminal):
+    """The request names a host that is not ours."""
+
+    status = 421
+    slug = "wrong-host"
+
+
+def _host_of(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def build(resources: Resources, wiring: Wiring) -> Litestar:
+    """The application; systems start and stop with it."""
+    given = wiring.dependencies
+    return Litestar(
+        route_handlers=[healthz, readyz, metrics, *(route for system in wiring.systems for route in system.routes())],
+        dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()},
+        middleware=[
+            DefineMiddleware(HostGuard, hosts=allowed_hosts(resources.settings, resources.public_url)),
+            _principals(resources, given),
+            *_middleware(wiring.systems),
+            *_replies(given),
+        ],
+        exception_handlers={Exception: _errors(wiring.systems)},
+        openapi_config=OpenAPIConfig(
+            title="Reelwright",
+            version=__version__,
+            description="A self-hosted streaming service. Errors are problem+json (RFC 9457).",
+            path="/api/v1",
+            render_plugins=[CompleteJson()],
+            use_handler_docstrings=True,
+        ),
+        request_class=StrictRequest,
+        request_max_body_size=BODY_BYTES_MOST,
+        lifespan=[_running(wiring.systems), _following(resources.keys)],
+        before_send=[tell_all_methods],
+        debug=False,
+    )
+
+
+def _principals(resources: Resources, given: dict[str, Any]) -> DefineMiddleware:
+    return DefineMiddleware(
+        PrincipalMiddleware,
+        accounts=given["accounts"],
+        cookies=given["cookie_jar"],
+        origins=web_origins(resources.settings),
+    )
+
+
+def _replies(given: dict[str, Any]) -> list[DefineMiddleware]:
+    """Behind the limits: an answer that is given again costs like the first."""
+    if "replies" not in given:
+        return []
+    return [DefineMiddleware(IdempotencyMiddleware, replies=given["replies"], body_bytes_most=BODY_BYTES_MOST)]
+
+
+def _middleware(systems: Sequence[System]) -> list[Callable[[ASGIApp], ASGIApp]]:
+    return [system.middleware for system in systems if hasattr(system, "middleware")]
+
+
+def _errors(systems: Sequence[System]) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
+    """Problems for programs, pages for people."""
+    page: PageError = next(
+        (system.handle_page_error for system in systems if hasattr(system, "handle_page_error")), handle_error
+    )
+
+    def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        for_programs = request.url.path.startswith(("/api/", "/ofrep/", "/healthz", "/readyz", "/metrics"))
+        return handle_error(request, error) if for_programs else page(request, error)
+
+    return handle
+
+
+def _running(systems: Sequence[System]) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def run(_application: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for system in systems:
+                await system.start()
+                stack.push_async_callback(system.stop)
+            yield
+
+    return run
+
+
+def _following(keys: KeyRing) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def run(_application: Litestar) -> AsyncIterator[None]:
+        task = asyncio.create_task(follow(keys))
+        yield
+        task.cancel()
+
+    return run
+
+
+def _giving(value: Any) -> Callable[[], Any]:
+    def give() -> Any:
+        return value
+
+    return give

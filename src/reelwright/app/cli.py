@@ -1,0 +1,185 @@
+"""The command `reelwright`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from reelwright import __version__
+from reelwright.app.installed import systems_with
+from reelwright.kernel.bench import Row, calibration
+from reelwright.kernel.errors import ReelwrightError
+
+app = typer.Typer(help="Run your own streaming service. Then learn to build one.", no_args_is_help=True)
+console = Console()
+
+BENCHMARKS = systems_with("bench")
+
+
+def main() -> None:
+    """Entry point; a known error is one line, not a traceback."""
+    try:
+        command_tree()()
+    except ReelwrightError as error:
+        sys.exit(f"reelwright: {error}")
+
+
+def command_tree() -> Any:
+    """The whole command, systems' own commands mounted."""
+    if not app.registered_groups:
+        for name in systems_with("cli"):
+            app.add_typer(importlib.import_module(f"reelwright.{name}.cli").app, name=name)
+    return typer.main.get_command(app)
+
+
+@app.command()
+def serve(
+    data: Annotated[Path | None, typer.Option(help="Folder of everything the service keeps.")] = None,
+    library: Annotated[Path | None, typer.Option(help="Folder watched for films.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of pages and API.")] = None,
+    only: Annotated[
+        str, typer.Option(help="Roles to run here: web, edge, worker, collector; or practice alone.")
+    ] = "",
+    peer: Annotated[list[str] | None, typer.Option(help="A role that runs elsewhere, NAME=URL.")] = None,
+    behind_proxy: Annotated[str, typer.Option(help="Networks of the proxy that ends TLS in front of us.")] = "",
+) -> None:
+    """Run the service: pages, API, edge and worker, as supervised processes."""
+    _set_environment(data=data, library=library, host=host, port=port, peers=peer, trusted_proxies=behind_proxy)
+    roles = [role.strip() for role in only.split(",") if role.strip()]
+    # A fresh interpreter: the supervisor must not carry what the command line imported.
+    os.execv(sys.executable, [sys.executable, "-m", "reelwright.app.serve", *roles])  # noqa: S606
+
+
+@app.command()
+def add(
+    paths: Annotated[list[Path], typer.Argument(help="Films, or folders of films.")],
+    data: Annotated[Path | None, typer.Option(help="The service's data folder.")] = None,
+) -> None:
+    """Add films to the catalogue, and follow their encodes."""
+    from reelwright.app.add import run
+
+    if not run(paths, data=data):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    data: Annotated[Path, typer.Option(help="Folder of the demo; remove it to start anew.")] = Path(
+        "reelwright-demo"
+    ),
+    port: Annotated[int, typer.Option(help="Port of pages and API.")] = 8000,
+    library: Annotated[Path | None, typer.Option(help="Your own films, shown beside the generated ones.")] = None,
+    films: Annotated[int, typer.Option(min=1, max=100, help="Generated films, the shortest first.")] = 100,
+) -> None:
+    """Run the service on a small catalogue that it makes itself."""
+    from reelwright.app.demo import run
+
+    run(data=data, port=port, library=library, films=films)
+
+
+@app.command()
+def doctor(data: Annotated[Path, typer.Option(help="The service's data folder.")] = Path("reelwright-data")) -> None:
+    """Say what is missing, and how to install it."""
+    from reelwright.app.doctor import examine
+
+    findings = list(examine(data))
+    table = Table("", "what", "found", "to do", box=None)
+    for finding in findings:
+        sign = "[green]✓" if finding.ok else "[red]✗" if finding.needed else "[yellow]–"
+        table.add_row(sign, finding.what, finding.says, "" if finding.ok else finding.do)
+    console.print(table)
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    system: Annotated[str, typer.Argument(help="Which system: " + ", ".join(BENCHMARKS) + ".")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    only: Annotated[str, typer.Option(help="Only rows whose id starts with this.")] = "",
+) -> None:
+    """Measure a system and its peers in the same run."""
+    if system not in BENCHMARKS:
+        sys.exit(f"reelwright: no benchmark {system!r}; there are {', '.join(BENCHMARKS)}")
+    rows = [*calibration(), *_rows(system, only)]
+    if as_json:
+        document = {"system": system, "commit": _commit(), "rows": [row.document() for row in rows]}
+        print(json.dumps(document, indent=1))
+        return
+    console.print(_table(rows))
+
+
+@app.command()
+def rotate_keys(
+    data: Annotated[
+        Path | None, typer.Option(help="The service's data folder; as configured where not given.")
+    ] = None,
+) -> None:
+    """Sign with a fresh key from now on; what the two keys before it signed stays valid until it expires."""
+    from reelwright.kernel.keys import KEYS_FILE, SETTLED_S, KeyRing
+    from reelwright.kernel.settings import ServiceSettings, Source, keys_file
+
+    path = data / KEYS_FILE if data else keys_file(Source.open().section("", ServiceSettings))
+    ring = KeyRing.open(path).rotated()
+    ring.save(path)
+    console.print(f"New key {ring.newest.name}; {len(ring.keys) - 1} older still verify.")
+    console.print(f"Running processes follow: edges within a second, those that sign after {SETTLED_S}.")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def _rows(system: str, only: str) -> Iterator[Row]:
+    for row in importlib.import_module(f"reelwright.{system}.bench").rows(only):
+        print(f"{row.id}: {row.value} {row.unit}", file=sys.stderr)
+        yield row
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table("row", "value", "goal", "peer", "ratio", "", box=None, pad_edge=False)
+    table.columns[0].ratio = 1
+    table.expand = True
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    for row in rows:
+        met = {True: "[green]met", False: "[red]not met", None: ""}[row.met]
+        goal = f"{row.op} {row.goal:g}" if row.goal is not None else ""
+        peer = f"{row.peer} {row.peer_value:g}" if row.peer_value is not None else row.peer
+        value = "–" if row.value is None else f"{row.value:g} {row.unit}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        said = f"[bold]{row.id}[/bold]\n[dim]{row.what}{f'; {row.note}' if row.note else ''}"
+        table.add_row(said, value, goal, peer, ratio, met)
+    return table
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def _set_environment(**options: object) -> None:
+    for name, value in options.items():
+        if isinstance(value, list):
+            value = ",".join(value)
+        if value not in (None, ""):
+            os.environ[f"REELWRIGHT_{name.upper()}"] = str(value)

@@ -1,0 +1,51 @@
+"""Where things lie and answer, from the settings; imports nothing heavy, so that every process may use it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reelwright.cdn.settings import CdnSettings
+from reelwright.kernel.settings import ServiceSettings, Source, database_url
+
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
+
+
+def instance_name(data: Path) -> str:
+    """The name of this data folder's installation; made once, whoever asks first."""
+    path = data / "instance"
+    if not path.exists():
+        part = data / f".instance.{secrets.token_hex(4)}"
+        part.write_text(secrets.token_hex(4))
+        with contextlib.suppress(FileExistsError):  # another process was faster: its name is the one
+            os.link(part, path)
+        part.unlink()
+    return path.read_text()
+
+
+def jobs_url(settings: ServiceSettings) -> str:
+    """Where DBOS keeps its own tables: a file beside SQLite's, or a schema in PostgreSQL."""
+    database = database_url(settings)
+    return f"{database.removesuffix('.sqlite')}-jobs.sqlite" if database.startswith("sqlite:") else database
+
+
+def media_url(settings: ServiceSettings) -> str:
+    """The configured media store, or a directory in the data folder."""
+    return settings.media or f"file://{Path(settings.data).resolve()}/media"
+
+
+def public_url(settings: ServiceSettings) -> str:
+    """The URL that people open."""
+    scheme = "https" if settings.tls_certificate else "http"
+    host = "localhost" if settings.host in EVERY_ADDRESS else settings.host
+    return settings.public_url.rstrip("/") or f"{scheme}://{host}:{settings.port}"
+
+
+def own_edge_url(source: Source, settings: ServiceSettings) -> str:
+    """The edge of this machine, under the name that people use for the service."""
+    scheme = "https" if settings.tls_certificate else "http"
+    host = urlsplit(public_url(settings)).hostname
+    return f"{scheme}://{host}:{source.section('cdn', CdnSettings).port}"

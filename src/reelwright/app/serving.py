@@ -1,0 +1,44 @@
+"""Serving an ASGI application with Granian inside our own loop, and stopping it in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
+
+from reelwright.kernel.live import closing
+from reelwright.kernel.settings import ServiceSettings
+
+DRAIN_S = 2.5
+"""Requests in progress get this long; live streams are ended first, for a server waits for them for ever."""
+
+
+async def serve_asgi(application: Any, settings: ServiceSettings, stopping: asyncio.Event) -> None:
+    """Serve until `stopping` is set; returns when drained, at the latest after DRAIN_S seconds."""
+    if settings.trusted_proxies:  # only their X-Forwarded-* headers are believed
+        application = wrap_asgi_with_proxy_headers(application, list(settings.trusted_proxies))
+    server = Server(
+        application,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.auto,
+        websockets=False,
+        log_enabled=False,
+        backlog=1024,
+        ssl_cert=Path(settings.tls_certificate) if settings.tls_certificate else None,
+        ssl_key=Path(settings.tls_key) if settings.tls_key else None,
+    )
+    serving = asyncio.create_task(server.serve())
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+        raise RuntimeError(f"the server on {settings.host}:{settings.port} ended by itself; is the port taken?")
+    closing.begin()
+    server.stop()  # type: ignore[no-untyped-call]
+    await asyncio.wait((serving,), timeout=DRAIN_S)

@@ -1,0 +1,133 @@
+"""How the systems of the web process are made from each other, in layer order; ports are bound here.
+
+Everything is constructed without a database query or a socket, so that documentation tools can compose too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar.datastructures import Cookie
+
+from reelwright.accounts.api import Cookies
+from reelwright.accounts.system import AccountsSystem
+from reelwright.app.installed import systems_with
+from reelwright.app.listening import cookies_are_secure
+from reelwright.app.operations import ServiceOperations
+from reelwright.catalog.contract import Subtitle
+from reelwright.catalog.service import subtitle_rows
+from reelwright.catalog.system import CatalogSystem
+from reelwright.events.system import EventsSystem
+from reelwright.experiments.system import ExperimentsSystem
+from reelwright.kernel.ids import PlayableId
+from reelwright.kernel.principal import Principal
+from reelwright.kernel.system import Resources, System
+from reelwright.limits.system import LimitsSystem
+from reelwright.media.ports import JobQueue
+from reelwright.media.system import MediaSystem
+from reelwright.playback.system import PlaybackSystem
+from reelwright.practice.system import PracticeSystem
+from reelwright.recommend.system import RecommendSystem
+from reelwright.web.system import WebSystem
+
+
+class SameHostViewers:
+    """Binds media URLs to the viewer's cookie where every edge shares the host that the cookie is for."""
+
+    def __init__(self, accounts: AccountsSystem, cookies: Cookies, resources: Resources) -> None:
+        self._accounts = accounts.service
+        self._cookies = cookies
+        host = urlsplit(resources.public_url).hostname
+        self._shared = all(urlsplit(url).hostname == host for url in resources.media_urls)
+
+    def bind(self, caller: Principal) -> tuple[str, list[Cookie]]:
+        """The viewer to sign for (empty: nobody), and the cookie that proves it where the browser lacks it."""
+        if caller.kind != "session" or caller.profile_id is None or not self._shared:
+            return "", []
+        if caller.viewer:
+            return caller.viewer, []
+        value = self._accounts.viewer_name(caller.profile_id)
+        return value, [self._cookies.viewer(value)]
+
+
+class Wiring(msgspec.Struct, frozen=True, kw_only=True):
+    """The systems of one process, in the order they start, and what their handlers are given by name."""
+
+    systems: Sequence[System]
+    dependencies: dict[str, Any]
+    operations: ServiceOperations
+
+
+def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
+    """Make every system of the web process."""
+    accounts = AccountsSystem(resources)
+    events = EventsSystem(resources)
+    media, catalog = wire_sources(resources, queue=queue)
+    playback = PlaybackSystem(
+        resources, accounts=accounts.service, catalog=catalog.service, media=media.service, events=events.service
+    )
+    cookies = Cookies(secure=cookies_are_secure(resources.settings, resources.public_url))
+    experiments = ExperimentsSystem(resources, events=events.service)
+    systems: list[System] = [accounts, catalog, events, experiments, media, playback]
+    operations = ServiceOperations(resources.data / "run", systems)
+    given: dict[str, Any] = {
+        "experiments": experiments.service,
+        "resources": resources,
+        "database": resources.database,
+        "objects": resources.objects,
+        "operations": operations,
+        "accounts": accounts.service,
+        "replies": accounts.replies,
+        "cookie_jar": cookies,
+        "catalog": catalog.service,
+        "catalog_settings": catalog.settings,
+        "uploads": catalog.uploads,
+        "events": events.service,
+        "visible": catalog.service,
+        "media": media.service,
+        "playback": playback.service,
+        "viewers": SameHostViewers(accounts, cookies, resources),
+    }
+    limits = LimitsSystem(resources)
+    given["limits"] = limits.service
+    recommend = RecommendSystem(resources, catalog=catalog.service, events=events.service)
+    given["recommend"] = recommend.service
+    practice = PracticeSystem(resources)
+    given["practice"] = practice.service
+    systems += [recommend, practice, WebSystem(resources, practice=True), limits]
+    return Wiring(systems=systems, dependencies=given, operations=operations)
+
+
+def wire_collector(resources: Resources) -> Wiring:
+    """Accounts, to know who reports, and events."""
+    accounts = AccountsSystem(resources)
+    events = EventsSystem(resources, role="collector")
+    systems: list[System] = [accounts, events]
+    operations = ServiceOperations(resources.data / "run", systems)
+    given = {
+        "resources": resources,
+        "operations": operations,
+        "accounts": accounts.service,
+        "cookie_jar": Cookies(secure=cookies_are_secure(resources.settings, resources.public_url)),
+        "events": events.service,
+    }
+    return Wiring(systems=systems, dependencies=given, operations=operations)
+
+
+def wire_sources(resources: Resources, *, queue: JobQueue) -> tuple[MediaSystem, CatalogSystem]:
+    """Media, and the catalogue whose new sources media encodes."""
+    media = MediaSystem(resources, queue=queue)
+
+    async def source_arrived(*, playable_id: PlayableId, path: Path, subtitles: tuple[Subtitle, ...]) -> None:
+        await media.service.ingest(playable_id=playable_id, path=path, subtitles=subtitle_rows(subtitles))
+
+    return media, CatalogSystem(resources, source_arrived=source_arrived)
+
+
+def migrate(resources: Resources) -> None:
+    """Bring every system's tables to their newest form."""
+    resources.database.migrate([f"reelwright.{name}" for name in systems_with("migrations")])

@@ -1,0 +1,99 @@
+"""The worker role: durable jobs, and the watched library."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Literal
+
+from reelwright.app.compose import open_resources
+from reelwright.app.places import jobs_url
+from reelwright.app.wiring import migrate, wire_sources
+from reelwright.catalog.adapters.library import LibraryWatcher
+from reelwright.catalog.service import set_playable_state
+from reelwright.kernel.ids import PlayableId
+from reelwright.kernel.jobs import JobsClient, Worker
+from reelwright.kernel.keys import follow
+from reelwright.kernel.settings import Source
+from reelwright.kernel.system import Resources
+from reelwright.kernel.telemetry import logger
+from reelwright.media.contract import Package
+from reelwright.media.system import open_worker
+
+log = logger(__name__)
+
+
+async def run(stopping: asyncio.Event) -> None:
+    """Take jobs and watch the library until told to stop."""
+    resources = open_resources(Source.open(), process="worker")
+    await asyncio.to_thread(migrate, resources)
+    settings = open_worker(resources, CataloguePublisher(resources))
+    # An executor goes on with the jobs of its former run: no two may share a name, and a restart must keep it.
+    worker = Worker(jobs_url(resources.settings), executor_id=resources.instance, concurrency=settings.concurrency)
+    await asyncio.to_thread(worker.start)
+    try:
+        await _until_stopped(stopping, resources)
+    finally:
+        await asyncio.to_thread(worker.stop)
+        resources.database.close()
+
+
+async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
+    """Wait for the signal; a watcher that fails ends the process, so that the supervisor tells of it and restarts."""
+    tasks: list[asyncio.Task[Any]] = [
+        asyncio.create_task(stopping.wait()),
+        asyncio.create_task(follow(resources.keys)),
+    ]
+    if resources.settings.library:
+        tasks.append(asyncio.create_task(_watch_library(resources)))
+    done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+class CataloguePublisher:
+    """Binds `RenditionPublished` to the catalogue."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._database = resources.database
+
+    def __call__(
+        self,
+        *,
+        package: Package | None,
+        playable_id: PlayableId,
+        state: Literal["encoding", "watchable", "ready", "failed"],
+        still: str = "",
+        poster: str = "",
+        backdrop: str = "",
+        problem: str = "",
+    ) -> None:
+        """Tell the catalogue what can be played now."""
+        self._database.transact(
+            set_playable_state,
+            playable_id,
+            state=state,
+            asset_id=package.asset_id if package else None,
+            duration_s=package.duration_s if package else None,
+            still=still,
+            poster=poster,
+            backdrop=backdrop,
+            problem=problem,
+        )
+
+
+async def _watch_library(resources: Resources) -> None:
+    jobs = await asyncio.to_thread(JobsClient, jobs_url(resources.settings))
+    _, catalog = wire_sources(resources, queue=jobs)
+    log.info("watching the library", folders=resources.settings.library)
+    watchers = [
+        LibraryWatcher(Path(folder), catalog.service, every_s=catalog.settings.scan_s)
+        for folder in resources.settings.library
+    ]
+    try:
+        await asyncio.gather(*(watcher.watch() for watcher in watchers))
+    finally:
+        jobs.close()

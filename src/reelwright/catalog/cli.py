@@ -1,0 +1,44 @@
+"""`reelwright add` and `reelwright catalog`: films and titles from the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from reelwright.catalog.adapters.sql import list_details
+from reelwright.catalog.core.visibility import EVERYTHING_ALWAYS
+from reelwright.kernel.database import Database
+
+app = typer.Typer(help="Titles of a catalogue.", no_args_is_help=True)
+console = Console()
+Data = Annotated[Path, typer.Option(help="The service's data folder.")]
+HERE = Path("reelwright-data")
+
+
+@app.callback()
+def catalog() -> None:
+    """Titles of a catalogue."""
+
+
+@app.command("list")
+def list_titles(
+    data: Data = HERE, database: Annotated[str, typer.Option(help="Database URL; empty is the data folder's.")] = ""
+) -> None:
+    """List titles with the state of what can be played."""
+
+    async def work() -> None:
+        opened = Database(database or f"sqlite:///{data.resolve()}/reelwright.sqlite")
+        table = Table("title", "year", "rated", "playable", box=None)
+        for detail in await opened.read(list_details, EVERYTHING_ALWAYS):
+            states = ", ".join(sorted({playable.state for playable in detail.playables}))
+            title = detail.title
+            rated = "unrated" if title.maturity is None else f"{title.maturity}+"
+            table.add_row(title.name, str(title.year or ""), rated, f"{len(detail.playables)} {states}")
+        console.print(table)
+
+    anyio.run(work)

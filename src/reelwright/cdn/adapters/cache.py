@@ -1,0 +1,199 @@
+"""The disk cache of an edge that fetches: one fetch however many wait, bytes to all of them as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from reelwright.cdn.adapters.files import FileTable, OpenFile
+from reelwright.cdn.core.index import LruIndex
+from reelwright.cdn.ports import Fetcher
+from reelwright.kernel.errors import ReelwrightError, Unavailable
+from reelwright.kernel.telemetry import counter, logger
+
+FETCHES = counter("edge_upstream_fetches_total", "Objects fetched from upstream, by how it ended.", ("outcome",))
+FETCHED_BYTES = counter("edge_upstream_bytes_total", "Bytes fetched from upstream.")
+
+ATTEMPTS = 4
+PART = ".part"
+log = logger(__name__)
+
+
+class Fill:
+    """One object on its way in. Readers see `written` grow and are called when it does."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.file: OpenFile | None = None
+        self.size = 0
+        self.written = 0
+        self.done = False
+        self.problem: ReelwrightError | None = None
+        self._readers: list[Callable[[], None]] = []
+
+    def when_more(self, reader: Callable[[], None]) -> None:
+        """Call `reader` once, at the next change."""
+        self._readers.append(reader)
+
+    def changed(self) -> None:
+        """Wake the readers."""
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader()
+
+
+class DiskCache:
+    """Objects below `root`, within a budget; what is being fetched is shared."""
+
+    def __init__(self, root: Path, *, budget_bytes: int, fetcher: Fetcher, monotonic_ns: Callable[[], int]) -> None:
+        self._root = root
+        self._fetcher = fetcher
+        self._files = FileTable(root, monotonic_ns)
+        self._index = LruIndex(budget_bytes)
+        self._fills: dict[str, Fill] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        root.mkdir(parents=True, exist_ok=True)
+        self._rebuild()
+
+    def find(self, name: str) -> OpenFile | None:
+        """The object when it is held whole."""
+        if name not in self._index:
+            return None
+        found = self._files.open(name)
+        if found is None:
+            self._index.drop(name)
+        else:
+            self._index.use(name)
+        return found
+
+    def fill(self, name: str) -> Fill:
+        """The fetch of an object, begun now or joined."""
+        found = self._fills.get(name)
+        if found is None:
+            found = self._fills[name] = Fill(name)
+            task = asyncio.get_running_loop().create_task(self._run(found))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return found
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._fetcher.close()
+
+    async def _run(self, fill: Fill) -> None:
+        part = self._root / f"{fill.name}.{os.getpid()}{PART}"
+        sink = _Sink(part)
+        try:
+            await self._fetch(fill, sink)
+            if sink.on_disk:
+                part.replace(self._root / fill.name)
+                self._keep(fill.name, fill.size)
+            fill.done = True
+            FETCHES.labels("ok").inc()
+        except (ReelwrightError, OSError, asyncio.CancelledError) as error:
+            fill.problem = error if isinstance(error, ReelwrightError) else Unavailable(f"cannot fetch: {error}")
+            FETCHES.labels("failed").inc()
+            log.warning("fetch failed", object=fill.name, problem=str(error))
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            del self._fills[fill.name]
+            fill.changed()
+
+    async def _fetch(self, fill: Fill, sink: _Sink) -> None:
+        digest = hashlib.sha256()
+        for attempt in range(ATTEMPTS):
+            try:
+                size, blocks = await self._fetcher.open(fill.name, fill.written)
+                if fill.file is None:
+                    fill.size, fill.file = size, OpenFile(os.dup(sink.descriptor), size, 0)
+                elif size != fill.size:
+                    raise Unavailable(f"the upstream changed {fill.name} from {fill.size} to {size} bytes")
+                async for block in blocks:
+                    digest.update(block)
+                    if sink.write(block):
+                        fill.file = OpenFile(os.dup(sink.descriptor), size, 0)
+                    fill.written += len(block)
+                    FETCHED_BYTES.inc(len(block))
+                    fill.changed()
+                if fill.written == fill.size:
+                    break
+                raise Unavailable(f"the upstream sent {fill.written} of {fill.size} bytes")
+            except Unavailable:
+                if attempt == ATTEMPTS - 1 or fill.written > fill.size > 0:
+                    raise
+                await asyncio.sleep(0.1 * 2**attempt)
+        _check_content(fill.name, digest.hexdigest())
+
+    def _keep(self, name: str, size: int) -> None:
+        for victim in self._index.put(name, size):
+            self._files.forget(victim)
+            with contextlib.suppress(OSError):
+                (self._root / victim).unlink()
+
+    def _rebuild(self) -> None:
+        """Know again what was held before a restart; half files go."""
+        held = []
+        for path in self._root.rglob("*"):
+            if path.name.endswith(PART):
+                path.unlink(missing_ok=True)
+            elif path.is_file():
+                status = path.stat()
+                held.append((status.st_mtime_ns, path.relative_to(self._root).as_posix(), status.st_size))
+        for _, name, size in sorted(held):
+            self._keep(name, size)
+
+
+class _Sink:
+    """A part file, or memory once the disk is full: the viewer still gets the film."""
+
+    def __init__(self, path: Path) -> None:
+        self.on_disk = True
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        except OSError:
+            self.on_disk = False
+            self.descriptor = os.memfd_create("fill")
+
+    def write(self, block: bytes) -> bool:
+        """Append; True when the sink has moved to memory and readers need the new descriptor."""
+        at = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+        try:
+            _write_all(self.descriptor, block)
+            return False
+        except OSError:
+            if not self.on_disk:
+                raise
+        log.warning("the cache's disk is full; serving from memory")
+        memory = os.memfd_create("fill")
+        offset = 0
+        while offset < at:
+            offset += os.sendfile(memory, self.descriptor, offset, at - offset)
+        _write_all(memory, block)
+        os.close(self.descriptor)
+        self.descriptor, self.on_disk = memory, False
+        return True
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _check_content(name: str, digest: str) -> None:
+    """A content-hash name proves its bytes; other names prove nothing and pass."""
+    stem = name.rsplit("/", 1)[-1].split(".")[0].removeprefix("package-")
+    if len(stem) == 26 and set(stem) <= set("0123456789abcdef") and not digest.startswith(stem):
+        raise Unavailable(f"{name} arrived damaged")

@@ -1,0 +1,57 @@
+"""Open files: a bounded table of descriptors for objects on this disk."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+_KEPT = 512
+_TRUSTED_NS = 10 * 10**9
+"""How long an open file is served before the disk is asked again; a purged object is gone after that."""
+
+
+class OpenFile:
+    """A descriptor that closes when the table and all senders have let go."""
+
+    __slots__ = ("descriptor", "opened_ns", "size")
+
+    def __init__(self, descriptor: int, size: int, opened_ns: int) -> None:
+        self.descriptor = descriptor
+        self.size = size
+        self.opened_ns = opened_ns
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
+class FileTable:
+    """Opens objects below `root`, and keeps the most used open."""
+
+    def __init__(self, root: Path, monotonic_ns: Callable[[], int]) -> None:
+        self._root = str(root)
+        self._monotonic_ns = monotonic_ns
+        self._open: OrderedDict[str, OpenFile] = OrderedDict()
+
+    def open(self, name: str) -> OpenFile | None:
+        """The object's file, or None when there is none. `name` has been checked."""
+        now_ns = self._monotonic_ns()
+        found = self._open.get(name)
+        if found is not None and now_ns - found.opened_ns < _TRUSTED_NS:
+            self._open.move_to_end(name)
+            return found
+        try:
+            descriptor = os.open(f"{self._root}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            self._open.pop(name, None)
+            return None
+        found = self._open[name] = OpenFile(descriptor, os.fstat(descriptor).st_size, now_ns)
+        self._open.move_to_end(name)
+        while len(self._open) > _KEPT:
+            self._open.popitem(last=False)
+        return found
+
+    def forget(self, name: str) -> None:
+        """Let go of a file that is being deleted."""
+        self._open.pop(name, None)

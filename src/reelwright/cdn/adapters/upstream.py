@@ -1,0 +1,93 @@
+"""Fetchers: another edge over HTTP, or the object store itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import httpx
+
+from reelwright.cdn.contract import sign_folder
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.errors import Invalid, NotFound, Unavailable
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.objects import ObjectStore
+
+SIGNED_S = 300
+_BLOCK = 256 << 10
+
+
+class HttpFetcher:
+    """Fetches from the first upstream that answers, with a token of our own."""
+
+    def __init__(self, upstreams: tuple[str, ...], *, keys: KeyRing, clock: Clock) -> None:
+        for url in upstreams:
+            if urlsplit(url).scheme not in ("http", "https"):
+                raise Invalid(f"an upstream is http://host:port, got {url!r}")
+        self._upstreams = [url.rstrip("/") for url in upstreams]
+        self._keys = keys
+        self._clock = clock
+        limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(20, connect=3), limits=limits)
+
+    async def open(self, name: str, offset: int) -> tuple[int, AsyncIterator[bytes]]:
+        """One GET; the next upstream is tried where one does not answer."""
+        problem: Exception = Unavailable("no upstream is configured")
+        for upstream in self._upstreams:
+            try:
+                return await self._ask(upstream, name, offset)
+            except (httpx.HTTPError, Unavailable) as error:
+                problem = error
+        raise Unavailable(f"no upstream has {name} now: {problem}")
+
+    async def _ask(self, upstream: str, name: str, offset: int) -> tuple[int, AsyncIterator[bytes]]:
+        folder = "/".join(name.split("/")[:2])
+        expires_s = self._clock.wall_ns() // 10**9 + SIGNED_S
+        url = upstream + sign_folder(self._keys, folder, expires_s=expires_s, viewer=None) + name
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        request = self._client.build_request("GET", url, headers=headers)
+        response = await self._client.send(request, stream=True)
+        if response.status_code not in (200, 206):
+            await response.aclose()
+            if response.status_code == 404:
+                raise NotFound("no such object")
+            raise Unavailable(f"{upstream} answered {response.status_code}")
+        if offset and response.status_code != 206:
+            await response.aclose()
+            raise Unavailable(f"{upstream} ignored a range")
+        return offset + int(response.headers["content-length"]), _bytes_of(response)
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._client.aclose()
+
+
+async def _bytes_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for block in response.aiter_raw():
+            yield block
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the upstream broke off: {error}") from error
+    finally:
+        await response.aclose()
+
+
+class ObjectFetcher:
+    """Fetches from the object store."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    async def open(self, name: str, offset: int) -> tuple[int, AsyncIterator[bytes]]:
+        """The whole object, in a thread; objects are segments of a few megabytes."""
+        data = await asyncio.to_thread(self._objects.get, name)
+        return len(data), _blocks(data, offset)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def _blocks(data: bytes, offset: int) -> AsyncIterator[bytes]:
+    for start in range(offset, len(data), _BLOCK):
+        yield data[start : start + _BLOCK]

@@ -1,0 +1,366 @@
+"""`reelwright bench cdn`: what serving bytes costs, beside nginx in the same run.
+
+Method: one server process pinned to the first core and the load generator to the second, servers taken in turn for
+several rounds, CPU time of the whole process tree from /proc, body bytes compared with the file before anything is
+timed. Rates are not compared, CPU per byte and per request is: it does not depend on who else uses the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from reelwright.cdn.contract import sign_folder
+from reelwright.kernel.bench import Row
+from reelwright.kernel.keys import KEYS_FILE, KeyRing
+from reelwright.kernel.objects import content_name
+
+FOLDER = "assets/bench"
+OBJECTS = 64
+SEGMENT_BYTES, MANIFEST_BYTES = 2_000_000, 2_000
+ROUNDS, SECONDS, CONNECTIONS = 3, 3, 32
+CROWD = 100
+ORIGIN_S = 1.0
+"""The cold object leaves the origin over this time."""
+IDLE_S = 60
+GB = 1e9
+
+
+def rows(only: str = "") -> Iterator[Row]:
+    """All rows, or those whose id starts with `only`."""
+    parts: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
+        ("data_plane", data_plane),
+        ("flash_crowd", flash_crowd),
+        ("idle_memory", idle_memory),
+        ("restart", restart),
+    )
+    for name, measure in parts:
+        if name.startswith(only) or only.startswith(name):
+            yield from (row for row in measure() if row.id.startswith(only))
+
+
+def data_plane() -> Iterator[Row]:
+    """CPU per byte and per request, with signature, cache bookkeeping and metrics, against nginx's bare sendfile."""
+    missing = [name for name in ("nginx", "wrk") if shutil.which(name) is None]
+    if missing:
+        line = f"sudo apt install {' '.join('nginx-light' if name == 'nginx' else name for name in missing)}"
+        yield Row(id="data_plane.segment_cpu", what="not measured", value=None, unit="", note=line)
+        return
+    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        folder = Path(text)
+        prefix = _write_objects(folder)
+        edge = stack.enter_context(_edge(folder))
+        nginx = stack.enter_context(_nginx(folder))
+        ours = {size: f"http://127.0.0.1:{edge.port}{prefix}{FOLDER}/{size}" for size in ("segment", "manifest")}
+        theirs = {size: f"http://127.0.0.1:{nginx.port}/{FOLDER}/{size}" for size in ("segment", "manifest")}
+        for urls in (ours, theirs):
+            _check_bodies(folder, urls)
+        measured: dict[tuple[str, str], list[float]] = {}
+        for _ in range(ROUNDS):
+            for size in ("manifest", "segment"):
+                for name, server, urls in (("ours", edge, ours), ("nginx", nginx, theirs)):
+                    measured.setdefault((name, size), []).append(_cpu_s_a_request(server, urls[size], folder))
+        middle = {key: statistics.median(values) for key, values in measured.items()}
+    yield Row(
+        id="data_plane.segment_cpu",
+        what=f"our CPU per GB at {SEGMENT_BYTES // 10**6} MB / nginx sendfile's",
+        value=round(middle["ours", "segment"] / middle["nginx", "segment"], 3),
+        unit="ratio",
+        op="<=",
+        goal=1.33,
+        peer="nginx",
+        peer_value=1.0,
+        note=f"ours {middle['ours', 'segment'] / SEGMENT_BYTES * GB:.3f}, "
+        f"nginx {middle['nginx', 'segment'] / SEGMENT_BYTES * GB:.3f} CPU-s per GB; {_spread(measured)}",
+    )
+    yield Row(
+        id="data_plane.manifest_cpu",
+        what="CPU per 2 KB request with signature, cache bookkeeping and metrics",
+        value=round(middle["ours", "manifest"] * 1e6, 1),
+        unit="µs",
+        op="<=",
+        goal=20,
+        peer="nginx",
+        peer_value=round(middle["nginx", "manifest"] * 1e6, 1),
+        note="nginx checks no signature",
+    )
+
+
+def flash_crowd() -> Iterator[Row]:
+    """Everybody wants the same cold object at once."""
+    with tempfile.TemporaryDirectory() as text:
+        fetches, firsts_ms, whole = asyncio.run(_crowd(Path(text)))
+    yield Row(
+        id="flash_crowd.origin_fetches",
+        what=f"origin fetches, {CROWD} clients, one edge, one cold object",
+        value=fetches,
+        unit="fetches",
+        op="==",
+        goal=1,
+    )
+    yield Row(
+        id="flash_crowd.first_byte",
+        what="median first byte behind the first client's",
+        value=round(statistics.median(firsts_ms) - min(firsts_ms), 1),
+        unit="ms",
+        op="<=",
+        goal=20,
+        note=f"the origin sends for {ORIGIN_S:.0f} s",
+    )
+    yield Row(
+        id="flash_crowd.whole", what="bodies that came whole", value=whole, unit="of clients", op="==", goal=CROWD
+    )
+
+
+def idle_memory() -> Iterator[Row]:
+    """All processes of `reelwright serve`, with nothing to do."""
+    with tempfile.TemporaryDirectory() as text, _service(Path(text)) as process:
+        time.sleep(IDLE_S)
+        tree = _tree(process.pid)
+        pss = {pid: _pss_kb(pid) for pid in tree}
+    yield Row(
+        id="idle_memory",
+        what=f"PSS of all processes of serve, {IDLE_S} s after ready",
+        value=round(sum(pss.values()) / 1000, 1),
+        unit="MB",
+        op="<=",
+        goal=450,
+        note=f"{len(tree)} processes",
+    )
+
+
+def restart() -> Iterator[Row]:
+    """Stop and start again, with live streams open when it is told to stop."""
+    with tempfile.TemporaryDirectory() as text:
+        with _service(Path(text)):
+            pass
+        began = time.monotonic()
+        with _service(Path(text)) as process:
+            ready_s = time.monotonic() - began
+            began = time.monotonic()
+            process.terminate()
+            process.wait()
+    yield Row(
+        id="restart.ready", what="start on known data until ready", value=round(ready_s, 2), unit="s", op="<=", goal=5
+    )
+    yield Row(id="restart.stop", what="stop", value=round(time.monotonic() - began, 2), unit="s", op="<=", goal=5)
+
+
+class _Server:
+    """A server process under load."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.port = port
+
+
+def _write_objects(folder: Path) -> str:
+    """Files to serve, and the path that opens them at our edge."""
+    target = folder / "media" / FOLDER
+    target.mkdir(parents=True)
+    for number in range(OBJECTS):
+        (target / f"segment-{number}.m4s").write_bytes(os.urandom(SEGMENT_BYTES))
+        (target / f"manifest-{number}.m4s").write_bytes(os.urandom(MANIFEST_BYTES))
+    return sign_folder(KeyRing.open(folder / KEYS_FILE), FOLDER, expires_s=int(time.time()) + 3600, viewer=None)
+
+
+@contextmanager
+def _edge(folder: Path, **environ: str) -> Iterator[_Server]:
+    port = _free_port()
+    command = [sys.executable, "-m", "reelwright.app.roles", "edge"]
+    settings = {
+        "REELWRIGHT_DATA": str(folder),
+        "REELWRIGHT_CDN_PORT": str(port),
+        "REELWRIGHT_LOG_LEVEL": "error",
+        **environ,
+    }
+    with _pinned(command, settings) as process:
+        _wait_for(port)
+        yield _Server(process.pid, port)
+
+
+@contextmanager
+def _nginx(folder: Path) -> Iterator[_Server]:
+    port = _free_port()
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""
+        daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+        {"user root;" if os.getuid() == 0 else ""}
+        events {{ worker_connections 4096; }}
+        http {{
+          access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
+          open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s;
+          client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+          uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+          types {{ video/iso.segment m4s; }}
+          server {{ listen 127.0.0.1:{port} backlog=1024; root {folder}/media; }}
+        }}
+        """
+    )
+    with _pinned(["nginx", "-p", str(folder), "-c", str(config)], {}) as process:
+        _wait_for(port)
+        yield _Server(process.pid, port)
+
+
+@contextmanager
+def _pinned(command: list[str], environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process on the first core; it holds our pipe, and ends with us."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[0]})
+    try:
+        process = subprocess.Popen(command, env={**os.environ, **environ}, stdin=subprocess.PIPE)
+    finally:
+        os.sched_setaffinity(0, set(cores))
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _check_bodies(folder: Path, urls: dict[str, str]) -> None:
+    for size, url in urls.items():
+        with urlopen(f"{url}-0.m4s") as response:  # noqa: S310 (our own address)
+            if response.read() != (folder / "media" / FOLDER / f"{size}-0.m4s").read_bytes():
+                raise AssertionError(f"{url}-0.m4s gave other bytes than the file's")
+
+
+def _cpu_s_a_request(server: _Server, url: str, folder: Path) -> float:
+    """CPU seconds a request of the server's whole tree, under load from the other core."""
+    script = folder / "load.lua"
+    path = "/" + url.split("/", 3)[3]
+    script.write_text(
+        f"local n = 0\nrequest = function() n = (n + 1) % {OBJECTS}; "
+        f'return wrk.format("GET", "{path}-" .. n .. ".m4s") end\n'
+        'done = function(s) io.write("requests " .. s.requests .. " errors " .. s.errors.status .. "\\n") end\n'
+    )
+    _load(url, script, seconds=1)
+    before = _cpu_s(server.pid)
+    requests = _load(url, script, seconds=SECONDS)
+    return (_cpu_s(server.pid) - before) / requests
+
+
+def _load(url: str, script: Path, *, seconds: int) -> int:
+    cores = sorted(os.sched_getaffinity(0))
+    pin = ["taskset", "-c", str(cores[-1])] if shutil.which("taskset") else []
+    command = [*pin, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    words = next(line for line in said.splitlines() if line.startswith("requests ")).split()
+    if words[3] != "0":
+        raise AssertionError(f"{words[3]} requests were answered with an error: {said}")
+    return int(words[1])
+
+
+def _spread(measured: dict[tuple[str, str], list[float]]) -> str:
+    wide = max(max(values) / min(values) for values in measured.values())
+    return f"rounds agree within {100 * (wide - 1):.0f} %"
+
+
+async def _crowd(folder: Path) -> tuple[int, list[float], int]:
+    """(origin fetches, first-byte times in ms, whole bodies) of clients that all want one cold object."""
+    body = os.urandom(SEGMENT_BYTES)
+    fetches = 0
+
+    async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal fetches
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            fetches += 1
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode())
+            for start in range(0, len(body), 50_000):
+                writer.write(body[start : start + 50_000])
+                await writer.drain()
+                await asyncio.sleep(ORIGIN_S * 50_000 / len(body))
+        writer.close()
+
+    server = await asyncio.start_server(origin, "127.0.0.1", 0)
+    upstream = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    name = content_name(FOLDER, body, ".m4s")
+    prefix = sign_folder(KeyRing.open(folder / KEYS_FILE), FOLDER, expires_s=int(time.time()) + 3600, viewer=None)
+    with _edge(folder, REELWRIGHT_CDN_UPSTREAMS=upstream) as edge:
+        answers = await asyncio.gather(*(_fetch(edge.port, prefix + name, len(body)) for _ in range(CROWD)))
+    server.close()
+    return fetches, [first_ms for first_ms, _ in answers], sum(whole for _, whole in answers)
+
+
+async def _fetch(port: int, path: str, size: int) -> tuple[float, bool]:
+    """(milliseconds to the first byte of the body, whether all of it came)."""
+    began = time.perf_counter()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(1)
+    first_ms = (time.perf_counter() - began) * 1000
+    rest = await reader.read(-1)
+    writer.close()
+    return first_ms, len(rest) + 1 == size
+
+
+@contextmanager
+def _service(data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`reelwright serve`, ready."""
+    settings = {
+        "REELWRIGHT_DATA": str(data / "data"),
+        "REELWRIGHT_PORT": str(_free_port()),
+        "REELWRIGHT_CDN_PORT": str(_free_port()),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reelwright.app.serve"], env={**os.environ, **settings}, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    while line := process.stdout.readline():
+        if b"is ready" in line:
+            break
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += _tree(int(child))
+    return found
+
+
+def _cpu_s(pid: int) -> float:
+    ticks = 0
+    for one in _tree(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _pss_kb(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(400):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port}")

@@ -1,0 +1,253 @@
+"""The edge's decision for one request, and what it remembers of requests.
+
+It is called once a segment, so it is synchronous and does no I/O but opening a file that is likely open already.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from http import HTTPStatus
+from typing import Protocol
+
+import msgspec
+
+from reelwright.cdn.adapters.cache import DiskCache, Fill
+from reelwright.cdn.adapters.files import FileTable, OpenFile
+from reelwright.cdn.contract import VIEWER_COOKIE
+from reelwright.cdn.core.access import MediaUrl, check, parse
+from reelwright.cdn.core.ranges import slice_of
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.errors import NotFound, ReelwrightError
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.telemetry import counter
+
+REQUESTS = counter("edge_requests_total", "Requests answered by the edge, by status.", ("status",))
+SENT_BYTES = counter("edge_sent_bytes_total", "Body bytes the edge was asked to send.")
+
+TYPES = {
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".vtt": "text/vtt; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+}
+_TOKENS_KEPT = 10_000
+_ACCESSES_KEPT = 2_000
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
+
+
+class Request(msgspec.Struct):
+    """What the edge reads of a request; header names in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
+class Answer(msgspec.Struct):
+    """What to send: a head, then either bytes, a piece of an open file, or of a fill as it arrives."""
+
+    head: bytes
+    status: int
+    body: bytes = b""
+    file: OpenFile | None = None
+    fill: Fill | None = None
+    start: int = 0
+    end: int = 0
+
+
+class Waiting(msgspec.Struct):
+    """The answer depends on a fill whose size is not known yet."""
+
+    fill: Fill
+
+
+class Library(Protocol):
+    """Where an edge finds objects: its own directory, or a cache that fetches."""
+
+    def find(self, name: str) -> OpenFile | Fill | None:
+        """The object whole, on its way, or None when there is none."""
+        ...
+
+
+class LocalLibrary:
+    """The media directory of this machine; nothing is stored twice."""
+
+    def __init__(self, files: FileTable) -> None:
+        self._files = files
+
+    def find(self, name: str) -> OpenFile | Fill | None:
+        """The file, if it is there."""
+        return self._files.open(name)
+
+
+class CachingLibrary:
+    """A cache in front of upstreams."""
+
+    def __init__(self, cache: DiskCache) -> None:
+        self._cache = cache
+
+    def find(self, name: str) -> OpenFile | Fill | None:
+        """What is held, else a fetch."""
+        return self._cache.find(name) or self._cache.fill(name)
+
+
+class Edge:
+    """Answers requests for media."""
+
+    def __init__(self, *, keys: KeyRing, library: Library, clock: Clock, origins: frozenset[str]) -> None:
+        self.keys = keys
+        self._library = library
+        self._clock = clock
+        self._origins = origins
+        self._known: OrderedDict[tuple[str, str, str, str], int] = OrderedDict()
+        self._statuses: Counter[int] = Counter()
+        self._sent_bytes = 0
+        self.accesses: deque[tuple[int, str, int, int, str]] = deque(maxlen=_ACCESSES_KEPT)
+        """(wall ns, object, status, bytes, CMCD) of the newest requests."""
+
+    def forget_tokens(self) -> None:
+        """Verify every token anew: the key ring has changed."""
+        self._known.clear()
+
+    def answer(self, request: Request) -> Answer | Waiting:
+        """The answer to one request; never raises."""
+        try:
+            found = self._decide(request)
+        except ReelwrightError as error:
+            return self.failed(request, error)
+        if isinstance(found, Answer):
+            self._note(request, found)
+        return found
+
+    def failed(self, request: Request, error: ReelwrightError) -> Answer:
+        """The answer that an error becomes."""
+        answer = self.problem(request, error.status, error.slug, str(error))
+        self._note(request, answer)
+        return answer
+
+    def problem(self, request: Request | None, status: int, slug: str, detail: str) -> Answer:
+        """A problem+json answer (RFC 9457)."""
+        document = {"type": f"https://reelwright.dev/problems/{slug}", "title": _PHRASES[status], "status": status,
+                    "detail": detail}  # fmt: skip
+        body = msgspec.json.encode(document)
+        cors = self._cors(request) if request else ""
+        head = (
+            f"HTTP/1.1 {status} {_PHRASES[status]}\r\nContent-Type: application/problem+json\r\n"
+            f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n{cors}\r\n"
+        )
+        return Answer(
+            head.encode("latin-1", "replace"), status, b"" if request and request.method == "HEAD" else body
+        )
+
+    def flush(self) -> None:
+        """Move counts into the metrics; called once a second, since a metric costs more than a request's decision."""
+        statuses, self._statuses = self._statuses, Counter()
+        for status, count in statuses.items():
+            REQUESTS.labels(str(status)).inc(count)
+        SENT_BYTES.inc(self._sent_bytes)
+        self._sent_bytes = 0
+
+    def _decide(self, request: Request) -> Answer | Waiting:
+        if request.method == "OPTIONS":
+            return self._preflight(request)
+        if request.method not in ("GET", "HEAD"):
+            return self.problem(request, 405, "method-not-allowed", "only GET, HEAD and OPTIONS are answered here")
+        path = request.path.partition("?")[0]
+        if path in ("/healthz", "/readyz"):
+            return Answer(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\n", 200, b"ok\n")
+        url = parse(path)
+        self._admit(url, request)
+        found = self._library.find(url.name)
+        if found is None:
+            raise NotFound("no such object")
+        if isinstance(found, Fill) and found.file is None:
+            if found.problem is not None:
+                raise found.problem
+            return Waiting(found)
+        return self._serve(request, url.name, found)
+
+    def _admit(self, url: MediaUrl, request: Request) -> None:
+        viewer = cookie(request.headers.get("cookie", ""), VIEWER_COOKIE) if url.bound else ""
+        known = (url.key, url.signature, url.folder, viewer)
+        now_s = self._clock.wall_ns() / 1e9
+        if self._known.get(known) == url.expires_s and now_s < url.expires_s:
+            return
+        check(url, self.keys, viewer=viewer, now_s=now_s)
+        self._known[known] = url.expires_s
+        if len(self._known) > _TOKENS_KEPT:
+            self._known.popitem(last=False)
+
+    def _serve(self, request: Request, name: str, found: OpenFile | Fill) -> Answer:
+        headers = request.headers
+        suffix = name[name.rfind(".") :]
+        tag = f'"{name[name.rfind("/") + 1 :]}"'
+        shared = (
+            f"ETag: {tag}\r\nCache-Control: private, max-age=31536000, immutable\r\nAccept-Ranges: bytes\r\n"
+            f"{self._cors(request)}"
+        )
+        if _matches(headers.get("if-none-match"), tag):
+            return Answer(f"HTTP/1.1 304 Not Modified\r\n{shared}\r\n".encode("latin-1"), 304)
+        size = found.size
+        wanted = headers.get("range") if headers.get("if-range") in (None, tag) else None
+        piece = slice_of(wanted, size)
+        if piece is None:
+            head = (
+                f"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{size}\r\n"
+                f"Content-Length: 0\r\n{shared}\r\n"
+            )
+            return Answer(head.encode("latin-1"), 416)
+        status = "206 Partial Content" if piece.partial else "200 OK"
+        part = f"Content-Range: bytes {piece.start}-{piece.end - 1}/{size}\r\n" if piece.partial else ""
+        head = (
+            f"HTTP/1.1 {status}\r\nContent-Type: {TYPES.get(suffix, 'application/octet-stream')}\r\n"
+            f"Content-Length: {piece.end - piece.start}\r\n{part}{shared}X-Content-Type-Options: nosniff\r\n\r\n"
+        )
+        answer = Answer(head.encode("latin-1"), 206 if piece.partial else 200)
+        if request.method == "GET":
+            answer.start, answer.end = piece.start, piece.end
+            answer.fill = found if isinstance(found, Fill) else None
+            answer.file = None if isinstance(found, Fill) else found
+        return answer
+
+    def _cors(self, request: Request) -> str:
+        origin = request.headers.get("origin")
+        if origin is None:
+            return ""
+        if origin not in self._origins:
+            return "Vary: Origin\r\n"
+        return (
+            f"Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Allow-Credentials: true\r\nVary: Origin\r\n"
+            "Access-Control-Expose-Headers: Content-Length, Content-Range, ETag\r\nTiming-Allow-Origin: *\r\n"
+        )
+
+    def _preflight(self, request: Request) -> Answer:
+        head = (
+            f"HTTP/1.1 204 No Content\r\n{self._cors(request)}Access-Control-Allow-Methods: GET, HEAD\r\n"
+            "Access-Control-Allow-Headers: Range, If-Range, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session\r\n"
+            "Access-Control-Max-Age: 86400\r\n\r\n"
+        )
+        return Answer(head.encode("latin-1", "replace"), 204)
+
+    def _note(self, request: Request, answer: Answer) -> None:
+        self._statuses[answer.status] += 1
+        sent = len(answer.body) + answer.end - answer.start
+        self._sent_bytes += sent
+        path, _, query = request.path.partition("?")
+        cmcd = query[5:] if query.startswith("CMCD=") else ""
+        self.accesses.append((self._clock.wall_ns(), path[path.rfind("/") + 1 :], answer.status, sent, cmcd))
+
+
+def cookie(header: str, name: str) -> str:
+    """The value of a cookie; empty when it is not there."""
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return ""
+
+
+def _matches(header: str | None, tag: str) -> bool:
+    if header is None:
+        return False
+    return header.strip() == "*" or tag in {part.strip().removeprefix("W/") for part in header.split(",")}

@@ -1,0 +1,139 @@
+"""The edge process: listens, serves, follows the key ring, stops in bounded time.
+
+It needs less than other systems (no database, no web framework), so that it stays small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from pathlib import Path
+
+import msgspec
+
+from reelwright.cdn.adapters.cache import DiskCache
+from reelwright.cdn.adapters.files import FileTable
+from reelwright.cdn.adapters.protocol import Connection
+from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
+from reelwright.cdn.service import CachingLibrary, Edge, LocalLibrary
+from reelwright.cdn.settings import CdnSettings
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.errors import Invalid
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.objects import ObjectStore
+from reelwright.kernel.telemetry import gauge, logger
+
+CONNECTIONS = gauge("edge_connections", "Connections open at the edge.")
+DRAIN_S = 2.5
+log = logger(__name__)
+
+
+class EdgeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What an edge is started with."""
+
+    host: str
+    settings: CdnSettings
+    keys_file: Path
+    objects: ObjectStore
+    cache_folder: Path
+    origins: frozenset[str]
+    """Web origins whose pages may read media with credentials."""
+    certificate: str = ""
+    key: str = ""
+
+
+class EdgeServer:
+    """An edge that listens."""
+
+    def __init__(self, options: EdgeOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._connections: set[Connection] = set()
+        keys = KeyRing.open(options.keys_file)
+        self._cache = self._open_cache(keys)
+        files = FileTable(options.objects.root or Path(), clock.monotonic_ns)
+        library = CachingLibrary(self._cache) if self._cache else LocalLibrary(files)
+        self.edge = Edge(keys=keys, library=library, clock=clock, origins=options.origins)
+        self.port = 0
+
+    def _open_cache(self, keys: KeyRing) -> DiskCache | None:
+        options = self._options
+        if options.settings.upstreams:
+            fetcher: HttpFetcher | ObjectFetcher = HttpFetcher(
+                options.settings.upstreams, keys=keys, clock=self._clock
+            )
+        elif options.objects.root is None:
+            fetcher = ObjectFetcher(options.objects)
+        else:
+            return None
+        return DiskCache(
+            options.cache_folder,
+            budget_bytes=options.settings.cache_bytes,
+            fetcher=fetcher,
+            monotonic_ns=self._clock.monotonic_ns,
+        )
+
+    async def start(self) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        options = self._options
+        context = None
+        if options.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(options.certificate, options.key)
+        self._server = await loop.create_server(
+            lambda: Connection(self.edge, options.settings, self._connections),
+            options.host,
+            options.settings.port,
+            ssl=context,
+            backlog=1024,
+            reuse_address=True,
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._watch = asyncio.create_task(self._look_after())
+
+    async def stop(self) -> None:
+        """Take no more, let answers in progress end for a while, then close."""
+        self._server.close()
+        for connection in tuple(self._connections):
+            connection.finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._connections:
+                    await asyncio.sleep(0.02)
+        for connection in tuple(self._connections):
+            connection.abort()
+        self._watch.cancel()
+        self.edge.flush()
+        if self._cache:
+            await self._cache.close()
+
+    async def _look_after(self) -> None:
+        """Once a second: drop the slow and the idle, count, follow the key ring."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1)
+            now = loop.time()
+            for connection in [one for one in self._connections if one.deadline < now]:
+                connection.abort()
+            CONNECTIONS.set(len(self._connections))
+            self.edge.flush()
+            self._follow_keys()
+
+    def _follow_keys(self) -> None:
+        try:
+            if self.edge.keys.refresh():
+                self.edge.forget_tokens()
+                log.info("key ring read again", newest=self.edge.keys.newest.name)
+        except Invalid as error:
+            log.error("the key ring cannot be read; the old one stays", problem=str(error))
+
+
+async def run_edge(options: EdgeOptions, clock: Clock, stopping: asyncio.Event) -> None:
+    """Serve until `stopping` is set."""
+    server = EdgeServer(options, clock)
+    await server.start()
+    log.info("edge listens", host=options.host, port=server.port)
+    await stopping.wait()
+    await server.stop()

@@ -1,0 +1,245 @@
+"""Projections of events in the database, and the statements on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from reelwright.events.contract import Event, StoredBatch, Watched
+from reelwright.events.core.frame import START, Position
+from reelwright.events.core.projection import POSITIONS, Watching, day_of, watch
+from reelwright.kernel.database import row_dict, upsert
+from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
+
+METADATA = sa.MetaData()
+HOUR_MS = 3_600_000
+SEEN_MS = 45 * 24 * HOUR_MS
+"""How long an event id is remembered: half as long again as a device may keep its events."""
+T = TypeVar("T")
+Told = tuple[ProfileId, bool, Event]
+"""Who, synthetic or not, and what."""
+
+
+def _table(name: str, *columns: Any) -> sa.Table:
+    return sa.Table(f"events_{name}", METADATA, *columns)
+
+
+OFFSETS = _table(
+    "offsets",
+    sa.Column("source", sa.String(64), primary_key=True),
+    sa.Column("segment", sa.BigInteger, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+)
+SEEN = _table(
+    "seen",
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("received_ms", sa.BigInteger, nullable=False, index=True),
+)
+WATCHED = _table(
+    "watched",
+    sa.Column("profile_id", sa.String(26), nullable=False),
+    sa.Column("playable_id", sa.String(26), nullable=False),
+    sa.Column("title_id", sa.String(26), nullable=False),
+    sa.Column("position_s", sa.Float, nullable=False),
+    sa.Column("duration_s", sa.Float, nullable=False),
+    sa.Column("started_s", sa.Float, nullable=False),
+    sa.Column("finished", sa.Boolean, nullable=False),
+    sa.Column("last_ms", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("profile_id", "playable_id"),
+)
+VIEWS = _table(
+    "views",
+    sa.Column("profile_id", sa.String(26), nullable=False),
+    sa.Column("title_id", sa.String(26), nullable=False),
+    sa.Column("day", sa.Integer, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("synthetic", sa.Boolean, nullable=False),
+    sa.PrimaryKeyConstraint("profile_id", "title_id", "day"),
+)
+THUMBS = _table(
+    "thumbs",
+    sa.Column("profile_id", sa.String(26), nullable=False),
+    sa.Column("title_id", sa.String(26), nullable=False),
+    sa.Column("value", sa.Integer, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("profile_id", "title_id"),
+)
+SAVED = _table(
+    "saved",
+    sa.Column("profile_id", sa.String(26), nullable=False),
+    sa.Column("title_id", sa.String(26), nullable=False),
+    sa.Column("saved", sa.Boolean, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("profile_id", "title_id"),
+)
+LEDGER = _table(
+    "ledger",
+    sa.Column("hour", sa.Integer, nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("synthetic", sa.Boolean, nullable=False),
+    sa.Column("stored", sa.BigInteger, nullable=False),
+    sa.Column("duplicate", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("hour", "source", "synthetic"),
+)
+
+
+def get_offset(connection: sa.Connection, source: str) -> tuple[int, int]:
+    """Up to where a source's log has been projected."""
+    row = connection.execute(sa.select(OFFSETS).where(OFFSETS.c.source == source)).first()
+    return (row.segment, row.offset) if row else START
+
+
+def project(
+    connection: sa.Connection, source: str, batches: list[StoredBatch], after: Position, until: Position, now_ms: int
+) -> Position:
+    """Apply batches and the new offset in one transaction; an event that was seen before changes nothing.
+
+    Returns how far the source is projected now: further than `after` where the answer of an earlier commit was lost.
+    """
+    known = get_offset(connection, source)
+    if known != after:
+        return known
+    fresh, ledger = _sift(connection, batches)
+    upsert(connection, SEEN, [{"id": event.id, "received_ms": batch.received_ms} for batch, event in fresh])
+    upsert(
+        connection,
+        LEDGER,
+        [
+            {"hour": hour, "source": whose, "synthetic": synthetic, "stored": stored, "duplicate": duplicate}
+            for (hour, whose, synthetic), (stored, duplicate) in ledger.items()
+        ],
+        lambda new: {name: LEDGER.c[name] + new[name] for name in ("stored", "duplicate")},
+    )
+    named = [(batch.profile_id, batch.synthetic, event) for batch, event in fresh if batch.profile_id is not None]
+    _project_positions(connection, [row for row in named if row[2].type in POSITIONS])
+    _project_latest(connection, THUMBS, "value", int, [row for row in named if row[2].type == "thumb"])
+    _project_latest(connection, SAVED, "saved", bool, [row for row in named if row[2].type == "list_change"])
+    upsert(connection, OFFSETS, [{"source": source, "segment": until[0], "offset": until[1]}])
+    connection.execute(SEEN.delete().where(SEEN.c.received_ms < now_ms - SEEN_MS))
+    return until
+
+
+def _sift(
+    connection: sa.Connection, batches: list[StoredBatch]
+) -> tuple[list[tuple[StoredBatch, Event]], dict[tuple[int, str, bool], list[int]]]:
+    """Events that come for the first time, and per hour and source how many do and how many came before."""
+    known = _known(connection, [event.id for batch in batches for event in batch.events])
+    fresh = []
+    ledger: dict[tuple[int, str, bool], list[int]] = {}
+    for batch in batches:
+        counts = ledger.setdefault((batch.received_ms // HOUR_MS, batch.source, batch.synthetic), [0, 0])
+        for event in batch.events:
+            counts[event.id in known] += 1
+            if event.id not in known:
+                known.add(event.id)
+                fresh.append((batch, event))
+    return fresh, ledger
+
+
+def _known(connection: sa.Connection, ids: list[str]) -> set[str]:
+    found: set[str] = set()
+    for some in _some(ids):
+        found.update(connection.scalars(sa.select(SEEN.c.id).where(SEEN.c.id.in_(some))))
+    return found
+
+
+def _project_positions(connection: sa.Connection, events: list[Told]) -> None:
+    keys = list({(profile_id, event.playable_id) for profile_id, _, event in events})
+    state: dict[tuple[Any, Any], Watching | None] = {}
+    for some in _some(keys):
+        query = sa.select(WATCHED).where(sa.tuple_(WATCHED.c.profile_id, WATCHED.c.playable_id).in_(some))
+        for row in connection.execute(query):
+            state[row.profile_id, row.playable_id] = msgspec.convert(row_dict(row), Watching)
+    views: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for profile_id, synthetic, event in events:
+        key = (profile_id, event.playable_id)
+        state[key], viewed = watch(state.get(key), event)
+        if viewed:
+            day = day_of(event.at_ms)
+            view = {"profile_id": profile_id, "title_id": event.title_id, "day": day, "at_ms": event.at_ms}
+            views.setdefault((profile_id, event.title_id, day), {**view, "synthetic": synthetic})
+    changed = [
+        {"profile_id": profile_id, "playable_id": playable_id, **msgspec.structs.asdict(row)}
+        for (profile_id, playable_id), row in state.items()
+        if row is not None
+    ]
+    upsert(connection, WATCHED, changed)
+    upsert(connection, VIEWS, list(views.values()), lambda _new: {})
+
+
+def _project_latest(
+    connection: sa.Connection, table: sa.Table, column: str, kind: type[int], events: list[Told]
+) -> None:
+    """What was said last of each title, by the time it was said."""
+    latest: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for profile_id, _, event in sorted(events, key=lambda row: row[2].at_ms):
+        row = {"profile_id": profile_id, "title_id": event.title_id, "at_ms": event.at_ms}
+        latest[profile_id, event.title_id] = {**row, column: kind(event.data[column])}
+    upsert(connection, table, list(latest.values()), newer="at_ms")
+
+
+def _some(items: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), 500):
+        yield items[start : start + 500]
+
+
+def get_position(connection: sa.Connection, profile_id: str, playable_id: str) -> Watched | None:
+    """How far a profile is in a playable."""
+    where = (WATCHED.c.profile_id == profile_id, WATCHED.c.playable_id == playable_id)
+    row = connection.execute(sa.select(WATCHED).where(*where)).first()
+    return _watched(row_dict(row)) if row else None
+
+
+def list_watched(
+    connection: sa.Connection, profile_id: str, limit: int, before: tuple[int, PlayableId] | None
+) -> list[Watched]:
+    """What a profile has watched, latest first."""
+    query = sa.select(WATCHED).where(WATCHED.c.profile_id == profile_id)
+    if before is not None:
+        last_ms, playable_id = before
+        same = sa.and_(WATCHED.c.last_ms == last_ms, WATCHED.c.playable_id > playable_id)
+        query = query.where(sa.or_(WATCHED.c.last_ms < last_ms, same))
+    rows = connection.execute(query.order_by(WATCHED.c.last_ms.desc(), WATCHED.c.playable_id).limit(limit))
+    return [_watched(row_dict(row)) for row in rows]
+
+
+def _watched(row: dict[str, Any]) -> Watched:
+    return Watched(
+        playable_id=PlayableId(row["playable_id"]),
+        title_id=TitleId(row["title_id"]),
+        position_s=row["position_s"],
+        duration_s=row["duration_s"],
+        finished=row["finished"],
+        last_ms=row["last_ms"],
+    )
+
+
+def count_views(connection: sa.Connection, since_ms: int, until_ms: int) -> dict[TitleId, int]:
+    """Viewers per title in a window."""
+    query = (
+        sa.select(VIEWS.c.title_id, sa.func.count(sa.distinct(VIEWS.c.profile_id)))
+        .where(VIEWS.c.at_ms >= since_ms, VIEWS.c.at_ms < until_ms)
+        .group_by(VIEWS.c.title_id)
+    )
+    return {TitleId(row[0]): row[1] for row in connection.execute(query)}
+
+
+def list_thumbs(connection: sa.Connection, profile_id: str) -> dict[TitleId, int]:
+    """A profile's judgements."""
+    query = sa.select(THUMBS.c.title_id, THUMBS.c.value).where(THUMBS.c.profile_id == profile_id, THUMBS.c.value != 0)
+    return {TitleId(row[0]): row[1] for row in connection.execute(query)}
+
+
+def list_saved(connection: sa.Connection, profile_id: str) -> list[TitleId]:
+    """A profile's list, latest first."""
+    query = sa.select(SAVED.c.title_id).where(SAVED.c.profile_id == profile_id, SAVED.c.saved.is_(True))
+    return [TitleId(row[0]) for row in connection.execute(query.order_by(SAVED.c.at_ms.desc(), SAVED.c.title_id))]
+
+
+def list_ledger(connection: sa.Connection, since_hour: int) -> list[dict[str, Any]]:
+    """What was stored per hour and source."""
+    query = sa.select(LEDGER).where(LEDGER.c.hour >= since_hour).order_by(LEDGER.c.hour, LEDGER.c.source)
+    return [row_dict(row) for row in connection.execute(query)]

@@ -1,0 +1,209 @@
+"""Routes of events: batches from players, and what viewers say about titles."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.params import Parameter
+
+from reelwright.events.client import PATH, Answer, Report
+from reelwright.events.contract import MAX_BATCH, Event, EventsClient, EventType, Verdict, Watched
+from reelwright.events.ports import VisibleTitles
+from reelwright.kernel.errors import Invalid, NotFound, Terminal
+from reelwright.kernel.http import decode_cursor, encode_cursor
+from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
+from reelwright.kernel.principal import principal_of, require, require_peer, require_profile
+from reelwright.kernel.system import Resources
+
+MAX_BODY_BYTES = 2 << 20
+Cursor = Annotated[str | None, Parameter(max_length=200, description="As the Link to the next page has it.")]
+B = TypeVar("B", "Batch", Report)
+
+
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client sends: events, each decoded by itself."""
+
+    events: list[msgspec.Raw]
+
+
+class Verdicts(msgspec.Struct, frozen=True):
+    """The answer: one verdict an event, in order."""
+
+    verdicts: list[Verdict]
+
+
+class TooLarge(Terminal):
+    """The batch exceeds what is taken at once."""
+
+    status = 413
+    slug = "too-large"
+
+
+class Thumb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A judgement: 1 up, -1 down, 0 none."""
+
+    value: Literal[-1, 0, 1]
+
+
+class EventRoutes(Controller):
+    """Events, as they come in."""
+
+    path = "/api/v1"
+    tags = ("events",)
+
+    @post("/events", summary="Report events", status_code=200, guards=[require_profile])
+    async def report(self, request: Request[Any, Any, Any], events: EventsClient) -> Verdicts:
+        """Report a batch of up to 500 events as `{"events": […]}`; answered, one verdict each, once they are safe."""
+        with events.take(_size(request)):
+            batch = await _read(request, Batch)
+            return Verdicts(await events.record_raw(batch.events, profile_id=_profile(request)))
+
+    @get("/events/ledger", summary="Account for events", guards=[require("admin")])
+    async def get_ledger(self, events: EventsClient) -> list[dict[str, Any]]:
+        """Account for the events of the last two days: stored and duplicate per hour and source."""
+        return await events.list_ledger()
+
+
+class ViewerRoutes(Controller):
+    """What a profile has watched, saved and judged, as far as it may still know of it."""
+
+    path = "/api/v1"
+    tags = ("events",)
+    guards = (require_profile,)
+
+    @get("/history", summary="List what was watched")
+    async def list_history(
+        self,
+        request: Request[Any, Any, Any],
+        events: EventsClient,
+        visible: VisibleTitles,
+        cursor: Annotated[
+            str | None, Parameter(max_length=200, description="As the Link to the next page has it.")
+        ] = None,
+        limit: Annotated[int, Parameter(ge=1, le=200, description="Entries a page.")] = 200,
+    ) -> Response[list[Watched]]:
+        """List what the profile has watched, latest first, with position and length; `Link` names the next page."""
+        before = decode_cursor(cursor, int, str) if cursor else None
+        found = await events.list_watched(
+            _profile(request), limit=limit + 1, before=(before[0], PlayableId(before[1])) if before else None
+        )
+        page = found[:limit]
+        there = await visible.visible_titles({row.title_id for row in page}, principal_of(request))
+        headers = {}
+        if len(found) > limit:
+            next_cursor = encode_cursor(page[-1].last_ms, page[-1].playable_id)
+            headers["Link"] = f'<{request.url.path}?limit={limit}&cursor={next_cursor}>; rel="next"'
+        return Response([row for row in page if row.title_id in there], headers=headers)
+
+    @get("/my-list", summary="List saved titles")
+    async def list_saved(
+        self, request: Request[Any, Any, Any], events: EventsClient, visible: VisibleTitles
+    ) -> list[TitleId]:
+        """List the titles that the profile has saved, latest first."""
+        saved = await events.list_saved(_profile(request))
+        there = await visible.visible_titles(saved, principal_of(request))
+        return [title_id for title_id in saved if title_id in there]
+
+    @put("/my-list/{title_id:str}", summary="Save a title", status_code=204)
+    async def save(
+        self,
+        request: Request[Any, Any, Any],
+        title_id: str,
+        events: EventsClient,
+        visible: VisibleTitles,
+        resources: Resources,
+    ) -> None:
+        """Put a title on the profile's list."""
+        await _tell(events, visible, resources, request, "list_change", title_id, {"saved": True})
+
+    @delete("/my-list/{title_id:str}", summary="Unsave a title", status_code=204)
+    async def unsave(
+        self,
+        request: Request[Any, Any, Any],
+        title_id: str,
+        events: EventsClient,
+        visible: VisibleTitles,
+        resources: Resources,
+    ) -> None:
+        """Take a title off the profile's list."""
+        await _tell(events, visible, resources, request, "list_change", title_id, {"saved": False})
+
+    @put("/thumbs/{title_id:str}", summary="Judge a title", status_code=204)
+    async def judge(
+        self,
+        request: Request[Any, Any, Any],
+        title_id: str,
+        data: Thumb,
+        events: EventsClient,
+        visible: VisibleTitles,
+        resources: Resources,
+    ) -> None:
+        """Say thumbs up (1), down (-1) or nothing (0) of a title."""
+        await _tell(events, visible, resources, request, "thumb", title_id, {"value": data.value})
+
+
+def _profile(request: Request[Any, Any, Any]) -> ProfileId:
+    profile_id = principal_of(request).profile_id
+    assert profile_id is not None, "require_profile guards every route that asks"
+    return profile_id
+
+
+async def _tell(
+    events: EventsClient,
+    visible: VisibleTitles,
+    resources: Resources,
+    request: Request[Any, Any, Any],
+    kind: EventType,
+    title: str,
+    data: dict[str, Any],
+) -> None:
+    title_id = TitleId(title)
+    if title_id not in await visible.visible_titles([title_id], principal_of(request)):
+        raise NotFound("no such title")
+    at_ms = resources.clock.wall_ns() // 1_000_000
+    event = Event(id=EventId(new_id(resources.clock)), type=kind, at_ms=at_ms, title_id=title_id, data=data)
+    await events.record([event], profile_id=_profile(request))
+
+
+def _size(request: Request[Any, Any, Any]) -> int:
+    """What the body will take in memory; a sender that does not say is taken at the most."""
+    told = request.headers.get("content-length", "")
+    size = int(told) if re.fullmatch("[0-9]{1,12}", told) else MAX_BODY_BYTES
+    if size > MAX_BODY_BYTES:
+        raise TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
+    return size
+
+
+async def _read(request: Request[Any, Any, Any], kind: type[B]) -> B:
+    body = bytearray()
+    async for block in request.stream():
+        body += block
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
+    try:
+        batch = msgspec.json.decode(bytes(body), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f'a batch looks like {{"events": […]}}: {error}') from error
+    if len(batch.events) > MAX_BATCH:
+        raise Invalid(f"a batch has at most {MAX_BATCH} events, got {len(batch.events)}")
+    return batch
+
+
+@post(PATH, summary="Report events for others", guards=[require_peer], status_code=200, include_in_schema=False)
+async def report_for_others(request: Request[Any, Any, Any], events: EventsClient) -> Answer:
+    """Report a client's events on its behalf, as one of our own processes; answered once they can be asked for."""
+    with events.take(_size(request)):
+        report = await _read(request, Report)
+        verdicts = await events.record_raw(
+            report.events, profile_id=report.profile_id, synthetic=report.synthetic, now_ms=report.now_ms
+        )
+    await events.catch_up()
+    return Answer(verdicts)
+
+
+ROUTES = (EventRoutes, report_for_others)
+VIEWER_ROUTES = (ViewerRoutes,)
+"""Where the catalogue is as well."""

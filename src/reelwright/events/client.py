@@ -1,0 +1,101 @@
+"""Events of a service whose collector runs apart: told over HTTP, asked from the shared database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import httpx
+import msgspec
+
+from reelwright.events.contract import Backlogged, Event, Verdict
+from reelwright.events.service import Projections
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Invalid, Unavailable
+from reelwright.kernel.ids import ProfileId
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.peers import peer_token
+
+PATH = "/api/v1/peer/events"
+TIMEOUT_S = 5.0
+INTAKE_BYTES = 32 << 20
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a web process tells the collector: a client's events, and whose they are."""
+
+    events: list[msgspec.Raw]
+    profile_id: ProfileId | None = None
+    synthetic: bool = False
+    now_ms: int | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One verdict an event, in order."""
+
+    verdicts: list[Verdict]
+
+
+class CollectorClient(Projections):
+    """Implements `EventsClient` against a collector that runs apart."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        database: Database,
+        clock: Clock,
+        keys: KeyRing,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(database=database, clock=clock, intake_bytes=INTAKE_BYTES)
+        self._url = url + PATH
+        self._keys = keys
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport)
+        self.problem = ""
+
+    async def record_raw(
+        self,
+        raws: Sequence[msgspec.Raw],
+        *,
+        profile_id: ProfileId | None,
+        synthetic: bool = False,
+        now_ms: int | None = None,
+    ) -> list[Verdict]:
+        """Store a client's events at the collector. Raises Backlogged or Unavailable; then none counts as stored."""
+        report = Report(events=list(raws), profile_id=profile_id, synthetic=synthetic, now_ms=now_ms)
+        headers = {
+            "Authorization": f"Bearer {peer_token(self._keys, self._clock)}",
+            "Content-Type": "application/json",
+        }
+        try:
+            response = await self._http.post(self._url, content=msgspec.json.encode(report), headers=headers)
+        except httpx.HTTPError as error:
+            self.problem = f"the collector at {self._url} does not answer: {error}"
+            raise Unavailable(f"{self.problem}; send the batch again") from error
+        return self._verdicts(response)
+
+    def _verdicts(self, response: httpx.Response) -> list[Verdict]:
+        if response.status_code == 429:
+            raise Backlogged("the event log is not keeping up; send the batch again in a second")
+        if response.status_code in (401, 403):
+            raise Invalid("the collector does not know us: give both the same keys.json, and set their clocks")
+        if response.status_code >= 300:
+            self.problem = f"the collector at {self._url} answered {response.status_code}"
+            raise Unavailable(f"{self.problem}; send the batch again")
+        self.problem = ""
+        return msgspec.json.decode(response.content, type=Answer).verdicts
+
+    async def record(
+        self, events: list[Event], *, profile_id: ProfileId | None, synthetic: bool = False, now_ms: int | None = None
+    ) -> list[Verdict]:
+        """Store events at the collector; returns after its fdatasync."""
+        raws = [msgspec.Raw(msgspec.json.encode(event)) for event in events]
+        return await self.record_raw(raws, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms)
+
+    async def start(self) -> None:
+        """Nothing runs in the background."""
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()

@@ -1,0 +1,148 @@
+"""Events as other systems see them: what is reported, how it is answered, and what was made of it.
+
+EventsError
+└── Backlogged   Transient, 429   the log is not keeping up; send the batch again after `retry_after_s`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from reelwright.kernel.errors import Transient
+from reelwright.kernel.ids import EventId, PlayableId, ProfileId, SessionId, TitleId
+
+EventType = Literal[
+    "page_view", "impression", "play", "heartbeat", "stop", "seek", "quality_change", "stall", "error",
+    "search", "thumb", "list_change", "exposure", "edge_access", "decision", "download",
+]  # fmt: skip
+MAX_BATCH = 500
+MAX_EVENT_BYTES = 16 << 10
+
+
+class Backlogged(Transient):
+    """The log is not keeping up; send the batch again later."""
+
+    status = 429
+    slug = "backlogged"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One thing that happened, as a client reports it."""
+
+    id: EventId
+    """Made by the client; the same id twice is one event."""
+    type: EventType
+    at_ms: int
+    """Client's wall clock, milliseconds since the epoch; corrected and bounded by the collector."""
+    version: int = 1
+    session_id: SessionId | None = None
+    title_id: TitleId | None = None
+    playable_id: PlayableId | None = None
+    position_s: float | None = None
+    """Position in the playable, for play, heartbeat, stop, seek, stall."""
+    data: dict[str, Any] = {}
+    """What else this type carries; see docs/reference/events.md."""
+
+
+class StoredBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Events as they lie in the log, one record a batch: with who sent them, and when they came."""
+
+    events: list[Event]
+    profile_id: ProfileId | None
+    received_ms: int
+    source: str
+    """The process that wrote it."""
+    synthetic: bool = False
+
+
+class FailedEvent(msgspec.Struct, frozen=True):
+    """What was sent and could not be stored."""
+
+    raw: bytes
+    reason: str
+
+
+class FailedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Refused events as they lie in the log `<source>-failed`."""
+
+    events: list[FailedEvent]
+    received_ms: int
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer for one event of a batch."""
+
+    id: str
+    status: Literal["stored", "duplicate", "failed"]
+    reason: str = ""
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a profile is in a playable: the projection behind resume, history and continue watching."""
+
+    playable_id: PlayableId
+    title_id: TitleId
+    position_s: float
+    duration_s: float
+    finished: bool
+    last_ms: int
+
+
+@runtime_checkable  # handlers are given it by name, and its type is checked
+class EventsClient(Protocol):
+    """What other systems may tell and ask; the collector may run in this process or apart."""
+
+    def take(self, size_bytes: int) -> AbstractContextManager[None]:
+        """Room for a request of this size while it is read and stored. Raises Backlogged where there is none."""
+        ...
+
+    async def record_raw(
+        self,
+        raws: Sequence[msgspec.Raw],
+        *,
+        profile_id: ProfileId | None,
+        synthetic: bool = False,
+        now_ms: int | None = None,
+    ) -> list[Verdict]:
+        """Store a client's events; each gets a verdict, and a bad one never fails the others."""
+        ...
+
+    async def record(
+        self, events: list[Event], *, profile_id: ProfileId | None, synthetic: bool = False, now_ms: int | None = None
+    ) -> list[Verdict]:
+        """Store events durably; returns after fdatasync. `now_ms` is for imports with given times."""
+        ...
+
+    async def get_position(self, profile_id: ProfileId, playable_id: PlayableId) -> Watched | None:
+        """Where this profile stopped."""
+        ...
+
+    async def list_watched(
+        self, profile_id: ProfileId, *, limit: int = 200, before: tuple[int, PlayableId] | None = None
+    ) -> list[Watched]:
+        """What the profile has watched, latest first; `before` is (last_ms, playable_id) of the last one seen."""
+        ...
+
+    async def count_views(self, *, since_ms: int, until_ms: int) -> dict[TitleId, int]:
+        """Viewer-distinct starts per title in the window."""
+        ...
+
+    async def list_thumbs(self, profile_id: ProfileId) -> dict[TitleId, int]:
+        """The profile's last judgement of each title: 1 up, -1 down."""
+        ...
+
+    async def list_saved(self, profile_id: ProfileId) -> list[TitleId]:
+        """The profile's own list, latest first."""
+        ...
+
+    async def list_ledger(self, *, hours: int = 48) -> list[dict[str, Any]]:
+        """What was stored in the last hours, per hour and source, synthetic events apart."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Wait until what this process has stored can be asked for, half a second at most."""
+        ...

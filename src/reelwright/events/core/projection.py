@@ -1,0 +1,71 @@
+"""What events mean for a profile: how far it has watched, what it likes, what it keeps. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from reelwright.events.contract import Event
+from reelwright.kernel.ids import TitleId
+
+FINISHED_SHARE = 0.95
+CREDITS_S = 90.0
+VIEW_S = 30.0
+"""A view is counted once this much was watched, or a quarter of a short film."""
+DAY_MS = 86_400_000
+POSITIONS = frozenset({"play", "heartbeat", "stop", "seek"})
+
+
+class Watching(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a profile is in a playable."""
+
+    title_id: TitleId
+    position_s: float
+    duration_s: float
+    started_s: float
+    """Where the stretch that is watched now began: views are counted from there."""
+    finished: bool
+    last_ms: int
+
+
+def watch(before: Watching | None, event: Event) -> tuple[Watching, bool]:
+    """What a position event makes of what was known, and whether it is a view; a late one moves nobody back."""
+    assert event.title_id is not None, "reason_to_refuse lets no position event pass without its title"
+    position_s = event.position_s or 0.0
+    duration_s = _seconds(event.data.get("duration_s")) or (before.duration_s if before else 0.0)
+    started_s = position_s if before is None or event.type in ("play", "seek") else before.started_s
+    viewed = event.type in ("heartbeat", "stop") and is_view(position_s, started_s, duration_s)
+    if before is not None and event.at_ms < before.last_ms:
+        return before, viewed
+    return Watching(
+        title_id=event.title_id,
+        position_s=position_s,
+        duration_s=duration_s,
+        started_s=started_s,
+        finished=is_finished(position_s, duration_s),
+        last_ms=event.at_ms,
+    ), viewed
+
+
+def is_finished(position_s: float, duration_s: float) -> bool:
+    """Whether only the credits are left: 95 % seen, or less than 90 s to go in a film of over 15 minutes."""
+    if duration_s <= 0:
+        return False
+    if position_s >= duration_s * FINISHED_SHARE:
+        return True
+    return duration_s > 900 and duration_s - position_s <= CREDITS_S
+
+
+def is_view(position_s: float, started_s: float, duration_s: float) -> bool:
+    """Whether a heartbeat at `position_s` makes a start at `started_s` a view."""
+    return position_s - started_s >= min(VIEW_S, duration_s / 4 if duration_s > 0 else VIEW_S)
+
+
+def day_of(at_ms: int) -> int:
+    """Days since the epoch, UTC: a profile's views of a title count once a day."""
+    return at_ms // DAY_MS
+
+
+def _seconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 < value < 200_000 else 0.0

@@ -1,0 +1,59 @@
+"""Tables of experiments, and the statements on them, on SQLite and PostgreSQL.
+
+The configuration is one document with a revision: it is only ever in force as a whole.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from reelwright.experiments.contract import Change, Configuration
+from reelwright.kernel.database import row_dict, upsert
+from reelwright.kernel.errors import Conflict
+
+METADATA = sa.MetaData()
+CONFIGURATION = sa.Table(
+    "experiments_configuration",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+)
+CHANGES = sa.Table(
+    "experiments_changes",
+    METADATA,
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("by", sa.String(64), nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+)
+
+
+def get_revision(connection: sa.Connection) -> int:
+    """The revision in force, 0 before the first."""
+    return int(connection.execute(sa.select(CONFIGURATION.c.revision)).scalar() or 0)
+
+
+def get_configuration(connection: sa.Connection) -> tuple[int, Configuration]:
+    """(revision, configuration) in force."""
+    row = connection.execute(sa.select(CONFIGURATION.c.revision, CONFIGURATION.c.document)).first()
+    if row is None:
+        return 0, Configuration()
+    return int(row.revision), msgspec.json.decode(row.document, type=Configuration)
+
+
+def put_configuration(connection: sa.Connection, seen: int, changed: Configuration, change: Change) -> None:
+    """Replace revision `seen`, and write down who did it. Raises Conflict where it is not in force any more."""
+    now = get_revision(connection)
+    if now != seen:
+        raise Conflict(f"the configuration is at revision {now}, the change was made from {seen}; look again")
+    document = msgspec.json.encode(changed).decode()
+    upsert(connection, CONFIGURATION, [{"id": 1, "revision": change.revision, "document": document}])
+    connection.execute(sa.insert(CHANGES).values(**msgspec.structs.asdict(change)))
+
+
+def list_changes(connection: sa.Connection, *, limit: int) -> list[Change]:
+    """The newest changes first."""
+    rows = connection.execute(sa.select(CHANGES).order_by(CHANGES.c.revision.desc()).limit(limit))
+    return [Change(**row_dict(row)) for row in rows]

@@ -1,0 +1,139 @@
+"""Use cases of experiments: change the configuration, assign, answer flags, report first exposures."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reelwright.events.contract import Event, EventsClient
+from reelwright.experiments.adapters import sql
+from reelwright.experiments.contract import (
+    Assignment,
+    Attributes,
+    Change,
+    Configuration,
+    Experiment,
+    Layer,
+    State,
+)
+from reelwright.experiments.core import lifecycle
+from reelwright.experiments.core.assign import Assignments, assign
+from reelwright.experiments.core.flags import SnapshotFlags
+from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
+from reelwright.experiments.settings import ExperimentsSettings
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.database import Database
+from reelwright.kernel.ids import EventId, ProfileId, new_id
+
+
+class ExperimentsService:
+    """Experiments in a process: one snapshot at a time, swapped whole."""
+
+    def __init__(
+        self, *, database: Database, clock: Clock, events: EventsClient | None, settings: ExperimentsSettings
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._events = events
+        self._settings = settings
+        self._revision = 0
+        self._due_ms: int | None = None
+        self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self.flags = SnapshotFlags(Snapshot(Configuration(), now_ms=0))
+        """What is in force; replaced by one store, never changed."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration in force, compiled."""
+        return self.flags.snapshot
+
+    @property
+    def revision(self) -> int:
+        """The revision in force here."""
+        return self._revision
+
+    async def look(self) -> None:
+        """Follow the stored configuration and the steps of ramps; cheap while nothing has changed."""
+        due = self._due_ms is not None and self._now_ms() >= self._due_ms
+        if due or await self._database.read(sql.get_revision) != self._revision:
+            revision, configuration = await self._database.read(sql.get_configuration)
+            self._swap(revision, configuration)
+
+    def assign(self, attributes: Attributes, *, forced: Mapping[str, str] | None = None) -> Assignments:
+        """Everything for one viewer."""
+        return assign(self.snapshot, attributes, forced=forced or {})
+
+    async def expose(self, assignments: Assignments, key: str, *, profile_id: ProfileId | None) -> Assignment:
+        """The assignment at the moment it makes a difference; the first time for a unit is reported as an event."""
+        found = assignments[key]
+        place = (key, found.cell or "", found.unit or "")
+        if not found.counts or place in self._seen or self._events is None:
+            return found
+        self._seen[place] = None
+        while len(self._seen) > self._settings.exposures:
+            self._seen.popitem(last=False)
+        data = {"experiment": key, "cell": found.cell, "layer": found.layer, "reason": found.reason.name.lower()}
+        event = Event(id=EventId(new_id()), type="exposure", at_ms=self._now_ms(), data=data)
+        await self._events.record([event], profile_id=profile_id)
+        return found
+
+    async def put_layer(self, layer: Layer, *, by: str) -> Configuration:
+        """A layer, new or in place of the one of its name. Raises BadConfiguration."""
+
+        def changed(old: Configuration) -> Configuration:
+            kept = {one.key: one for one in old.layers}
+            return _with(old, layers=tuple({**kept, layer.key: layer}.values()))
+
+        return await self._change(changed, by=by, what=f"layer {layer.key} put")
+
+    async def put_experiment(self, experiment: Experiment, *, by: str) -> Experiment:
+        """An experiment, new as a draft or in place of the one of its name. Raises BadConfiguration, WrongState."""
+        what = f"experiment {experiment.key} put"
+        return lifecycle.find(
+            await self._change(lambda old: lifecycle.put(old, experiment), by=by, what=what), experiment.key
+        )
+
+    async def move(self, key: str, state: State, *, by: str) -> Experiment:
+        """One step of its life. Raises WrongState."""
+        found = await self._change(lambda old: lifecycle.moved(old, key, state), by=by, what=f"{key} → {state}")
+        return lifecycle.find(found, key)
+
+    async def resize(self, key: str, share: float, *, by: str) -> Experiment:
+        """Its share of its layer. Raises BadConfiguration where the layer has no room."""
+        found = await self._change(
+            lambda old: lifecycle.sized(old, key, share), by=by, what=f"{key} has {share:.2%} of its layer"
+        )
+        return lifecycle.find(found, key)
+
+    async def put_configuration(self, configuration: Configuration, *, by: str, what: str) -> Configuration:
+        """A whole configuration, from a file. Raises BadConfiguration."""
+        return await self._change(lambda _: configuration, by=by, what=what)
+
+    async def list_changes(self, *, limit: int = 100) -> list[Change]:
+        """Who changed what, the newest first."""
+        return await self._database.read(sql.list_changes, limit=limit)
+
+    async def _change(self, change: Callable[[Configuration], Configuration], *, by: str, what: str) -> Configuration:
+        revision, old = await self._database.read(sql.get_configuration)
+        new = change(old)
+        Snapshot(new, now_ms=self._now_ms())  # refused before it is stored
+        note = Change(revision=revision + 1, at_ms=self._now_ms(), by=by, what=what)
+        await self._database.write(sql.put_configuration, revision, new, note)
+        self._swap(revision + 1, new)
+        return new
+
+    def _swap(self, revision: int, configuration: Configuration) -> None:
+        now_ms = self._now_ms()
+        self.flags = SnapshotFlags(Snapshot(configuration, now_ms=now_ms))
+        self._revision = revision
+        self._due_ms = next_step_ms(configuration, now_ms=now_ms)
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 1_000_000
+
+
+def _with(configuration: Configuration, **changes: Any) -> Configuration:
+    from msgspec.structs import replace
+
+    return replace(configuration, **changes)

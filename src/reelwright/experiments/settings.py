@@ -1,0 +1,19 @@
+"""Settings of experiments, section `[experiments]`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class ExperimentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How changes reach every process."""
+
+    look_s: Annotated[
+        float, Meta(gt=0, description="Seconds between two looks at the configuration, and at steps of ramps.")
+    ] = 2.0
+    exposures: Annotated[
+        int, Meta(ge=1, description="First exposures that are remembered, so that each is reported once.")
+    ] = 200_000

@@ -1,0 +1,1 @@
+"""What every system shares: clock, ids, errors, settings, database, objects, jobs, principal, telemetry."""

@@ -1,0 +1,62 @@
+"""Live streams to browsers: Server-Sent Events that end when the process is told to stop.
+
+A server that waits for open streams before it stops would wait for ever, so each stream also listens to `Closing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar.response import Stream
+
+KEEP_ALIVE_S = 15.0
+
+
+class Closing:
+    """Set once, when the process begins to stop."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def begin(self) -> None:
+        """End every live stream now."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Sleep for `seconds` or until closing; True when closing."""
+        try:
+            await asyncio.wait_for(self._event.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+closing = Closing()
+"""The process's own; the web process sets it on SIGTERM."""
+
+
+def live(look: Callable[[], Awaitable[Any]], *, every_s: float = 1.0) -> Stream:
+    """A stream that sends what `look` returns, as JSON, whenever it has changed; looks every `every_s` seconds."""
+    return Stream(
+        _changes(look, every_s),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _changes(look: Callable[[], Awaitable[Any]], every_s: float) -> AsyncIterator[bytes]:
+    last, quiet_s = b"", 0.0
+    while True:
+        now = msgspec.json.encode(await look())
+        if now != last:
+            yield b"data: " + now + b"\n\n"
+            last, quiet_s = now, 0.0
+        elif quiet_s >= KEEP_ALIVE_S:
+            yield b": still here\n\n"
+            quiet_s = 0.0
+        if await closing.wait(every_s):
+            return
+        quiet_s += every_s

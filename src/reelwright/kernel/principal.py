@@ -1,0 +1,84 @@
+"""Who is calling, and the guards that ask.
+
+The web layer puts a `Principal` into every request's state; guards and services read it and nothing else. Whatever is
+not allowed by a principal is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers import BaseRouteHandler
+
+from reelwright.kernel.errors import Forbidden
+from reelwright.kernel.ids import ProfileId, UserId
+
+Role = Literal["anonymous", "viewer", "editor", "admin"]
+RANK: dict[str, int] = {"anonymous": 0, "viewer": 1, "editor": 2, "admin": 3}
+UNRATED = 100
+EVERYTHING = 1000
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is calling: a person's session, a personal token, a peer process, or nobody."""
+
+    kind: Literal["nobody", "session", "token", "peer"] = "nobody"
+    user_id: UserId | None = None
+    role: Role = "anonymous"
+    profile_id: ProfileId | None = None
+    maturity_limit: int = 0
+    """Highest age rating (years) this caller may see; unrated titles count as 100."""
+    scopes: frozenset[str] = frozenset()
+    csrf: str = ""
+    """What a form or script must send back with an unsafe request; empty where cookies play no part."""
+    viewer: str = ""
+    """Value of the viewer cookie, where it is valid for the profile; media URLs are bound to it."""
+    kids: bool = False
+
+    def may(self, role: Role) -> bool:
+        """Whether the caller has at least this role."""
+        return RANK[self.role] >= RANK[role]
+
+    def may_see(self, maturity: int | None) -> bool:
+        """Whether a title with this age rating may be shown, played or named to the caller."""
+        return (UNRATED if maturity is None else maturity) <= self.maturity_limit
+
+
+NOBODY = Principal()
+
+
+def principal_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal:
+    """The caller of this request; nobody when the session middleware put none there."""
+    found = connection.scope.get("state", {}).get("principal", NOBODY)
+    return found if isinstance(found, Principal) else NOBODY
+
+
+def require(role: Role) -> Any:
+    """A Litestar guard: the caller has at least `role`, else 401 (unknown) or 403 (known)."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        caller = principal_of(connection)
+        if caller.kind == "nobody":
+            raise NotAuthorizedException("sign in first, or send a personal API token")
+        if not caller.may(role):
+            raise Forbidden(f"this needs the role {role}; you have {caller.role}")
+
+    return guard
+
+
+def require_profile(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A Litestar guard: the caller watches as one of the household's profiles."""
+    caller = principal_of(connection)
+    if caller.kind == "nobody":
+        raise NotAuthorizedException("sign in first, or send a personal API token")
+    if caller.profile_id is None:
+        raise Forbidden("choose a profile first: PUT /api/v1/session/profile")
+
+
+def require_peer(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A Litestar guard: the caller is one of our own processes."""
+    if principal_of(connection).kind != "peer":
+        raise NotAuthorizedException("this route is for processes that hold the key ring")

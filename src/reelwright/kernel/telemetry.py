@@ -1,0 +1,86 @@
+"""Logs and metrics: structured lines on stderr, Prometheus metrics merged over all processes.
+
+Processes share their metrics through files in the folder named by `PROMETHEUS_MULTIPROC_DIR`, which the supervisor
+sets before it starts them: prometheus-client reads it once, when it is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+SECRET_WORDS = ("password", "secret", "token", "cookie", "pin", "authorization")
+METRICS: dict[str, str] = {}
+
+
+def configure_logging(*, level: str, log_format: str, process: str) -> None:
+    """Log structured lines to stderr: JSON, or text for a terminal."""
+    as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _hide_secrets,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+def logger(name: str) -> Any:
+    """The logger of the module `name`; key-value arguments become fields."""
+    return structlog.get_logger(module=name)
+
+
+def _hide_secrets(_logger: Any, _method: str, fields: Any) -> Any:
+    for key in fields:
+        if any(word in key.lower() for word in SECRET_WORDS):
+            fields[key] = "***"
+    return fields
+
+
+def counter(name: str, documentation: str, labels: Sequence[str] = ()) -> Counter:
+    """A counter named `reelwright_<name>`; every metric has a line in docs/reference/metrics.md."""
+    METRICS[f"reelwright_{name}"] = documentation
+    return Counter(f"reelwright_{name}", documentation, labels)
+
+
+def gauge(name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
+    """A gauge named `reelwright_<name>`, summed over live processes."""
+    METRICS[f"reelwright_{name}"] = documentation
+    return Gauge(f"reelwright_{name}", documentation, labels, multiprocess_mode="livesum")
+
+
+def histogram(name: str, documentation: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
+    """A histogram named `reelwright_<name>`; `buckets` are upper bounds in the unit that ends the name."""
+    METRICS[f"reelwright_{name}"] = documentation
+    return Histogram(f"reelwright_{name}", documentation, labels, buckets=buckets)
+
+
+def exposition() -> bytes:
+    """All processes' metrics in Prometheus text format."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def forget_process(pid: int, folder: Path) -> None:
+    """Drop the gauges of a process that has ended; its counters stay counted."""
+    for file in folder.glob(f"gauge_live*_{pid}.db"):
+        file.unlink(missing_ok=True)

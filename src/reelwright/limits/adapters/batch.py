@@ -1,0 +1,124 @@
+"""What is asked of a shared store in one go: the numbers that `decide.lua` and `decide.sql` take and give."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from reelwright.limits.contract import NEVER, Ask, Limit
+from reelwright.limits.core.algorithms import Outcome, compiled
+from reelwright.limits.core.store_time import TICK_NS, TICKS_A_SECOND, ServerTime
+
+TTL_MARGIN_S = 4_000
+"""Counters are kept this much longer than they say anything: Redis expires by a wall clock that may jump ahead."""
+BATCH_KEYS_MOST = 2_000
+_CODES = {"gcra": 1, "leaky": 2, "fixed": 3, "counter": 4, "window": 5, "log": 5, "concurrency": 6}
+_NOTHING = 7
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """A limit as the script takes it."""
+
+    prefix: bytes
+    arguments: tuple[int, ...]
+
+
+def compile_limit(limit: Limit) -> Compiled:
+    """The script's numbers for a limit, and what its keys begin with: another strategy has other keys."""
+    period = max(1, -(-limit.period_ns * TICKS_A_SECOND // 10**9))
+    code = _CODES[limit.algorithm] if limit.most and limit.count else _NOTHING
+    extra = 1
+    if limit.algorithm in ("gcra", "leaky") and limit.count:
+        extra = -(-period // limit.count) * limit.most
+    elif limit.algorithm == "window":
+        extra = max(1, -(-period // limit.cells))
+    lifetime_ms = compiled(limit, TICKS_A_SECOND).lifetime * 1000 // TICKS_A_SECOND
+    said = f"{limit.name}\0{limit.algorithm}\0{limit.period_ns}\0{limit.cells}"
+    prefix = hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=6).hexdigest().encode()
+    return Compiled(prefix + b":", (code, limit.count, period, extra, 0, lifetime_ms + TTL_MARGIN_S * 1000))
+
+
+class Batch:
+    """What is asked in one tick, and how it is written and read."""
+
+    __slots__ = ("_body", "_keys", "_limits", "_numbers", "_prefix", "redirects", "waiting")
+
+    def __init__(self, prefix: bytes) -> None:
+        self._prefix = prefix
+        self._limits: dict[Limit, int] = {}
+        self._numbers: list[int] = []
+        self._keys: dict[bytes, int] = {}
+        self._body: list[int] = []
+        self.redirects = 0
+        self.waiting: list[tuple[Any, Sequence[Ask] | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, future: Any, asks: Sequence[Ask], compile_: Callable[[Limit], Compiled], *, settles: bool) -> None:
+        """One request more."""
+        body, keys = self._body, self._keys
+        body.append(-len(asks) if settles else len(asks))
+        for ask in asks:
+            made = compile_(ask.limit)
+            limit = self._limits.get(ask.limit)
+            if limit is None:
+                limit = self._limits[ask.limit] = len(self._limits) + 1
+                self._numbers += made.arguments
+            key = made.prefix + ask.key.encode("utf-8", "surrogatepass")
+            number = keys.get(key)
+            if number is None:
+                number = keys[key] = len(keys) + 2
+            body.append(-limit if ask.shadow else limit)
+            body.append(number)
+            body.append(ask.cost)
+        self.waiting.append((future, () if settles else asks))
+
+    def add_take(self, future: Any, ask: Ask, compile_: Callable[[Limit], Compiled]) -> None:
+        """One that takes what there is of one limit, up to its cost; its outcome says how much instead of whether."""
+        self.add(future, (ask,), compile_, settles=False)
+        self._body[-4] = 0
+        self.waiting[-1] = (future, None)
+
+    def keys(self) -> list[bytes]:
+        """The clock's key, and that of every counter."""
+        return [self._prefix + b"clock", *[self._prefix + key for key in self._keys]]
+
+    def numbers(self) -> list[int]:
+        """How many limits, the limits, and what is asked of them."""
+        return [len(self._limits), *self._numbers, *self._body]
+
+    def resolve(self, reply: Sequence[int], epoch: str, sent_ns: int, received_ns: int, clock: ServerTime) -> None:
+        """Give every request its outcomes."""
+        clock.told(reply[0], epoch, sent_ns, received_ns)
+        place = 1
+        for future, asks in self.waiting:
+            if asks is None:
+                if not future.done():
+                    wait_ns, reset_ns = max(0, reply[place + 2]) * TICK_NS, reply[place + 3] * TICK_NS
+                    future.set_result((reply[place], reply[place + 1], wait_ns, reset_ns))
+                place += 4
+                continue
+            outcomes: list[Outcome] = []
+            for _ in asks:
+                wait = reply[place + 2]
+                outcomes.append(
+                    (
+                        reply[place] == 1,
+                        reply[place + 1],
+                        wait * TICK_NS if wait > 0 else wait if wait == NEVER else 0,
+                        reply[place + 3] * TICK_NS,
+                    )
+                )
+                place += 4
+            if not future.done():
+                future.set_result(outcomes)
+
+    def fail(self, error: Exception) -> None:
+        """Nobody gets an answer."""
+        for future, _ in self.waiting:
+            if not future.done():
+                future.set_exception(error)

@@ -1,0 +1,202 @@
+"""A shared store that may fail: then every limit goes on by its own rule, and nobody waits.
+
+`share`: this node limits to its share of the last known number of nodes; `open`: all are admitted; `closed`: none.
+The first call of an outage waits for the store's timeout, all later ones for nothing: a probe in the background finds
+out when the store is back. What this node admits is always counted here too, so that no window holds the limit twice
+when the store goes, and a store that comes back empty is told what was taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from reelwright.kernel.clock import Clock, SystemClock
+from reelwright.kernel.telemetry import counter, logger
+from reelwright.limits.adapters.memory import MemoryStore
+from reelwright.limits.contract import Ask, Limit, StoreUnavailable
+from reelwright.limits.core.algorithms import Outcome
+from reelwright.limits.core.breaker import CLOSED, failed, succeeded
+from reelwright.limits.core.shares import share_of
+from reelwright.limits.ports import Store
+
+LOG = logger(__name__)
+OUTAGES = counter("limits_store_outages_total", "Times that the shared store of limits was given up for a while.")
+HEARTBEAT_S = 5.0
+_PRESENCE = Ask(Limit(name="nodes", count=1000, period_ns=2 * 10**9 * int(HEARTBEAT_S), algorithm="concurrency"), "|")
+OWED_MOST = 100_000
+PAID_AT_ONCE = 500
+SETTLE_S = 1.0
+"""How long nodes keep to their shares after the store came back empty, so that all can tell it what was taken."""
+FEWER_BEATS = 4
+
+
+class GuardedStore:
+    """Implements `Store` on another one. Belongs to one event loop."""
+
+    def __init__(self, store: Store, *, nodes: int = 1, clock: Clock | None = None) -> None:
+        self._store = store
+        self._clock = clock or SystemClock()
+        self._mirror = MemoryStore(clock=self._clock)
+        self._breaker = CLOSED
+        self._nodes = nodes
+        self._fewer = 0
+        self._shares: dict[Limit, Limit] = {}
+        self._epoch: Callable[[], str] = getattr(store, "epoch", str)
+        self._seen = ""
+        self._owed: dict[tuple[Limit, str], int] = {}
+        self._beating: asyncio.Task[None] | None = None
+
+    @property
+    def available(self) -> bool:
+        """Whether the store is asked at all."""
+        return self._breaker.closed
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes there are, as last known."""
+        return self._nodes
+
+    async def decide(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Each ask's outcome, times in ns; never raises StoreUnavailable."""
+        if self._beating is None:
+            self._beating = asyncio.get_running_loop().create_task(self._beat())
+        if not self._breaker.closed:
+            return self.decide_alone(asks)
+        try:
+            outcomes = await self._store.decide(asks)
+        except StoreUnavailable as error:
+            self._give_up(error)
+            return self.decide_alone(asks)
+        if self._epoch() != self._seen:
+            self._notice_epoch()
+        if all(outcome[0] or ask.shadow for outcome, ask in zip(outcomes, asks, strict=True)):
+            self._mirror.settle_now(
+                [self._own(ask) for ask, outcome in zip(asks, outcomes, strict=True) if outcome[0]]
+            )
+        return outcomes
+
+    async def settle(self, asks: Sequence[Ask]) -> None:
+        """Charge the costs (negative gives back); without the store, only here."""
+        self._mirror.settle_now([self._own(ask) for ask in asks])
+        if self._breaker.closed:
+            try:
+                await self._store.settle(asks)
+            except StoreUnavailable as error:
+                self._give_up(error)
+
+    async def close(self) -> None:
+        """End the heartbeat, and close the store."""
+        if self._beating is not None:
+            self._beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._beating
+        await self._store.close()
+
+    def decide_alone(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """The answer without the store, by each limit's own rule."""
+        shut = any(ask.on_outage == "closed" and not ask.shadow for ask in asks)
+        shared = [ask for ask in asks if ask.on_outage == "share"]
+        if shut:
+            looked = [msgspec.structs.replace(self._own(ask), cost=0) for ask in shared]
+        else:
+            looked = [self._own(ask) for ask in shared]
+        outcomes = self._mirror.decide_now(looked) if looked else []
+        if not shut and all(outcome[0] or ask.shadow for outcome, ask in zip(outcomes, shared, strict=True)):
+            self._owe([ask for ask, outcome in zip(shared, outcomes, strict=True) if outcome[0]])
+        told = iter(outcomes)
+        wait_ns = max(1, self._breaker.probe_ns - self._clock.monotonic_ns())
+        rest: dict[str, Outcome] = {"closed": (False, 0, wait_ns, wait_ns)}
+        return [
+            next(told) if ask.on_outage == "share" else rest.get(ask.on_outage, (True, ask.limit.most, 0, 0))
+            for ask in asks
+        ]
+
+    def _own(self, ask: Ask) -> Ask:
+        share = self._shares.get(ask.limit)
+        if share is None:
+            share = self._shares[ask.limit] = share_of(ask.limit, self._nodes)
+        return Ask(share, ask.key, ask.cost, ask.shadow)
+
+    def _give_up(self, error: StoreUnavailable) -> None:
+        if self._breaker.closed:
+            OUTAGES.inc()
+            LOG.warning("store_given_up", reason=str(error), nodes=self._nodes)
+        self._breaker = failed(self._breaker, self._clock.monotonic_ns())
+
+    async def _beat(self) -> None:
+        """Say that this node is here, hear how many there are, and find out when the store is back."""
+        present = False
+        while True:
+            await self._probe(present)
+            present = self._breaker.closed
+            pause_s = HEARTBEAT_S if self._breaker.closed else self._breaker.pause_ns / 1e9
+            until = self._clock.monotonic_ns() + round(pause_s * 1e9)
+            while self._clock.monotonic_ns() < until and self._breaker.closed == present:
+                await asyncio.sleep(min(0.05, pause_s))
+
+    async def _probe(self, present: bool) -> None:
+        if not self._breaker.closed:
+            await asyncio.sleep(max(0.0, (self._breaker.probe_ns - self._clock.monotonic_ns()) / 1e9))
+        try:
+            if present:
+                await self._store.settle([msgspec.structs.replace(_PRESENCE, cost=-1)])
+            outcome = (await self._store.decide([_PRESENCE]))[0]
+            await self._come_back()
+        except StoreUnavailable as error:
+            self._give_up(error)
+            return
+        self._hear(_PRESENCE.limit.count - outcome[1])
+        self._breaker = succeeded(self._breaker)
+
+    async def _come_back(self) -> None:
+        """Tell the store what was taken without it; one that has lost everything, all that is still taken.
+
+        Then every node does so, and until then each keeps to its share.
+        """
+        if self._seen and self._epoch() != self._seen:
+            LOG.warning("store_came_back_empty")
+            self._owed = {
+                (limit, key): used
+                for limit, share in self._shares.items()
+                for key, used in self._mirror.taken(share)
+                if limit.algorithm != "concurrency"
+            }
+            await self._pay()
+            await asyncio.sleep(SETTLE_S)
+        self._seen = self._epoch()
+        await self._pay()
+
+    async def _pay(self) -> None:
+        while self._owed:
+            owed = list(self._owed.items())[:PAID_AT_ONCE]
+            await self._store.settle([Ask(limit, key, cost) for (limit, key), cost in owed])
+            for known, cost in owed:
+                left = self._owed.pop(known) - cost
+                if left:
+                    self._owed[known] = left
+
+    def _owe(self, asks: Sequence[Ask]) -> None:
+        if len(self._owed) < OWED_MOST:
+            for ask in asks:
+                known = (ask.limit, ask.key)
+                self._owed[known] = self._owed.get(known, 0) + ask.cost
+
+    def _notice_epoch(self) -> None:
+        """The store has lost everything: go on alone, until the heartbeat has told it."""
+        if self._seen:
+            self._breaker = failed(self._breaker, self._clock.monotonic_ns())
+        else:
+            self._seen = self._epoch()
+
+    def _hear(self, nodes: int) -> None:
+        """More nodes are believed at once, fewer after a while: a store that came back empty knows of few at first.
+
+        What was counted here for another number of nodes is forgotten.
+        """
+        self._fewer = self._fewer + 1 if nodes < self._nodes else 0
+        if nodes > self._nodes or self._fewer >= FEWER_BEATS:
+            self._nodes, self._shares, self._fewer = nodes, {}, 0

@@ -1,0 +1,316 @@
+"""The doors: middlewares in front of every route, which limit stands at which, and limits as their own service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from msgspec import Meta
+
+from reelwright.kernel.clock import Clock, SystemClock
+from reelwright.kernel.errors import Invalid
+from reelwright.kernel.principal import NOBODY, Principal, require
+from reelwright.limits.contract import Answer, Limit, Overloaded, Policy, Told, TooManyRequests
+from reelwright.limits.core.fields import REDUCED_CAPACITY, headers, limit_item, problem
+from reelwright.limits.core.rules import ENVOY_UNITS_S
+from reelwright.limits.core.shedding import Gate
+from reelwright.limits.service import Described, Limits, Status
+
+ATTEMPTS = frozenset(
+    {
+        ("POST", "/api/v1/setup"),
+        ("POST", "/api/v1/session"),
+        ("PUT", "/api/v1/session/profile"),
+        ("POST", "/setup"),
+        ("POST", "/sign-in"),
+        ("POST", "/profiles/choose"),
+    }
+)
+"""Where a password, a code or a PIN is guessed: counted by address, whoever claims to ask."""
+UNLIMITED = frozenset({"/healthz", "/readyz"})
+DOMAIN = "reelwright"
+WAIT_S = 1.0
+BODY_BYTES_MOST = 1 << 20
+REDUCED_TITLE = "Request cannot be satisfied due to temporary server capacity constraints"
+Identify = Callable[[Any], tuple[str, str] | None]
+"""Of an ASGI scope, the door and who knocks; None where nothing is limited."""
+
+
+class LimitsMiddleware:
+    """Refuses with 429 what comes too fast, and tells everybody how much is left.
+
+    For any ASGI application. `identify` says which limits a request meets: those of `domain` at (door) and at
+    (door, caller). An address is that of the connection: behind a proxy, the server in front of this puts the
+    client's there, and believes X-Forwarded-For only of trusted proxies. A refused request is answered with a
+    problem, or raises TooManyRequests where `raises` is set, for applications that make their own answers of errors.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limits: Limits,
+        identify: Identify | None = None,
+        domain: str = DOMAIN,
+        raises: bool = False,
+    ) -> None:
+        self._app = app
+        self._limits = limits
+        self._identify = identify or limit_of
+        self._domain = domain
+        self._raises = raises
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Decide, then go on or refuse."""
+        met = self._identify(scope) if scope["type"] == ScopeType.HTTP else None
+        if met is None:
+            await self._app(scope, receive, send)
+            return
+        policy = self._policy(*met)
+        answer = await self._limits.decide(policy.asks)
+        if not answer.allowed:
+            await self._refuse(answer, send)
+            return
+        if not policy.field:  # all of its limits are in shadow mode
+            await self._app(scope, receive, send)
+            return
+        told = ", ".join([limit_item(verdict) for verdict in answer.verdicts if not verdict.ask.shadow]).encode()
+        fields = ((b"ratelimit-policy", policy.field), (b"ratelimit", told))
+
+        async def send_with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = (*message.get("headers", ()), *fields)
+            await send(message)
+
+        await self._app(scope, receive, send_with_fields)
+
+    async def _refuse(self, answer: Answer, send: Send) -> None:
+        refused = TooManyRequests(answer, headers(answer))
+        if self._raises:
+            raise refused
+        body = msgspec.json.encode(problem(answer, str(refused)))
+        told = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+        told += [(name.lower().encode(), value.encode()) for name, value in refused.headers.items()]
+        await send({"type": "http.response.start", "status": 429, "headers": told})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _policy(self, door: str, caller: str) -> Policy:
+        of_door = ("door", door)
+        return self._limits.policy(self._domain, ((of_door,), (of_door, ("caller", caller))))
+
+
+class SheddingMiddleware:
+    """Lets in what the application can do in time; the rest waits by priority and tenant, or is answered 503.
+
+    For any ASGI application, on one event loop. `rank` says priority (0 is the most important) and tenant of a
+    request; None passes by: what stays open for long (events, uploads) would hold a slot all the while.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        rank: Callable[[Any], tuple[int, str] | None],
+        gate: Gate | None = None,
+        clock: Clock | None = None,
+        raises: bool = False,
+    ) -> None:
+        self._app = app
+        self._rank = rank
+        self._gate = gate or Gate()
+        self._now_ns = (clock or SystemClock()).monotonic_ns
+        self._raises = raises
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Go in, wait or refuse."""
+        ranked = self._rank(scope) if scope["type"] == ScopeType.HTTP else None
+        if ranked is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._enter(*ranked)
+        except Overloaded as error:
+            await self._refuse(error, send)
+            return
+        begun_ns, failed = self._now_ns(), True
+        try:
+            await self._app(scope, receive, send)
+            failed = False
+        finally:
+            now_ns = self._now_ns()
+            self._tell(*self._gate.leave(now_ns, rtt_ns=now_ns - begun_ns, dropped=failed))
+
+    async def _enter(self, priority: int, tenant: str) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry, out = self._gate.enter(self._now_ns(), priority=priority, tenant=tenant, item=turn)
+        self._tell([], out)
+        if entry == "shed":
+            raise Overloaded
+        if entry == "waits":
+            await self._wait(turn)
+
+    async def _wait(self, turn: asyncio.Future[None]) -> None:
+        """Until it is its turn; where nothing ends meanwhile, nobody else would look who has waited too long."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await turn
+        except TimeoutError:
+            raise Overloaded from None
+
+    def _tell(self, begins: list[asyncio.Future[None]], out: list[asyncio.Future[None]]) -> None:
+        for turn in out:
+            if not turn.done():
+                turn.set_exception(Overloaded())
+        for turn in begins:
+            if turn.done():  # went away while it waited
+                self._tell(*self._gate.withdraw(self._now_ns()))
+            else:
+                turn.set_result(None)
+
+    async def _refuse(self, error: Overloaded, send: Send) -> None:
+        if self._raises:
+            raise error
+        document = {"type": REDUCED_CAPACITY, "title": REDUCED_TITLE, "status": 503, "detail": str(error)}
+        body = msgspec.json.encode(document)
+        told = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+        told += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+        await send({"type": "http.response.start", "status": 503, "headers": told})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def limit_of(scope: HTTPScope) -> tuple[str, str] | None:
+    """The door of one of our own requests, and whose counter it takes from."""
+    path = scope["path"]
+    if path in UNLIMITED:
+        return None
+    client = scope.get("client")
+    address = f"address {client[0] if client else 'unknown'}"
+    if (scope["method"], path.rstrip("/") or "/") in ATTEMPTS:
+        return "sign_in", address
+    caller = scope.get("state", {}).get("principal", NOBODY)
+    key = _key_of(caller, address) if isinstance(caller, Principal) else address
+    if path == "/api/v1/events":
+        return "events", key
+    return ("api" if path.startswith("/api/") else "pages"), key
+
+
+def _key_of(caller: Principal, address: str) -> str:
+    if caller.kind in ("session", "token"):
+        return f"{caller.kind} {caller.user_id} {caller.profile_id}"
+    return f"peer {address}" if caller.kind == "peer" else address
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    key: Annotated[str, Meta(min_length=1, max_length=1000)]
+    value: Annotated[str, Meta(max_length=65536)] = ""
+
+
+class _Override(msgspec.Struct, frozen=True, rename="camel"):
+    requests_per_unit: Annotated[int, Meta(ge=0, le=2**32)]
+    unit: str
+
+
+class _Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+    entries: Annotated[list[_Entry], Meta(min_length=1, max_length=16)]
+    limit: _Override | None = None
+    hits_addend: Annotated[int, Meta(ge=0)] | None = None
+
+
+class _Asked(msgspec.Struct, frozen=True, rename="camel"):
+    domain: Annotated[str, Meta(min_length=1, max_length=1000)]
+    descriptors: Annotated[list[_Descriptor], Meta(min_length=1, max_length=100)]
+    hits_addend: Annotated[int, Meta(ge=0)] = 1
+
+
+@get("/api/v1/limits", summary="Tell what limits did", guards=[require("admin")], tags=("limits",))
+async def told(limits: Limits) -> Told:
+    """By limit, what was admitted, denied and would have been denied in shadow mode, since this process began."""
+    return limits.report()
+
+
+ROUTES = (told,)
+
+
+class RateLimitApp:
+    """Service mode as an ASGI application: `POST /json` as Envoy's rate limit service takes it, and `/healthcheck`.
+
+    200 with `overallCode` OK or 429 with OVER_LIMIT, one status a descriptor; 400 for what cannot be read.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != ScopeType.HTTP:
+            return
+        if scope["path"] == "/healthcheck":
+            await _answer(send, 200, {"status": "OK"})
+        elif scope["path"] != "/json" or scope["method"] != "POST":
+            await _answer(send, 404, {"detail": "there are POST /json and GET /healthcheck"})
+        else:
+            await _answer(send, *await self._decide(await _body(receive)))
+
+    async def _decide(self, body: bytes | None) -> tuple[int, object]:
+        if body is None:
+            return 413, {"detail": f"a request of at most {BODY_BYTES_MOST} bytes"}
+        try:
+            asked = msgspec.json.decode(body, type=_Asked)
+            described = [_described(one) for one in asked.descriptors]
+            statuses = await self._limits.decide_each(asked.domain, described, hits=asked.hits_addend or 1)
+        except (msgspec.MsgspecError, UnicodeDecodeError, Invalid) as error:
+            return 400, {"detail": str(error)}
+        over = any(not status.allowed for status in statuses)
+        told = [_told(status) for status in statuses]
+        return (429 if over else 200), {"overallCode": "OVER_LIMIT" if over else "OK", "statuses": told}
+
+
+def _described(one: _Descriptor) -> Described:
+    limits: tuple[Limit, ...] = ()
+    if one.limit is not None:
+        seconds = ENVOY_UNITS_S.get(one.limit.unit.lower())
+        if seconds is None:
+            raise Invalid(f"a unit is one of {', '.join(ENVOY_UNITS_S)}, got {one.limit.unit[:40]!r}")
+        count = one.limit.requests_per_unit
+        limits = (Limit(name="override", count=count, period_ns=seconds * 10**9, algorithm="window"),)
+    return Described(tuple((entry.key, entry.value) for entry in one.entries), limits, one.hits_addend)
+
+
+def _told(status: Status) -> dict[str, object]:
+    verdict = status.verdict
+    if verdict is None:
+        return {"code": "OK"}
+    seconds = verdict.limit.period_ns // 10**9
+    unit = next((name.upper() for name, length in ENVOY_UNITS_S.items() if length == seconds), "UNKNOWN")
+    return {
+        "code": "OK" if status.allowed else "OVER_LIMIT",
+        "currentLimit": {"name": verdict.limit.name, "requestsPerUnit": verdict.limit.count, "unit": unit},
+        "limitRemaining": verdict.remaining,
+        "durationUntilReset": f"{-(-verdict.reset_ns // 10**9)}s",
+    }
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None where it is too large."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        part = message.get("body", b"") if message["type"] == "http.request" else b""
+        size += len(part)
+        if size > BODY_BYTES_MOST:
+            return None
+        parts.append(part)
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _answer(send: Send, status: int, document: object) -> None:
+    body = msgspec.json.encode(document)
+    told = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": told})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,1 @@
+"""Limit algorithms and their grammar: pure step functions of state, time and cost."""

@@ -1,0 +1,29 @@
+"""What limits need from outside: a place for counters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from reelwright.limits.contract import Ask
+from reelwright.limits.core.algorithms import Outcome
+
+
+class Store(Protocol):
+    """Keeps counters and decides on them, by its own clock.
+
+    All asks of one call are decided together and in one round trip: if one refuses, none is charged. A key that is
+    asked twice in one call is undefined. Raises StoreUnavailable where no answer came in time.
+    """
+
+    async def decide(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Each ask's outcome, times in ns."""
+        ...
+
+    async def settle(self, asks: Sequence[Ask]) -> None:
+        """Charge the costs (negative gives back) without asking."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        ...

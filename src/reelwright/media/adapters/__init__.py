@@ -1,0 +1,1 @@
+"""Where media touches the world: ffmpeg, PyAV, the database."""

@@ -1,0 +1,113 @@
+"""Assets in the database: where each encode is, which package is current, and what its steps have published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from reelwright.kernel.database import row_dict
+from reelwright.kernel.ids import AssetId, PlayableId
+from reelwright.media.contract import Progress
+from reelwright.media.core.assemble import Piece
+
+METADATA = sa.MetaData()
+ASSETS = sa.Table(
+    "media_assets",
+    METADATA,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("playable_id", sa.String(26), nullable=False, index=True),
+    sa.Column("source_path", sa.Text, nullable=False),
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("subtitles", sa.JSON, nullable=False),
+    sa.Column("stage", sa.String(16), nullable=False),
+    sa.Column("percent", sa.Float, nullable=False),
+    sa.Column("speed", sa.Float),
+    sa.Column("eta_s", sa.Float),
+    sa.Column("problem", sa.Text, nullable=False),
+    sa.Column("package", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("updated_ms", sa.BigInteger, nullable=False, index=True),
+)
+PIECES = sa.Table(
+    "media_pieces",
+    METADATA,
+    sa.Column("asset_id", sa.String(26), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("track", sa.String(40), primary_key=True),
+    sa.Column("start", sa.Integer, primary_key=True),
+    sa.Column("piece", sa.Text, nullable=False),
+)
+ENDED = ("done", "failed", "cancelled")
+
+
+def put_asset(connection: sa.Connection, row: dict[str, Any]) -> bool:
+    """Insert an asset; False when it is there already."""
+    if get_asset(connection, row["id"]) is not None:
+        return False
+    connection.execute(ASSETS.insert().values(**row))
+    return True
+
+
+def get_asset(connection: sa.Connection, asset_id: AssetId) -> dict[str, Any] | None:
+    """The asset's row."""
+    row = connection.execute(sa.select(ASSETS).where(ASSETS.c.id == asset_id)).first()
+    return row_dict(row) if row else None
+
+
+def set_running(connection: sa.Connection, /, asset_id: AssetId, attempt: int, **values: Any) -> bool:
+    """Change columns of an asset whose encode runs; False when that attempt has ended meanwhile."""
+    running = (ASSETS.c.id == asset_id) & (ASSETS.c.attempt == attempt) & ASSETS.c.stage.not_in(ENDED)
+    return connection.execute(ASSETS.update().where(running).values(**values)).rowcount == 1
+
+
+def begin_attempt(connection: sa.Connection, asset_id: AssetId, attempt: int, *, updated_ms: int) -> None:
+    """Queue an asset anew; nothing that the former attempt does from now on counts."""
+    fresh = {"attempt": attempt, "stage": "queued", "percent": 0.0, "problem": "", "updated_ms": updated_ms}
+    connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(**fresh))
+    delete_pieces(connection, asset_id)
+
+
+def put_pieces(connection: sa.Connection, asset_id: AssetId, attempt: int, pieces: Sequence[Piece]) -> None:
+    """Keep what a step published; a step done again brings the same, which is kept once."""
+    for piece in pieces:
+        key = {"asset_id": asset_id, "attempt": attempt, "track": piece.track, "start": piece.start}
+        there = sa.and_(*(PIECES.c[name] == value for name, value in key.items()))
+        if connection.execute(sa.select(PIECES.c.start).where(there)).first() is None:
+            connection.execute(PIECES.insert().values(**key, piece=msgspec.json.encode(piece).decode()))
+
+
+def list_pieces(connection: sa.Connection, asset_id: AssetId, attempt: int) -> list[Piece]:
+    """Everything that one attempt has published."""
+    wanted = (PIECES.c.asset_id == asset_id) & (PIECES.c.attempt == attempt)
+    rows = connection.execute(sa.select(PIECES.c.piece).where(wanted).order_by(PIECES.c.track, PIECES.c.start))
+    return [msgspec.json.decode(row.piece, type=Piece) for row in rows]
+
+
+def delete_pieces(connection: sa.Connection, asset_id: AssetId) -> None:
+    """Forget them: the package says it all now, or another attempt begins."""
+    connection.execute(PIECES.delete().where(PIECES.c.asset_id == asset_id))
+
+
+def list_progress(connection: sa.Connection, limit: int) -> list[Progress]:
+    """The assets changed last come first."""
+    rows = connection.execute(sa.select(ASSETS).order_by(ASSETS.c.created_ms.desc(), ASSETS.c.id).limit(limit))
+    return [progress_of(row_dict(row)) for row in rows]
+
+
+def progress_of(row: dict[str, Any]) -> Progress:
+    """An asset's row as people see it."""
+    return Progress(
+        asset_id=AssetId(row["id"]),
+        playable_id=PlayableId(row["playable_id"]),
+        source_name=row["source_name"],
+        stage=row["stage"],
+        percent=row["percent"],
+        speed=row["speed"],
+        eta_s=row["eta_s"],
+        problem=row["problem"],
+        updated_ms=row["updated_ms"],
+    )

@@ -1,0 +1,441 @@
+"""The durable workflow that turns a source into a package.
+
+Every step that finished is recorded; after kill −9 the job goes on with the next one. Steps publish under
+content-hash names and write down which pieces they made, so doing one again changes nothing: at most the chunk in
+progress is lost. Sound is a workflow of its own beside the chunks, since it is made whole and would hold them up; it
+begins again after kill −9, and what of it was published stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from reelwright.kernel import jobs
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import ReelwrightError, Terminal, Transient, Unavailable
+from reelwright.kernel.ids import AssetId, PlayableId
+from reelwright.kernel.objects import ObjectStore
+from reelwright.kernel.telemetry import counter, logger
+from reelwright.kernel.units import say_bytes
+from reelwright.media.adapters import sql
+from reelwright.media.adapters.encoder import Encoder
+from reelwright.media.adapters.probe import probe
+from reelwright.media.contract import Package, RenditionPublished, Sprites, TextTrack
+from reelwright.media.core import assemble
+from reelwright.media.core.assemble import Piece
+from reelwright.media.core.plan import Plan, Planner
+from reelwright.media.core.remarks import Flaw, remarks_on
+from reelwright.media.core.verify import verify
+from reelwright.media.service import WORKFLOW
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logger(__name__)
+ENCODED = counter("media_encodes_total", "Encodes that ended, by how.", ("outcome",))
+FILM_SECONDS = counter("media_encoded_seconds_total", "Seconds of film encoded.")
+
+DISK_FULL = "the disk is full; free some space and the job goes on by itself"
+CANCELLED = "the encode was cancelled; Studio → Jobs → Retry begins it again"
+_LOOK_EVERY_S = 0.5
+
+
+class Workshop(msgspec.Struct, kw_only=True):
+    """What the steps work with; one a process."""
+
+    database: Database
+    objects: ObjectStore
+    clock: Clock
+    planner: Planner
+    published: RenditionPublished
+    work: Path
+    reserve_bytes: int = 256 << 20
+    """Left free on the disk: the database needs some to go on at all."""
+    wait_s: float = 5.0
+    """How often a job that waits for space, database or store looks again."""
+    publishing: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    """Chunks and sound publish the same package; an older view must never follow a newer one."""
+
+
+class Cancelled(Terminal):
+    """This attempt is no longer wanted: somebody cancelled it, it failed elsewhere, or another one began."""
+
+
+_workshop: Workshop | None = None
+
+
+def open_workshop(workshop: Workshop) -> None:
+    """Give the steps of this process what they need; call before the worker starts."""
+    global _workshop
+    _workshop = workshop
+    shutil.rmtree(workshop.work, ignore_errors=True)
+    workshop.work.mkdir(parents=True)
+
+
+def shop() -> Workshop:
+    """The process's workshop."""
+    assert _workshop is not None, "open_workshop comes before the worker"
+    return _workshop
+
+
+def step(
+    function: Callable[Concatenate[AssetId, int, P], R],
+) -> Callable[Concatenate[AssetId, int, P], R]:
+    """A durable step of an attempt; while the disk is full or something does not answer it waits, and says so."""
+
+    @functools.wraps(function)
+    def patient(asset_id: AssetId, attempt: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        waited = False
+        while True:
+            try:
+                result = function(asset_id, attempt, *args, **kwargs)
+            except Transient as error:
+                problem = str(error)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                problem = DISK_FULL
+            else:
+                if waited:
+                    _say(asset_id, attempt, "")
+                return result
+            waited = True
+            log.warning("encode waits", asset=asset_id, problem=problem)
+            _say(asset_id, attempt, f"waiting: {problem}")
+            time.sleep(shop().wait_s)
+
+    return jobs.step()(patient)
+
+
+@jobs.workflow(name=WORKFLOW)
+def encode(asset_id: AssetId, attempt: int) -> str:
+    """Make everything of one asset; returns how it ended."""
+    try:
+        make(asset_id, attempt)
+    except Cancelled:
+        outcome = "cancelled"
+        tell_cancelled(asset_id, attempt)
+    except ReelwrightError as error:
+        outcome = "failed"
+        fail(asset_id, attempt, str(error))
+    except Exception as error:
+        outcome = "failed"
+        log.exception("encode broke", asset=asset_id)
+        fail(asset_id, attempt, f"the worker met {type(error).__name__}: {error}; its log says more")
+    else:
+        outcome = "done"
+    ENCODED.labels(outcome).inc()
+    return outcome
+
+
+def make(asset_id: AssetId, attempt: int) -> None:
+    """The steps in order; deterministic, as the engine asks of a workflow."""
+    document = look(asset_id, attempt)
+    plan = msgspec.convert(document, Plan)
+    first_segment(asset_id, attempt, plan)
+    sounds = jobs.start(sound, asset_id, attempt, document)
+    flaws: list[Flaw] = []
+    for number in range(plan.chunks):
+        goes_on, found = chunk(asset_id, attempt, plan, number)
+        flaws += found
+        if not goes_on:
+            break
+    remarks = sounds.get_result()
+    texts, problems = subtitles(asset_id, attempt, plan)
+    sprites = pictures(asset_id, attempt, plan)
+    finish(asset_id, attempt, plan, texts, sprites, flaws, remarks + problems)
+
+
+@jobs.workflow(name=f"{WORKFLOW}.sound")
+def sound(asset_id: AssetId, attempt: int, document: Any) -> list[str]:
+    """Every sound track, one after the other; returns what is wrong with those left out."""
+    plan = msgspec.convert(document, Plan)
+    remarks = []
+    try:
+        for index in range(len(plan.info.audio)):
+            remarks += [audio(asset_id, attempt, plan, index, codec) for codec in plan.audio_codecs]
+    except Cancelled:
+        return []
+    return [remark for remark in remarks if remark]
+
+
+@step
+def look(asset_id: AssetId, attempt: int) -> Any:
+    """Probe the source and plan its ladder."""
+    row = _begin(asset_id, attempt, "probing")
+    info = probe(Path(row["source_path"]), name=row["source_name"])
+    return msgspec.to_builtins(shop().planner.plan(info))
+
+
+@step
+def first_segment(asset_id: AssetId, attempt: int, plan: Plan) -> None:
+    """The first two seconds of the lowest rung, and at once something that can be played."""
+    with _encoder(asset_id, attempt, plan) as encoder:
+        _keep(asset_id, attempt, encoder.first_segment())
+    _publish(asset_id, attempt, plan)
+
+
+@step
+def chunk(asset_id: AssetId, attempt: int, plan: Plan, number: int) -> tuple[bool, list[Flaw]]:
+    """All rungs of one chunk, from one run; returns whether the film goes on after it, and its flaws."""
+    meter = _Meter(asset_id, attempt, plan, number)
+    with _encoder(asset_id, attempt, plan) as encoder:
+        made, flaws = encoder.chunk(number, watch=meter)
+    _keep(asset_id, attempt, made)
+    if made:
+        _publish(asset_id, attempt, plan)
+    start, end = plan.span(number)
+    FILM_SECONDS.inc(plan.seconds(end - start))
+    return not assemble.ends_early(plan, number, made), flaws
+
+
+@step
+def audio(asset_id: AssetId, attempt: int, plan: Plan, index: int, codec: str) -> str:
+    """One sound track in one codec, whole: chunks of sound would click where they meet."""
+
+    def publish(piece: Piece) -> None:
+        _keep(asset_id, attempt, [piece])
+        if piece.start == 0:
+            _publish(asset_id, attempt, plan)
+
+    guard = _Guard(asset_id, attempt)
+    try:
+        with _encoder(asset_id, attempt, plan) as encoder:
+            whole = encoder.audio(index, codec, publish=publish, watch=guard)
+    except (Cancelled, Transient):
+        raise
+    except ReelwrightError as error:
+        return f"sound track {index + 1} was left out: {error}"
+    return "" if whole else f"some of sound track {index + 1} cannot be decoded"
+
+
+@step
+def subtitles(asset_id: AssetId, attempt: int, plan: Plan) -> tuple[list[TextTrack], list[str]]:
+    """Text from beside and inside the source; one that cannot be read is left out and named."""
+    row = _begin(asset_id, attempt, "packaging")
+    with _encoder(asset_id, attempt, plan, stage="packaging") as encoder:
+        return encoder.subtitles([tuple(entry) for entry in row["subtitles"]])
+
+
+@step
+def pictures(asset_id: AssetId, attempt: int, plan: Plan) -> Sprites | None:
+    """Trick-play sheets, poster and backdrop."""
+    with _encoder(asset_id, attempt, plan, stage="packaging") as encoder:
+        tracks = assemble.tracks(plan, _pieces(asset_id, attempt))
+        lowest = assemble.lowest(plan, tracks)
+        sprites = encoder.sprites(lowest) if lowest else None
+        still, poster, backdrop = encoder.posters(assemble.duration_s(tracks)) if lowest else ("", "", "")
+    shop().published(
+        package=None,
+        playable_id=_row(asset_id)["playable_id"],
+        state="watchable",
+        still=still,
+        poster=poster,
+        backdrop=backdrop,
+    )
+    return sprites
+
+
+@step
+def finish(
+    asset_id: AssetId,
+    attempt: int,
+    plan: Plan,
+    texts: list[TextTrack],
+    sprites: Sprites | None,
+    flaws: list[Flaw],
+    remarks: list[str],
+) -> None:
+    """The whole package, verified, with everything that there is to say about the source."""
+    row = _row(asset_id)
+    if row["stage"] == "done":  # killed after it was written down, perhaps before anybody was told
+        package = msgspec.json.decode(shop().objects.get(row["package"]), type=Package)
+        shop().published(package=package, playable_id=package.playable_id, state="ready")
+        return
+    _publish(asset_id, attempt, plan, texts=texts, sprites=sprites, complete=True, flaws=flaws, remarks=remarks)
+
+
+@step
+def fail(asset_id: AssetId, attempt: int, problem: str) -> None:
+    """Tell everybody why nothing more will come."""
+    with contextlib.suppress(Cancelled):
+        _set(asset_id, attempt, stage="failed", problem=problem, eta_s=None, speed=None)
+    row = _row(asset_id)
+    if row["attempt"] == attempt and row["stage"] == "failed":
+        log.warning("encode failed", asset=asset_id, source=row["source_name"], problem=problem)
+        shop().published(package=None, playable_id=row["playable_id"], state="failed", problem=problem)
+
+
+@step
+def tell_cancelled(asset_id: AssetId, attempt: int) -> None:
+    """Tell the catalogue, unless another attempt runs already."""
+    row = _row(asset_id)
+    if row["attempt"] == attempt and row["stage"] == "cancelled":
+        shop().published(package=None, playable_id=row["playable_id"], state="failed", problem=CANCELLED)
+
+
+def _publish(
+    asset_id: AssetId,
+    attempt: int,
+    plan: Plan,
+    *,
+    texts: Sequence[TextTrack] = (),
+    sprites: Sprites | None = None,
+    complete: bool = False,
+    flaws: Sequence[Flaw] = (),
+    remarks: Sequence[str] = (),
+) -> None:
+    """Let players see what there is; what was current before goes."""
+    with shop().publishing:
+        row = _row(asset_id)
+        tracks = assemble.tracks(plan, _pieces(asset_id, attempt))
+        if complete:
+            tracks = assemble.trimmed(tracks)
+        package = Package(
+            asset_id=asset_id,
+            playable_id=PlayableId(row["playable_id"]),
+            complete=complete,
+            duration_s=assemble.duration_s(tracks) if complete else plan.seconds(plan.frames),
+            tracks=tracks,
+            texts=tuple(texts),
+            sprites=sprites,
+        )
+        if complete:
+            verify(package, set(shop().objects.list(package.folder)))
+        data = msgspec.json.encode(package)
+        name = assemble.package_name(package, data)
+        shop().objects.put(name, data)
+        if complete:
+            _end(asset_id, attempt, name, [*remarks_on(plan, flaws, package.duration_s), *remarks])
+        else:
+            _set(asset_id, attempt, package=name)
+        if row["package"] not in ("", name):
+            shop().objects.delete(row["package"])
+        state = assemble.state_of(tracks, sound=bool(plan.info.audio), complete=complete)
+        shop().published(package=package, playable_id=package.playable_id, state=state)
+
+
+def _end(asset_id: AssetId, attempt: int, package: str, remarks: Sequence[str]) -> None:
+    """Nothing more will come; all that was written down while it was made can go."""
+    ended = {"stage": "done", "percent": 100.0, "eta_s": None, "problem": "; ".join(remarks)}
+    with shop().database.writing() as connection:
+        if not sql.set_running(connection, asset_id, attempt, package=package, updated_ms=_now_ms(), **ended):
+            raise Cancelled("this attempt has ended")
+        sql.delete_pieces(connection, asset_id)
+
+
+class _Guard:
+    """Looks twice a second whether the attempt is still wanted."""
+
+    def __init__(self, asset_id: AssetId, attempt: int) -> None:
+        self._key = (asset_id, attempt)
+        self._looked = time.monotonic()
+
+    def __call__(self, done_s: float) -> None:
+        """Hear how many seconds are done; raises Cancelled."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY_S:
+            return
+        self._looked = now
+        with contextlib.suppress(Transient):  # a database that restarts is no reason to stop encoding
+            _set(*self._key, **self.news(done_s))
+
+    def news(self, _done_s: float) -> dict[str, Any]:
+        """What to write down."""
+        return {}
+
+
+class _Meter(_Guard):
+    """Writes progress down while a chunk is encoded."""
+
+    def __init__(self, asset_id: AssetId, attempt: int, plan: Plan, number: int) -> None:
+        super().__init__(asset_id, attempt)
+        self._before_s = plan.seconds(plan.span(number)[0])
+        self._total_s = plan.seconds(plan.frames)
+        self._began = time.monotonic()
+
+    def news(self, done_s: float) -> dict[str, Any]:
+        """Percent, speed and remaining time."""
+        speed = done_s / max(0.001, time.monotonic() - self._began)
+        at_s = min(self._total_s, self._before_s + done_s)
+        left_s = (self._total_s - at_s) / speed if speed > 0 else None
+        return {"percent": round(99 * at_s / self._total_s, 1), "speed": round(speed, 2), "eta_s": left_s}
+
+
+@contextmanager
+def _encoder(asset_id: AssetId, attempt: int, plan: Plan, *, stage: str = "encoding") -> Iterator[Encoder]:
+    row = _begin(asset_id, attempt, stage)
+    _check_room()
+    folder = Path(tempfile.mkdtemp(dir=shop().work))
+    try:
+        yield Encoder(
+            plan=plan,
+            source=Path(row["source_path"]),
+            asset_id=asset_id,
+            objects=shop().objects,
+            work=folder,
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_room() -> None:
+    for folder in {shop().work, shop().objects.root or shop().work}:
+        free = shutil.disk_usage(folder).free
+        if free < shop().reserve_bytes:
+            raise Unavailable(
+                f"the disk of {folder} has {say_bytes(free)} left; free {say_bytes(shop().reserve_bytes)} and the "
+                "job goes on by itself"
+            )
+
+
+def _begin(asset_id: AssetId, attempt: int, stage: str) -> dict[str, Any]:
+    _set(asset_id, attempt, stage=stage)
+    return _row(asset_id)
+
+
+def _row(asset_id: AssetId) -> dict[str, Any]:
+    with shop().database.reading() as connection:
+        row = sql.get_asset(connection, asset_id)
+    if row is None:
+        raise Terminal(f"asset {asset_id} is gone")
+    return row
+
+
+def _pieces(asset_id: AssetId, attempt: int) -> list[Piece]:
+    with shop().database.reading() as connection:
+        return sql.list_pieces(connection, asset_id, attempt)
+
+
+def _keep(asset_id: AssetId, attempt: int, pieces: Sequence[Piece]) -> None:
+    with shop().database.writing() as connection:
+        sql.put_pieces(connection, asset_id, attempt, pieces)
+
+
+def _set(asset_id: AssetId, attempt: int, **values: Any) -> None:
+    """Change columns while the attempt runs. Raises Cancelled when it does not any more."""
+    with shop().database.writing() as connection:
+        if not sql.set_running(connection, asset_id, attempt, updated_ms=_now_ms(), **values):
+            raise Cancelled("this attempt has ended")
+
+
+def _say(asset_id: AssetId, attempt: int, problem: str) -> None:
+    with contextlib.suppress(Transient, Cancelled):  # the step itself will notice
+        _set(asset_id, attempt, problem=problem)
+
+
+def _now_ms() -> int:
+    return shop().clock.wall_ns() // 1_000_000

@@ -1,0 +1,13 @@
+"""What media needs from outside."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class JobQueue(Protocol):
+    """Where encodes are queued; `kernel.jobs.JobsClient` is one."""
+
+    def enqueue(self, name: str, job_id: str, *args: Any) -> None:
+        """Queue the workflow `name` once under `job_id`."""
+        ...

@@ -1,0 +1,150 @@
+"""Media for web and command line: queue an encode, look at it, read what was published.
+
+Nothing here imports an encoder or the job engine's worker; the web process stays small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Conflict, NotFound
+from reelwright.kernel.ids import AssetId, PlayableId
+from reelwright.kernel.objects import ObjectStore
+from reelwright.media.adapters import sql
+from reelwright.media.adapters.sources import open_source
+from reelwright.media.contract import Package, Progress
+from reelwright.media.ports import JobQueue
+
+WORKFLOW = "media.encode"
+_PACKAGES_KEPT = 64
+_SAMPLE_BYTES = 1 << 20
+
+
+class MediaService:
+    """Implements `MediaClient`."""
+
+    def __init__(self, *, database: Database, objects: ObjectStore, clock: Clock, queue: JobQueue) -> None:
+        self._database = database
+        self._objects = objects
+        self._clock = clock
+        self._queue = queue
+        self._packages: OrderedDict[str, Package] = OrderedDict()
+
+    async def ingest(
+        self, *, playable_id: PlayableId, path: Path, subtitles: tuple[tuple[str, str, str, bool], ...] = ()
+    ) -> AssetId:
+        """Queue `path` for encoding; the same file for the same playable is the same asset and the same job."""
+        absolute = await anyio.Path(path).absolute()
+        asset_id = await anyio.to_thread.run_sync(asset_id_of, playable_id, Path(absolute))
+        now_ms = self._now_ms()
+        await self._database.write(
+            sql.put_asset,
+            {
+                "id": asset_id,
+                "playable_id": playable_id,
+                "source_path": str(absolute),
+                "source_name": path.name,
+                "subtitles": [list(row) for row in subtitles],
+                "stage": "queued",
+                "percent": 0.0,
+                "speed": None,
+                "eta_s": None,
+                "problem": "",
+                "package": "",
+                "attempt": 1,
+                "created_ms": now_ms,
+                "updated_ms": now_ms,
+            },
+        )
+        await anyio.to_thread.run_sync(self._queue.enqueue, WORKFLOW, job_id_of(asset_id, 1), asset_id, 1)
+        return asset_id
+
+    async def get_package(self, asset_id: AssetId) -> Package:
+        """What can be played now."""
+        name = await self._package_name(asset_id)
+        if name not in self._packages:
+            self._packages[name] = await self._read_package(asset_id, name)
+            while len(self._packages) > _PACKAGES_KEPT:
+                self._packages.popitem(last=False)
+        self._packages.move_to_end(name)
+        return self._packages[name]
+
+    async def _package_name(self, asset_id: AssetId) -> str:
+        row = await self._database.read(sql.get_asset, asset_id)
+        if row is None or not row["package"]:
+            raise NotFound(f"nothing of asset {asset_id} has been published yet")
+        return str(row["package"])
+
+    async def _read_package(self, asset_id: AssetId, name: str) -> Package:
+        try:
+            data = await anyio.to_thread.run_sync(self._objects.get, name)
+        except NotFound:  # a newer one took its place between the two looks
+            data = await anyio.to_thread.run_sync(self._objects.get, await self._package_name(asset_id))
+        return msgspec.json.decode(data, type=Package)
+
+    async def list_progress(self, *, limit: int = 100) -> list[Progress]:
+        """The newest encodes first."""
+        return await self._database.read(sql.list_progress, limit)
+
+    async def cancel(self, asset_id: AssetId) -> Progress:
+        """Stop an encode within a second."""
+        row = await self._get(asset_id)
+        values = {"stage": "cancelled", "problem": "", "eta_s": None, "speed": None}
+        if not await self._database.write(
+            sql.set_running, asset_id, row["attempt"], updated_ms=self._now_ms(), **values
+        ):
+            row = await self._get(asset_id)
+            raise Conflict(f"{row['source_name']} is {row['stage']}; only a running encode can be cancelled")
+        return await self._progress(asset_id)
+
+    async def retry(self, asset_id: AssetId) -> Progress:
+        """Begin again with an encode that failed or was cancelled."""
+        row = await self._get(asset_id)
+        if row["stage"] not in ("queued", "failed", "cancelled"):
+            raise Conflict(
+                f"{row['source_name']} is {row['stage']}; only a failed or cancelled encode can be retried"
+            )
+        attempt = row["attempt"]
+        if row["stage"] != "queued":  # else a crash may have come between the row and the queue
+            attempt += 1
+            await self._database.write(sql.begin_attempt, asset_id, attempt, updated_ms=self._now_ms())
+        await anyio.to_thread.run_sync(self._queue.enqueue, WORKFLOW, job_id_of(asset_id, attempt), asset_id, attempt)
+        return await self._progress(asset_id)
+
+    async def _get(self, asset_id: AssetId) -> dict[str, Any]:
+        row = await self._database.read(sql.get_asset, asset_id)
+        if row is None:
+            raise NotFound(f"no encode {asset_id}")
+        return row
+
+    async def _progress(self, asset_id: AssetId) -> Progress:
+        return sql.progress_of(await self._get(asset_id))
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 1_000_000
+
+
+def asset_id_of(playable_id: PlayableId, path: Path) -> AssetId:
+    """An id from the playable and the file's size, first and last megabyte; reading it all would take minutes."""
+    with open_source(path, path.name) as file:
+        size = file.seek(0, os.SEEK_END)
+        digest = hashlib.sha256(f"{playable_id}|{size}|".encode())
+        for place in (0, max(0, size - _SAMPLE_BYTES)):
+            file.seek(place)
+            digest.update(file.read(_SAMPLE_BYTES))
+    return AssetId(digest.hexdigest()[:26])
+
+
+def job_id_of(asset_id: AssetId, attempt: int) -> str:
+    """The durable job of one attempt."""
+    return f"encode-{asset_id}-{attempt}"

@@ -1,0 +1,83 @@
+"""Playback as other systems see it: a session is one viewer playing one playable on one device."""
+
+from __future__ import annotations
+
+import msgspec
+
+from reelwright.kernel.ids import PlayableId, SessionId, TitleId
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """What the player can do, as it says itself; a missing answer is taken as no."""
+
+    codecs: tuple[str, ...] = ()
+    """Prefixes that MediaSource supports: `avc1`, `av01`, `mp4a`, `opus`."""
+    max_height: int = 2160
+    mse: bool = True
+    name: str = ""
+
+
+class SessionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /api/v1/playback/sessions`."""
+
+    playable_id: PlayableId
+    device: Device = Device()
+
+
+class TextOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """A subtitle track, below the media base."""
+
+    name: str
+    language: str
+    label: str
+    default: bool = False
+
+
+class ThumbnailOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """Trick-play sheets, below the media base; see media's Sprites."""
+
+    names: tuple[str, ...]
+    columns: int
+    rows: int
+    tile_width: int
+    tile_height: int
+    interval_s: float
+
+
+class NextPlayable(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows: the next episode."""
+
+    playable_id: PlayableId
+    name: str
+    url: str
+
+
+class PlaybackSession(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a player needs. Manifests name segments below the first of `media_bases`."""
+
+    id: SessionId
+    playable_id: PlayableId
+    title_id: TitleId
+    name: str
+    duration_s: float
+    resume_s: float
+    complete: bool
+    """False while the title still encodes: play the HLS then."""
+    hls_url: str
+    dash_url: str
+    media_bases: tuple[str, ...]
+    """Signed URL prefixes, one an edge, best first; a heartbeat returns fresh ones."""
+    expires_s: int
+    """When the signatures end, seconds since the epoch."""
+    heartbeat_s: int = 20
+    texts: tuple[TextOffer, ...] = ()
+    thumbnails: ThumbnailOffer | None = None
+    next: NextPlayable | None = None
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /api/v1/playback/sessions/{id}/heartbeat` answers with fresh signatures."""
+
+    media_bases: tuple[str, ...]
+    expires_s: int
+    complete: bool

@@ -1,0 +1,235 @@
+"""Use cases of playback: begin a session, give it manifests, keep its signatures fresh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from reelwright.accounts.contract import AccountsClient
+from reelwright.catalog.contract import CatalogClient, Playable, Title
+from reelwright.cdn.contract import sign_folder
+from reelwright.events.contract import EventsClient
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Conflict, Forbidden, NotFound
+from reelwright.kernel.ids import AssetId, PlayableId, ProfileId, SessionId, new_id
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.principal import Principal
+from reelwright.kernel.units import LATEST_S, whole_number
+from reelwright.media.contract import MediaClient, Package, Track
+from reelwright.media.core import dash, hls
+from reelwright.media.core.renditions import menu_names
+from reelwright.playback.adapters import sql
+from reelwright.playback.contract import (
+    Device,
+    Heartbeat,
+    NextPlayable,
+    PlaybackSession,
+    SessionRequest,
+    TextOffer,
+    ThumbnailOffer,
+)
+from reelwright.playback.core.select import tracks_for
+from reelwright.playback.settings import PlaybackSettings
+
+DAY_MS = 86_400_000
+API = "/api/v1/playback/sessions"
+
+
+class PlaybackService:
+    """Sessions and manifests."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        keys: KeyRing,
+        settings: PlaybackSettings,
+        media_urls: tuple[str, ...],
+        accounts: AccountsClient,
+        catalog: CatalogClient,
+        media: MediaClient,
+        events: EventsClient,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._keys = keys
+        self._settings = settings
+        self._media_urls = media_urls
+        self._accounts = accounts
+        self._catalog = catalog
+        self._media = media
+        self._events = events
+
+    async def create_session(self, caller: Principal, request: SessionRequest, *, viewer: str) -> PlaybackSession:
+        """Begin to play; `viewer` binds media URLs to the profile's cookie, empty binds them to nobody."""
+        title, playable = await self._catalog.get_playable(request.playable_id, caller)
+        if playable.asset_id is None or playable.state not in ("watchable", "ready"):
+            raise Conflict(playable.problem or f"{playable.name} is still being prepared; try again in a moment")
+        package = await self._media.get_package(playable.asset_id)
+        tracks_for(package, request.device)
+        session_id, now_ms = SessionId(new_id(self._clock)), self._now_ms()
+        await self._database.write(
+            sql.put_session,
+            forget_ms=now_ms - self._settings.session_days * DAY_MS,
+            id=session_id,
+            user_id=caller.user_id or "",
+            profile_id=caller.profile_id or "",
+            playable_id=playable.id,
+            asset_id=playable.asset_id,
+            device=msgspec.to_builtins(request.device),
+            viewer=viewer,
+            created_ms=now_ms,
+            seen_ms=now_ms,
+        )
+        return await self._describe(session_id, caller, title, playable, package, viewer)
+
+    async def _describe(
+        self,
+        session_id: SessionId,
+        caller: Principal,
+        title: Title,
+        playable: Playable,
+        package: Package,
+        viewer: str,
+    ) -> PlaybackSession:
+        bases, expires_s = self._bases(package.folder, viewer)
+        access = f"?access={self._access(session_id)}" if caller.kind != "session" else ""
+        watched = await self._events.get_position(caller.profile_id, playable.id) if caller.profile_id else None
+        sprites = package.sprites
+        names = menu_names(package.texts)
+        return PlaybackSession(
+            id=session_id,
+            playable_id=playable.id,
+            title_id=title.id,
+            name=_name(title, playable),
+            duration_s=package.duration_s,
+            resume_s=0.0 if watched is None or watched.finished else watched.position_s,
+            complete=package.complete,
+            hls_url=f"{API}/{session_id}/master.m3u8{access}",
+            dash_url=f"{API}/{session_id}/manifest.mpd{access}",
+            media_bases=bases,
+            expires_s=expires_s,
+            heartbeat_s=self._settings.heartbeat_s,
+            texts=tuple(
+                TextOffer(name=text.name, language=text.language, label=names[text.id]) for text in package.texts
+            ),
+            thumbnails=msgspec.convert(msgspec.to_builtins(sprites), ThumbnailOffer) if sprites else None,
+            next=await self._next(title, playable, caller),
+        )
+
+    async def _next(self, title: Title, playable: Playable, caller: Principal) -> NextPlayable | None:
+        if playable.episode is None:
+            return None
+        detail = await self._catalog.get_title(title.id, caller)
+        later = [row for row in detail.playables if _place(row) > _place(playable) and row.asset_id]
+        if not later:
+            return None
+        first = min(later, key=_place)
+        return NextPlayable(playable_id=first.id, name=_name(title, first), url=f"/watch/{first.id}")
+
+    async def heartbeat(self, session_id: SessionId, caller: Principal) -> Heartbeat:
+        """Keep a session alive, if the caller may still see the title; the answer carries fresh signatures."""
+        row = await self._own(session_id, caller, "")
+        await self._catalog.get_playable(PlayableId(row["playable_id"]), caller)
+        package = await self._media.get_package(AssetId(row["asset_id"]))
+        await self._database.write(sql.touch_session, session_id, self._now_ms())
+        bases, expires_s = self._bases(package.folder, row["viewer"])
+        return Heartbeat(media_bases=bases, expires_s=expires_s, complete=package.complete)
+
+    async def end_session(self, session_id: SessionId, caller: Principal) -> None:
+        """The player is closed."""
+        await self._own(session_id, caller, "")
+        await self._database.write(sql.delete_session, session_id)
+
+    async def get_master(self, session_id: SessionId, caller: Principal, access: str) -> str:
+        """The multivariant playlist."""
+        row, package, tracks = await self._load(session_id, caller, access)
+        suffix = f"?access={access}" if access else ""
+        return hls.multivariant(package, tracks, lambda track_id: f"{API}/{row['id']}/{track_id}.m3u8{suffix}")
+
+    async def get_playlist(self, session_id: SessionId, caller: Principal, access: str, track_id: str) -> str:
+        """One track's playlist. Raises NotFound."""
+        row, package, tracks = await self._load(session_id, caller, access)
+        base = self._bases(package.folder, row["viewer"])[0][0]
+        for track in tracks:
+            if track.id == track_id:
+                return hls.media(track, base, complete=package.complete)
+        for text in package.texts:
+            if text.id == track_id:
+                return hls.subtitles(text, base, package.duration_s)
+        raise NotFound(f"no track {track_id[:40]!r} in this session")
+
+    async def get_manifest(self, session_id: SessionId, caller: Principal, access: str) -> str:
+        """The MPD."""
+        row, package, tracks = await self._load(session_id, caller, access)
+        return dash.manifest(package, tracks, self._bases(package.folder, row["viewer"])[0][0])
+
+    async def _load(
+        self, session_id: SessionId, caller: Principal, access: str
+    ) -> tuple[dict[str, Any], Package, tuple[Track, ...]]:
+        row = await self._own(session_id, caller, access)
+        viewer = await self._viewer(row) if access else caller
+        await self._catalog.get_playable(PlayableId(row["playable_id"]), viewer)
+        package = await self._media.get_package(AssetId(row["asset_id"]))
+        return row, package, tracks_for(package, msgspec.convert(row["device"], Device))
+
+    async def _viewer(self, row: dict[str, Any]) -> Principal:
+        """Whom a capability speaks for: the profile that watches, with the limit that it has now."""
+        profile = await self._accounts.get_profile(ProfileId(row["profile_id"]))
+        return Principal(
+            kind="token",
+            role="viewer",
+            profile_id=profile.id,
+            maturity_limit=profile.maturity_limit,
+            kids=profile.kids,
+        )
+
+    async def _own(self, session_id: SessionId, caller: Principal, access: str) -> dict[str, Any]:
+        """The session, if it is the caller's: same user and same profile, or a capability made for it."""
+        row = await self._database.read(sql.get_session, session_id)
+        if row is None or self._now_ms() - row["seen_ms"] > self._settings.session_days * DAY_MS:
+            raise NotFound("no such playback session; open the title again")
+        if access:
+            if not self._may_access(session_id, access):
+                raise Forbidden("this manifest URL is altered or has expired; open the title again")
+        elif (caller.user_id or "", caller.profile_id or "") != (row["user_id"], row["profile_id"]):
+            raise NotFound("no such playback session; open the title again")
+        return row
+
+    def _bases(self, folder: str, viewer: str) -> tuple[tuple[str, ...], int]:
+        expires_s = self._now_ms() // 1000 + self._settings.media_url_s
+        path = sign_folder(self._keys, folder, expires_s=expires_s, viewer=viewer or None)
+        return tuple(url.rstrip("/") + path for url in self._media_urls), expires_s
+
+    def _access(self, session_id: SessionId) -> str:
+        expires_s = self._now_ms() // 1000 + self._settings.media_url_s
+        key, signature = self._keys.sign("manifest", f"{session_id}|{expires_s}")
+        return f"{key}.{expires_s}.{signature}"
+
+    def _may_access(self, session_id: SessionId, access: str) -> bool:
+        key, _, rest = access[:100].partition(".")
+        expires, _, signature = rest.partition(".")
+        expires_s = whole_number(expires, LATEST_S)
+        if expires_s is None or expires_s < self._now_ms() // 1000:
+            return False
+        return self._keys.verifies("manifest", f"{session_id}|{expires}", key, signature)
+
+    async def count_active(self, *, since_ms: int, until_ms: int) -> int:
+        """Playback sessions that were seen in a window: who a fault may have touched."""
+        return await self._database.read(sql.count_active, since_ms, until_ms)
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 1_000_000
+
+
+def _place(playable: Playable) -> tuple[int, int]:
+    return (playable.season or 0, playable.episode or 0)
+
+
+def _name(title: Title, playable: Playable) -> str:
+    if playable.episode is None:
+        return title.name
+    return f"{title.name} · S{playable.season or 0:02}E{playable.episode:02} · {playable.name}"

@@ -1,0 +1,250 @@
+"""Runs a person's code apart: bubblewrap where it works, and JSON lines over its standard input and output.
+
+Inside there is no network, no /proc, no file of the host but Python and the system's libraries (read-only), a small
+private /tmp, no second process, and bounded CPU time, memory, output and wall-clock time.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+import msgspec
+
+from reelwright.practice.adapters.seccomp import filter_program
+from reelwright.practice.contract import Broken, Refused
+
+Confinement = Literal["bubblewrap", "limits"]
+DRIVERS = Path(__file__).resolve().parents[1] / "labs" / "drivers"
+_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
+TMP_BYTES = 16 << 20
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run may use."""
+
+    cpu_s: int = 20
+    wall_s: float = 40.0
+    memory_bytes: int = 512 << 20
+    line_bytes: int = 16 << 20
+    output_bytes: int = 128 << 20
+    source_bytes: int = 256 << 10
+
+
+def choose_confinement(*, people: int, loopback: bool, agreed: bool) -> Confinement:
+    """How code may run here. Raises Refused: without bubblewrap only one person, on loopback, who has agreed."""
+    if bubblewrap_works():
+        return "bubblewrap"
+    if people > 1 or not loopback:
+        raise Refused(
+            "labs run code only in a sandbox when several people use this server or it is reached from outside; "
+            "bubblewrap does not work here: install it, and allow unprivileged user namespaces"
+        )
+    if not agreed:
+        raise Refused(
+            "bubblewrap does not work here, so your own code would run as you do, with limits of CPU time and memory "
+            "only; say once that this is what you want"
+        )
+    return "limits"
+
+
+@functools.cache
+def bubblewrap_works() -> bool:
+    """Whether bubblewrap, with the very options of a lab, runs a program here; found out by doing it."""
+    if shutil.which("bwrap") is None or shutil.which("prlimit") is None or filter_program() is None:
+        return False
+    try:
+        with Sandbox("def answer(message): return message", driver="echo.py", bounds=Bounds(wall_s=15)) as sandbox:
+            return bool(sandbox.ask({"ping": 1}) == {"ping": 1})
+    except (Broken, OSError):
+        return False
+
+
+class Sandbox:
+    """One process with a person's code; a context manager that ends it."""
+
+    def __init__(
+        self, source: str, *, driver: str, bounds: Bounds | None = None, confinement: Confinement = "bubblewrap"
+    ) -> None:
+        self._bounds = bounds or Bounds()
+        if len(source.encode()) > self._bounds.source_bytes:
+            raise Broken(f"the code has more than {self._bounds.source_bytes >> 10} KB")
+        self._source = source
+        self._driver = DRIVERS / driver
+        self._confinement: Confinement = confinement
+        self._process: subprocess.Popen[bytes] | None = None
+        self._deadline_s = 0.0
+        self._read = 0
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="lab-")
+        (Path(self._folder.name) / "solution.py").write_text(self._source, encoding="utf-8")
+        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._deadline_s = time.monotonic() + self._bounds.wall_s
+        self._start()
+        return self
+
+    def _start(self) -> None:
+        folder = Path(self._folder.name)
+        with tempfile.TemporaryFile() as program:
+            program.write(filter_program() or b"")
+            program.seek(0)
+            inside = self._confinement == "bubblewrap"
+            command = self._limits() + (self._confined(folder, program.fileno()) if inside else self._bare(folder))
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                pass_fds=(program.fileno(),) if inside else (),
+                env={"PATH": "/usr/bin:/bin"},
+                cwd=folder,
+            )
+        self._rest = b""
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+
+    def restart(self) -> None:
+        """kill -9, and begin again with nothing in memory; the wall clock of the whole run goes on."""
+        self.kill()
+        self._start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        self._errors.close()
+        self._folder.cleanup()
+
+    def kill(self) -> None:
+        """End it with SIGKILL; everything inside ends with it."""
+        process = self._process
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+
+    def ask(self, message: Any, serve: Callable[[Any], Any] | None = None) -> Any:
+        """Send one message and return the answer. Raises Broken when there is none, none in time, or no JSON.
+
+        What the code asks for meanwhile (`{"disk": …}`) is answered by `serve`; what that raises goes through.
+        """
+        self._send(msgspec.json.encode(message) + b"\n")
+        while True:
+            line = self._line()
+            try:
+                answer = msgspec.json.decode(line)
+            except msgspec.DecodeError as error:
+                raise Broken(f"an answer is no JSON ({error}): {line[:80]!r}") from None
+            if not isinstance(answer, dict):
+                return answer
+            if "failed" in answer:
+                raise Broken(f"the code raised: {str(answer['failed'])[:2000]}")
+            if serve is None or "disk" not in answer:
+                return answer.get("answer", answer)
+            self._send(msgspec.json.encode(serve(answer["disk"])) + b"\n")
+
+    def _send(self, data: bytes) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        pipe = self._process.stdin
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_WRITE)
+            while data:
+                self._wait(selector)
+                try:
+                    data = data[os.write(pipe.fileno(), data[: 1 << 16]) :]
+                except BrokenPipeError:
+                    raise Broken(self._why_ended()) from None
+
+    def _line(self) -> bytes:
+        assert self._process is not None and self._process.stdout is not None
+        pipe = self._process.stdout
+        parts = [self._rest]
+        size = len(self._rest)
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while b"\n" not in parts[-1]:
+                self._wait(selector)
+                data = os.read(pipe.fileno(), 1 << 16)
+                if not data:
+                    raise Broken(self._why_ended())
+                parts.append(data)
+                size += len(data)
+                self._read += len(data)
+                if size > self._bounds.line_bytes or self._read > self._bounds.output_bytes:
+                    self.kill()
+                    raise Broken(f"more output than {self._bounds.line_bytes >> 20} MB an answer")
+        line, _, self._rest = b"".join(parts).partition(b"\n")
+        return line
+
+    def _wait(self, selector: selectors.BaseSelector) -> None:
+        left_s = self._deadline_s - time.monotonic()
+        if left_s <= 0 or not selector.select(left_s):
+            self.kill()
+            raise Broken(f"no answer within {self._bounds.wall_s:g} s")
+
+    def _why_ended(self) -> str:
+        assert self._process is not None
+        try:
+            status = self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            status = None
+        self._errors.seek(0)
+        said = self._errors.read(4000).decode("utf-8", "replace").strip()
+        return f"the code ended with status {status}: {said[-800:]}"
+
+    def _limits(self) -> list[str]:
+        bounds = self._bounds
+        return [
+            "prlimit", f"--cpu={bounds.cpu_s}", f"--as={bounds.memory_bytes}", f"--fsize={1 << 20}", "--nofile=64",
+            "--core=0", "--",
+        ]  # fmt: skip
+
+    def _bare(self, folder: Path) -> list[str]:
+        return [_python(), "-I", "-S", "-B", str(self._driver), str(folder / "solution.py")]
+
+    def _confined(self, folder: Path, program: int) -> list[str]:
+        return [
+            "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
+            *_bound(_SYSTEM), *_bound((sys.base_prefix,)),
+            "--dev", "/dev", "--remount-ro", "/dev",
+            "--size", str(TMP_BYTES), "--tmpfs", "/tmp",  # noqa: S108 (its own)
+            "--ro-bind", str(self._driver), "/lab/driver.py",
+            "--ro-bind", str(folder / "solution.py"), "/lab/solution.py",
+            "--chdir", "/tmp", "--hostname", "lab", "--seccomp", str(program), "--remount-ro", "/",  # noqa: S108
+            "--", _python(), "-I", "-S", "-B", "/lab/driver.py", "/lab/solution.py",
+        ]  # fmt: skip
+
+
+def _python() -> str:
+    """The interpreter without our packages: the person's code imports the standard library and nothing of ours."""
+    return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+
+
+def _bound(places: Sequence[str]) -> list[str]:
+    options: list[str] = []
+    for place in places:
+        path = Path(place)
+        if path.is_symlink():
+            options += ["--symlink", str(path.readlink()), place]
+        elif path.exists():
+            options += ["--ro-bind", place, place]
+    return options

@@ -1,0 +1,127 @@
+"""Routes of practice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, delete, get, post, put
+from litestar.exceptions import NotAuthorizedException
+
+from reelwright.kernel.principal import principal_of
+from reelwright.kernel.system import Resources
+from reelwright.practice.contract import Interview, Role, Skill, Stage, Track
+from reelwright.practice.service import PracticeService
+
+LOCAL = "local"
+
+
+def person_of(request: Request[Any, Any, Any], resources: Resources) -> str:
+    """Who practises: whoever is signed in; else, on this machine itself and behind no proxy, its one local person."""
+    caller = principal_of(request)
+    if caller.user_id is not None:
+        return caller.user_id
+    near = request.client is not None and request.client.host in ("127.0.0.1", "::1")
+    if near and not resources.settings.trusted_proxies and caller.kind == "nobody":
+        return LOCAL
+    raise NotAuthorizedException("sign in first; without an account one practises only on the machine itself")
+
+
+class NewInterview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to begin."""
+
+    stage: Stage
+    role: Role = "senior"
+    track: Track = "streaming"
+
+
+class NewAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An answer to the turn that waits."""
+
+    turn: int
+    text: str
+
+
+class Timer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the timer runs."""
+
+    running: bool
+
+
+class PracticeRoutes(Controller):
+    """Interviews, their feedback and what they say of one's skills."""
+
+    path = "/api/v1/practice"
+    tags = ("practice",)
+
+    @get("/interviews", summary="List interviews")
+    async def list_interviews(
+        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources
+    ) -> list[Interview]:
+        """List your interviews, newest first, without their turns."""
+        return await practice.list_interviews(person=person_of(request, resources))
+
+    @post("/interviews", summary="Start an interview")
+    async def start_interview(
+        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources, data: NewInterview
+    ) -> Interview:
+        """Start a stage; its first question is in the answer."""
+        person = person_of(request, resources)
+        return await practice.start(person=person, stage=data.stage, role=data.role, track=data.track)
+
+    @get("/interviews/{interview_id:str}", summary="Get an interview")
+    async def get_interview(
+        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources, interview_id: str
+    ) -> Interview:
+        """Get an interview with every turn, its verdicts and their quotes."""
+        return await practice.get(person=person_of(request, resources), interview_id=interview_id)
+
+    @post("/interviews/{interview_id:str}/answers", summary="Answer the turn that waits")
+    async def answer(
+        self,
+        request: Request[Any, Any, Any],
+        practice: PracticeService,
+        resources: Resources,
+        interview_id: str,
+        data: NewAnswer,
+    ) -> Interview:
+        """Save and judge an answer; 409 where another device answered that turn first."""
+        person = person_of(request, resources)
+        return await practice.answer(person=person, interview_id=interview_id, turn=data.turn, text=data.text)
+
+    @put("/interviews/{interview_id:str}/timer", summary="Pause or go on")
+    async def put_timer(
+        self,
+        request: Request[Any, Any, Any],
+        practice: PracticeService,
+        resources: Resources,
+        interview_id: str,
+        data: Timer,
+    ) -> Interview:
+        """Pause the timer of an interview, or let it run on."""
+        person = person_of(request, resources)
+        return await practice.put_timer(person=person, interview_id=interview_id, running=data.running)
+
+    @get("/skills", summary="List skills")
+    async def list_skills(
+        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources
+    ) -> list[Skill]:
+        """List what your answers say of each dimension: a mean with its 80 % band, on the scale of levels."""
+        return await practice.list_skills(person=person_of(request, resources))
+
+    @get("/export", summary="Export everything")
+    async def export(
+        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources
+    ) -> list[Interview]:
+        """Get everything that practice keeps of you."""
+        return await practice.export(person=person_of(request, resources))
+
+    @delete("/everything", summary="Delete everything")
+    async def delete_everything(
+        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources
+    ) -> None:
+        """Delete all your interviews, answers and verdicts, at once and for good."""
+        await practice.delete(person=person_of(request, resources))
+
+
+ROUTES = (PracticeRoutes,)

@@ -1,0 +1,210 @@
+"""How well practice grades: agreement, evidence, attacks, speed; through the grader that the service runs."""
+
+from __future__ import annotations
+
+import random
+import string
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from reelwright.kernel.bench import Row
+from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.adapters.gold import GoldAnswer, GoldQuestion, load_gold
+from reelwright.practice.contract import Criterion, Verdict
+from reelwright.practice.core import skill
+from reelwright.practice.core.agreement import kappa, quadratic_kappa
+from reelwright.practice.core.attacks import attacks
+from reelwright.practice.core.evidence import is_quoted
+from reelwright.practice.core.levels import level_of
+from reelwright.practice.core.reply import read_reply
+from reelwright.practice.core.rules import RuleGrader
+from reelwright.practice.labs.measure import lab_rows
+
+SEED = 7
+FUZZED = 10_000
+LEARNERS = 1_000
+
+
+def rows(only: str = "") -> Iterator[Row]:
+    """Every row whose id starts with `only`."""
+    parts = (
+        ("agreement", _agreement),
+        ("evidence", _evidence),
+        ("attacks", _attacks),
+        ("speed", _speed),
+        ("labs", lab_rows),
+        ("calibration", _calibration),
+    )
+    for name, measure in parts:
+        if name.startswith(only) or only.startswith(name):
+            yield from (row for row in measure() if row.id.startswith(only))
+
+
+def _graded() -> Iterator[tuple[GoldQuestion, GoldAnswer, tuple[Verdict, ...]]]:
+    grader = RuleGrader()
+    for question in load_gold():
+        for answer in question.answers:
+            yield question, answer, grader.grade(asks=question.asks, criteria=question.criteria, answer=answer.text)
+
+
+def _author_level(question: GoldQuestion, answer: GoldAnswer) -> int:
+    states: list[tuple[Criterion, Verdict]] = []
+    for criterion in question.criteria:
+        state: Literal["met", "unmet"] = "met" if criterion.id in answer.met else "unmet"
+        states.append((criterion, Verdict(criterion=criterion.id, state=state, grader="author", rubric="")))
+    return level_of(states) or 0
+
+
+def _agreement() -> Iterator[Row]:
+    ours: list[bool] = []
+    theirs: list[bool] = []
+    levels: list[tuple[int, int]] = []
+    judged: dict[str, list[bool]] = {"technical": [], "behavioural": []}
+    for question, answer, verdicts in _graded():
+        for verdict in verdicts:
+            judged[question.kind].append(verdict.state != "not_assessable")
+            if verdict.state != "not_assessable":
+                ours.append(verdict.state == "met")
+                theirs.append(verdict.criterion in answer.met)
+        level = level_of(list(zip(question.criteria, verdicts, strict=True)))
+        if level is not None:
+            levels.append((level, _author_level(question, answer)))
+    note = f"{len(levels)} author-labelled answers, {len(ours)} verdicts; answers and terms have one author"
+    yield Row(
+        id="agreement.gold_kappa", what="Cohen's kappa, verdict by verdict", value=round(kappa(ours, theirs), 3),
+        unit="", op=">=", goal=0.6, note=note,
+    )  # fmt: skip
+    yield Row(
+        id="agreement.gold_qwk", what="quadratically weighted kappa of levels",
+        value=round(quadratic_kappa(*zip(*levels, strict=True)), 3), unit="", op=">=", goal=0.7, note=note,
+    )  # fmt: skip
+    for kind, goal in (("technical", 0.85), ("behavioural", 0.6)):
+        yield Row(
+            id=f"agreement.coverage_{kind}", what="share of criteria judged without a model",
+            value=round(float(np.mean(judged[kind])), 3), unit="", op=">=", goal=goal,
+        )  # fmt: skip
+
+
+def _evidence() -> Iterator[Row]:
+    unquoted = sum(not is_quoted(verdict, answer.text) for _, answer, verdicts in _graded() for verdict in verdicts)
+    yield Row(
+        id="evidence.unquoted", what="met verdicts without a matching quote, gold set", value=unquoted, unit="",
+        op="==", goal=0,
+    )  # fmt: skip
+    rng = random.Random(SEED)  # noqa: S311
+    fabricated = met = 0
+    for _ in range(FUZZED):
+        question = rng.choice(load_gold())
+        answer = rng.choice(question.answers).text
+        reply = fuzzed_reply(rng, question, answer)
+        for verdict in read_reply(
+            reply, asks=question.asks, criteria=question.criteria, answer=answer, grader="fuzz"
+        ):
+            met += verdict.state == "met"
+            fabricated += not is_quoted(verdict, answer)
+    yield Row(
+        id="evidence.fabricated", what="fabricated quotes accepted", value=fabricated, unit="", op="==", goal=0,
+        note=f"of {FUZZED} fuzzed replies, which held {met} met verdicts with a true quote; seed {SEED}",
+    )  # fmt: skip
+
+
+def fuzzed_reply(rng: random.Random, question: GoldQuestion, answer: str) -> str:
+    """A reply as models give them: true quotes, changed ones, invented ones, other text, cut JSON, wrong types."""
+    import json
+
+    listed: list[object] = []
+    for criterion in question.criteria:
+        start = rng.randrange(max(1, len(answer) - 20))
+        true = answer[start : start + rng.randrange(5, 90)]
+        other = rng.choice(rng.choice(load_gold()).answers).text[:60]
+        changed = true.replace("e", "a", 2) if "e" in true else true + "!"
+        noise = "".join(rng.choices(string.printable, k=rng.randrange(60)))
+        quote: object = rng.choice([true, true.upper(), true.replace(" ", "\n "), changed, other, criterion.says,
+                                    noise, "", None, 7, ["a"], "the candidate said so"])  # fmt: skip
+        verdict: object = rng.choice(["met", "met", "met", "unmet", "MET", "maybe", None, 1])
+        name = rng.choice([criterion.id, criterion.id, criterion.id, "all", "", None])
+        listed.append(rng.choice([{"criterion": name, "verdict": verdict, "quote": quote}] * 9 + [None, "met"]))
+    text = json.dumps({"verdicts": listed})
+    shape = rng.random()
+    if shape < 0.15:
+        return text[: rng.randrange(len(text))]
+    if shape < 0.25:
+        return f"Sure! ```json\n{text}\n``` Hope that helps."
+    if shape < 0.3:
+        position = rng.randrange(len(text))
+        return text[:position] + rng.choice(string.printable) + text[position + 1 :]
+    return text
+
+
+def _attacks() -> Iterator[Row]:
+    grader = RuleGrader()
+    lifts: list[float] = []
+    reached: list[str] = []
+    over: list[bool] = []
+    for question in load_gold():
+        bad = [answer for answer in question.answers if not answer.met]
+
+        def level(text: str, question: GoldQuestion = question) -> int:
+            verdicts = grader.grade(asks=question.asks, criteria=question.criteria, answer=text)
+            return level_of(list(zip(question.criteria, verdicts, strict=True))) or 0
+
+        over += [level(answer.text) >= 3 for answer in question.answers if _author_level(question, answer) <= 1]
+        for answer in bad:
+            base = level(answer.text)
+            for name, text, holds_bad in attacks(question.asks, question.criteria, answer.text):
+                found = level(text)
+                lifts.append(found - (base if holds_bad else 0))
+                if found >= 3:
+                    reached.append(f"{question.id} {name}")
+    yield Row(
+        id="attacks.lift", what="levels that an attack adds, mean", value=round(float(np.mean(lifts)), 4), unit="",
+        op="<=", goal=0.1, note=f"{len(lifts)} attacks",
+    )  # fmt: skip
+    yield Row(
+        id="attacks.reach_3", what="attacks that reach level 3", value=len(reached), unit="", op="==", goal=0,
+        note=", ".join(dict.fromkeys(reached)),
+    )  # fmt: skip
+    yield Row(
+        id="attacks.overpraise", what="share of bad answers at level 3 or more", value=round(float(np.mean(over)), 4),
+        unit="", op="<=", goal=0.02, note=f"{len(over)} answers that the author puts at level 0 or 1",
+    )  # fmt: skip
+
+
+def _speed() -> Iterator[Row]:
+    grader = RuleGrader()
+    times = []
+    bank = load_questions()
+    for question in bank:
+        start = time.perf_counter()
+        grader.grade(asks=question.asks, criteria=question.criteria, answer=question.model_answer * 3)
+        times.append((time.perf_counter() - start) * 1000)
+    yield Row(
+        id="speed.feedback", what="judging an answer by rules, 95th percentile",
+        value=round(float(np.percentile(times, 95)), 2), unit="ms", op="<=", goal=300,
+        note=f"{len(bank)} questions, three times their model answer",
+    )  # fmt: skip
+
+
+def _calibration() -> Iterator[Row]:
+    """Learners who walk as the model says and answer by the item curve: how often the bands hold their skill."""
+    rng = random.Random(SEED)  # noqa: S311
+    held = 0
+    for _ in range(LEARNERS):
+        true = rng.gauss(skill.PRIOR_MEAN, skill.PRIOR_VARIANCE**0.5)
+        belief, day = skill.Belief(), 0.0
+        for _ in range(rng.randrange(1, 15)):
+            days = rng.expovariate(1 / 3)
+            day += days
+            true += rng.gauss(0, (skill.WALK * days) ** 0.5)
+            levels = [rng.choice((1, 2, 3, 3, 4, 5)) for _ in range(rng.randrange(2, 6))]
+            belief = skill.updated(belief, [(one, rng.random() < skill.p_met(true, one)) for one in levels], day)
+        low, high = belief.band
+        held += low <= true <= high
+    share = round(held / LEARNERS, 3)
+    what = "share of simulated learners whose skill lies in the 80 % band"
+    note = f"{LEARNERS} learners drawn from the model itself, seed {SEED}"
+    yield Row(id="calibration.low", what=what, value=share, unit="", op=">=", goal=0.75, note=note)
+    yield Row(id="calibration.high", what=what, value=share, unit="", op="<=", goal=0.85, note=note)

@@ -1,0 +1,131 @@
+"""Whether a text holds what a criterion needs, and where: terms and structures that occur together in a sentence."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from reelwright.practice.contract import Criterion, Predicate, Structure
+
+
+class Span(msgspec.Struct, frozen=True, order=True):
+    """A piece of a text, by offsets in characters."""
+
+    start: int
+    end: int
+
+
+_SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"')\]]*(?=\s|$)|(?=\n)|$)")
+_SUFFIX = r"(?:'s|s|es|d|ed|r|er|ers|ly|ing|ies|al|ment|ments)?"
+_PAST = (
+    "was|made|built|wrote|chose|led|told|said|went|took|gave|ran|cut|found|began|brought|bought|held|kept|knew|left|lost|"
+    "met|put|read|saw|sent|set|spent|spoke|taught|thought|understood|won|asked|drew|drove|did|got|had|paid|rebuilt|sold|"
+    "stood|threw|withdrew|felt|became|broke|came|sat|shut|split|overrode|rewrote|stuck"
+)
+_NUMBER_WORD = (
+    "half|third|quarter|twice|double|doubled|tripled|halved|two|three|four|five|six|seven|eight|nine|ten|twelve|"
+    "fifteen|twenty|thirty|forty|fifty|sixty|ninety|hundred|hundreds|thousand|million|billion|dozen"
+)
+_UNIT = (
+    r"%|per ?cent|points?|ms|µs|us|ns|s|seconds?|minutes?|min|hours?|h|days?|weeks?|months?|quarters?|years?|"
+    r"[kmgtp]i?b|[kmgt]bit|[kmgt]bps|bytes?|bits?|qps|rps|x|times|fold|users?|people|members?|households?|viewers?|"
+    r"engineers?|teams?|requests?|calls?|events?|rows?|titles?|streams?|servers?|nodes?|cores?|dollars?|euros?|incidents?|tickets?|"
+    r"million|billion|thousand|k|m|bn"
+)
+STRUCTURES: dict[Structure, re.Pattern[str]] = {
+    "own_action": re.compile(
+        rf"\bI(?:\s+(?:also|then|first|personally|therefore|still|once|again|only|simply|even|\w+ly))?"
+        rf"\s+(?:\w+ed|{_PAST})\b"
+    ),
+    "number": re.compile(
+        rf"(?:[$€£]\s?\d|\b\d[\d.,]*\s*(?:{_UNIT})\b|\b\d[\d.,]*\s*%|\b\d[\d.,]*\s+(?:[a-z]+\s+)?[a-z]{{2,}}s\b|\b(?:from|to|by|of)\s+\d[\d.,]*\b|"
+        rf"\b(?:{_NUMBER_WORD})\b(?:\s+\w+)?\s+(?:{_UNIT})\b|\b(?:by|in)\s+(?:half|a\s+(?:third|quarter))\b|"
+        rf"\b(?:halved|doubled|tripled)\b)",
+        re.IGNORECASE,
+    ),
+    "cause": re.compile(
+        r"\b(?:because|since|so that|as a result|therefore|due to|caused?|which (?:meant|means)|the reason|why|"
+        r"otherwise|led to|leads to)\b",
+        re.IGNORECASE,
+    ),
+    "concession": re.compile(
+        r"\b(?:although|though|however|on the other hand|was wrong|were right|was right|admit(?:ted)?|conceded?|"
+        r"downside|the (?:cost|price)|costs? (?:us|me)|gave up|give up|at the expense|trade-?offs?|in fairness|"
+        r"but|despite|even if|i did not know|mistake|my fault)\b",
+        re.IGNORECASE,
+    ),
+    "outcome": re.compile(
+        r"\b(?:fell|rose|dropped|reduced|grew|went (?:from|to|down|up)|increased|decreased|improved|saved|resulted|"
+        r"halved|doubled|shipped|launched|adopted|recovered|cancelled|ended|became|stopped|outcome|result|lost|"
+        r"turned out|afterwards|in the end|stayed|within (?:a|the|\d+))\b",
+        re.IGNORECASE,
+    ),
+    "reflection": re.compile(
+        r"\b(?:learn(?:ed|t)|since then|in hindsight|next time|would (?:now|have|do)|looking back|changed (?:how|my)|"
+        r"ever since|from then on|now I|today I|I now|taught me|realis(?:e|ed)|realiz(?:e|ed)|I no longer)\b",
+        re.IGNORECASE,
+    ),
+    "question": re.compile(r"\?"),
+}
+
+
+def sentences(text: str) -> list[Span]:
+    """The sentences of a text, without the white space around them; a line break ends one."""
+    found = []
+    for match in _SENTENCE.finditer(text):
+        start = match.start() + len(match[0]) - len(match[0].lstrip())
+        end = start + len(match[0].strip())
+        if end > start:
+            found.append(Span(start, end))
+    return found
+
+
+@functools.lru_cache(maxsize=20_000)
+def term_pattern(term: str) -> re.Pattern[str]:
+    """A term in its usual inflections, its words joined by spaces or hyphens; `*` ends a word in any way."""
+    words = [_word_pattern(word) for word in re.split(r"[\s-]+", term.strip())]
+    return re.compile(r"(?<![\w])" + r"[\s\-\u2010\u2011]+".join(words) + r"(?!\w)", re.IGNORECASE)
+
+
+def _word_pattern(word: str) -> str:
+    if word.endswith("*"):
+        return re.escape(word[:-1]) + r"\w*"
+    plain = re.escape(word)
+    if not word.isalpha() or len(word) < 3:
+        return plain + "s?" if word.isalpha() else plain
+    forms = [plain + _SUFFIX, plain + re.escape(word[-1]) + "(?:ed|ing|er)"]
+    if word[-1] == "e":
+        forms.append(re.escape(word[:-1]) + "(?:ing|ed|er|ation|al)")
+    if word[-1] == "y":
+        forms.append(re.escape(word[:-1]) + "(?:ies|ied|ier)")
+    return "(?:" + "|".join(forms) + ")"
+
+
+def holds(predicate: Predicate, text: str) -> bool:
+    """Whether this span holds all that the predicate needs."""
+    return all(any(term_pattern(term).search(text) for term in group) for group in predicate.all) and all(
+        STRUCTURES[structure].search(text) for structure in predicate.structures
+    )
+
+
+def find_evidence(predicate: Predicate, text: str, parts: Sequence[Span] | None = None) -> tuple[Span, ...]:
+    """The sentences that meet the predicate: one, or for `within: answer` those with its parts; none when unmet."""
+    parts = sentences(text) if parts is None else parts
+    if predicate.within == "sentence":
+        return next(((part,) for part in parts if holds(predicate, text[part.start : part.end])), ())
+    needed = [Predicate(all=(group,)) for group in predicate.all]
+    needed += [Predicate(structures=(one,)) for one in predicate.structures]
+    found = [next((part for part in parts if holds(one, text[part.start : part.end])), None) for one in needed]
+    return () if None in found else tuple(sorted({part for part in found if part is not None}))
+
+
+def find_met(criterion: Criterion, text: str, parts: Sequence[Span] | None = None) -> tuple[Span, ...]:
+    """The sentences for which a criterion is met; none when it is not."""
+    parts = sentences(text) if parts is None else parts
+    found = [find_evidence(predicate, text, parts) for predicate in criterion.needs]
+    if criterion.match == "all":
+        return tuple(sorted({span for spans in found for span in spans})) if all(found) else ()
+    return next((spans for spans in found if spans), ())

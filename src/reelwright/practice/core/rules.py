@@ -1,0 +1,47 @@
+"""The rule grader: no model, one verdict a criterion, each 'met' with its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reelwright.practice.contract import Criterion, Verdict
+from reelwright.practice.core.evidence import rubric_hash
+from reelwright.practice.core.guards import standing, visible
+from reelwright.practice.core.predicate import Span, find_met, term_pattern
+
+ID = "rules-1"
+
+
+class RuleGrader:
+    """Terms that occur together in a statement, structures beside them; what it cannot judge it says."""
+
+    id = ID
+
+    def grade(self, *, asks: str, criteria: Sequence[Criterion], answer: str) -> tuple[Verdict, ...]:
+        """One verdict for each criterion, in their order."""
+        text = visible(answer)
+        parts = standing(text, criteria, asks)
+        return tuple(self._judge(criterion, answer, text, parts) for criterion in criteria)
+
+    def _judge(self, criterion: Criterion, answer: str, text: str, parts: Sequence[Span]) -> Verdict:
+        rubric = rubric_hash(criterion)
+        spans = find_met(criterion, text, parts)
+        if spans:
+            best = max(spans, key=lambda span: _hits(criterion, text[span.start : span.end]))
+            quote = answer[best.start : best.end]
+            return Verdict(
+                criterion=criterion.id, state="met", start=best.start, end=best.end, quote=quote,
+                confidence=0.8, grader=self.id, rubric=rubric,
+            )  # fmt: skip
+        return Verdict(
+            criterion=criterion.id, state="unmet", confidence=0.8, grader=self.id, rubric=rubric,
+            says="not found",
+        )  # fmt: skip
+
+
+def _hits(criterion: Criterion, sentence: str) -> int:
+    return sum(
+        any(term_pattern(term).search(sentence) for term in group)
+        for predicate in criterion.needs
+        for group in predicate.all
+    )

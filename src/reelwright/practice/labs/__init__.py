@@ -1,0 +1,1 @@
+"""Labs: a person writes a decision that production makes too, and the same replay judges both."""

@@ -1,0 +1,139 @@
+"""What makes a lab out of a decision and its replay, and how a person's code is judged by it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any, Protocol
+
+import msgspec
+
+from reelwright.practice.adapters.sandbox import Bounds, Confinement, Sandbox
+from reelwright.practice.contract import Broken, LabResult
+
+HIDDEN_SEEDS = 3
+Serve = Callable[[Any], Any]
+
+
+class Decider(Protocol):
+    """Whatever answers a lab's questions: our own policy in this process, or a person's code in the sandbox."""
+
+    def ask(self, message: Any, serve: Serve | None = None) -> Any:
+        """The answer to one message; `serve` answers what is asked for meanwhile. Raises Broken."""
+        ...
+
+    def restart(self) -> None:
+        """End it at once, and begin again with nothing in memory."""
+        ...
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """One replay's finding."""
+
+    passed: bool
+    reason: str = ""
+    picture: str = ""
+    measures: dict[str, float]
+
+
+class Lab(msgspec.Struct, frozen=True, kw_only=True):
+    """A lab; `judge` is the replay that our own policies go through as well."""
+
+    id: str
+    title: str
+    brief: str
+    """What to write, in the words of the Protocol, and what passes."""
+    driver: str
+    judge: Callable[[Decider, int], Judged]
+    policies: Mapping[str, Callable[[], Decider]]
+    """Reelwright's own and the textbook's, to stand beside."""
+    seeds: tuple[int, ...] = (1, 2, 3)
+    """To practise on."""
+    bounds: Bounds = Bounds()
+
+    @property
+    def folder(self) -> str:
+        """Where its solutions lie."""
+        return self.id.replace("-", "_")
+
+
+class InProcess:
+    """A policy of our own, asked directly; `make` makes one that knows nothing yet."""
+
+    def __init__(self, make: Callable[[], Callable[[Any, Serve | None], Any]]) -> None:
+        self._make = make
+        self._answer = make()
+
+    def ask(self, message: Any, serve: Serve | None = None) -> Any:
+        """Its answer."""
+        return self._answer(message, serve)
+
+    def restart(self) -> None:
+        """Begin again."""
+        self._answer = self._make()
+
+
+def draw_seeds(count: int = HIDDEN_SEEDS) -> tuple[int, ...]:
+    """Seeds that nobody could have trained on; stored with the result, so that it can be repeated."""
+    return tuple(secrets.randbits(48) for _ in range(count))
+
+
+def practise(lab: Lab, source: str, *, confinement: Confinement = "bubblewrap") -> LabResult:
+    """Run on the visible seeds, alone."""
+    return _run(lab, source, lab.seeds, hidden=False, confinement=confinement)
+
+
+def grade(
+    lab: Lab, source: str, *, seeds: tuple[int, ...] | None = None, confinement: Confinement = "bubblewrap"
+) -> LabResult:
+    """Run on hidden seeds, drawn now unless a stored result is repeated; our own policies run on the same."""
+    result = _run(lab, source, seeds or draw_seeds(), hidden=True, confinement=confinement)
+    return msgspec.structs.replace(result, standing=_standing(lab, result.seeds))
+
+
+def solutions(lab: Lab) -> dict[str, str]:
+    """Packaged solutions by name: `reference`, and the wrong ones with which the lab itself is tested."""
+    folder = resources.files("reelwright.practice") / "labs" / "solutions" / lab.folder
+    files = (file for file in folder.iterdir() if file.name.endswith(".py"))
+    return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
+
+
+def _run(lab: Lab, source: str, seeds: tuple[int, ...], *, hidden: bool, confinement: Confinement) -> LabResult:
+    judged: list[Judged] = []
+    try:
+        for seed in seeds:
+            with Sandbox(source, driver=lab.driver, bounds=lab.bounds, confinement=confinement) as sandbox:
+                judged.append(lab.judge(sandbox, seed))
+            if not judged[-1].passed:
+                break
+    except Broken as error:
+        return _result(lab, seeds, hidden, valid="false", judged=judged, reason=str(error))
+    except OSError as error:
+        return _result(lab, seeds, hidden, valid="unknown", judged=judged, reason=f"the sandbox failed: {error}")
+    passed = all(one.passed for one in judged)
+    return _result(lab, seeds, hidden, valid="true" if passed else "false", judged=judged, reason=judged[-1].reason)
+
+
+def _result(
+    lab: Lab, seeds: tuple[int, ...], hidden: bool, *, valid: Any, judged: list[Judged], reason: str
+) -> LabResult:
+    return LabResult(
+        lab=lab.id,
+        valid=valid,
+        reason=reason,
+        seeds=seeds,
+        hidden=hidden,
+        measures=_worst(judged),
+        picture=judged[-1].picture if judged else "",
+    )
+
+
+def _standing(lab: Lab, seeds: tuple[int, ...]) -> dict[str, dict[str, float]]:
+    return {name: _worst([lab.judge(make(), seed) for seed in seeds]) for name, make in lab.policies.items()}
+
+
+def _worst(judged: list[Judged]) -> dict[str, float]:
+    """Of each measure the largest: all of them are better when small."""
+    names = {name for one in judged for name in one.measures}
+    return {name: max(one.measures[name] for one in judged if name in one.measures) for name in sorted(names)}

@@ -1,0 +1,8 @@
+"""The labs there are, by id."""
+
+from __future__ import annotations
+
+from reelwright.practice.labs import exactly_once, make_it_fast, token_bucket
+from reelwright.practice.labs.lab import Lab
+
+LABS: dict[str, Lab] = {lab.id: lab for lab in (token_bucket.LAB, exactly_once.LAB, make_it_fast.LAB)}

@@ -1,0 +1,226 @@
+"""Use cases of practice: start a stage, answer, pause and go on, see progress, take everything away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Conflict, Invalid
+from reelwright.kernel.ids import new_id
+from reelwright.practice.adapters import sql
+from reelwright.practice.contract import (
+    Criterion,
+    Grader,
+    Interview,
+    NoInterview,
+    Question,
+    Role,
+    Skill,
+    Stage,
+    Track,
+    Turn,
+    TurnMoved,
+    Verdict,
+)
+from reelwright.practice.core import loop, skill
+from reelwright.practice.core.levels import dimension_levels
+
+DAY_MS = 86_400_000
+MAX_ANSWER_CHARS = 1_000_000
+
+
+class PracticeService:
+    """Interviews of the people of this installation."""
+
+    def __init__(self, *, database: Database, clock: Clock, questions: Sequence[Question], grader: Grader) -> None:
+        self._database = database
+        self._clock = clock
+        self._questions: Mapping[str, Question] = {question.id: question for question in questions}
+        self._grader = grader
+
+    async def start(self, *, person: str, stage: Stage, role: Role, track: Track) -> Interview:
+        """Begin a stage: questions that this person has not seen come first. The first one is asked at once."""
+        answered = await self._database.read(sql.list_answered, person)
+        interview_id = new_id(self._clock)
+        plan = loop.plan_stage(
+            tuple(self._questions.values()), stage=stage, role=role, track=track,
+            seen={turn["question_id"] for turn in answered}, seed=interview_id,
+        )  # fmt: skip
+        if not plan:
+            raise Invalid(f"there is no question for stage {stage}, role {role} and track {track}")
+        now = self._now_ms()
+        await self._database.write(
+            sql.put_interview,
+            turn=self._turn(interview_id, 0, self._questions[plan[0]]),
+            id=interview_id, person=person, stage=stage, role=role, track=track, plan=list(plan), state="running",
+            elapsed_ms=0, running_since_ms=now, created_ms=now,
+        )  # fmt: skip
+        return await self.get(person=person, interview_id=interview_id)
+
+    async def get(self, *, person: str, interview_id: str) -> Interview:
+        """The interview as it stands. Raises NoInterview."""
+        row = await self._row(person, interview_id)
+        turns = await self._database.read(sql.list_turns, interview_id)
+        return self._interview(row, [self._told(turn) for turn in turns])
+
+    async def list_interviews(self, *, person: str) -> list[Interview]:
+        """The person's interviews, newest first, without their turns."""
+        rows = await self._database.read(sql.list_interviews, person)
+        return [self._interview(row, []) for row in rows]
+
+    async def answer(self, *, person: str, interview_id: str, turn: int, text: str) -> Interview:
+        """Save and judge the answer to the turn that waits, and ask what comes next.
+
+        Raises TurnMoved where that turn is not the one that waits: another device was first, and nothing is lost.
+        """
+        if len(text) > MAX_ANSWER_CHARS:
+            raise Invalid(f"the answer has {len(text)} characters, more than {MAX_ANSWER_CHARS}; shorten it")
+        row = await self._row(person, interview_id)
+        turns = await self._database.read(sql.list_turns, interview_id)
+        waiting = turns[-1]
+        if row["state"] == "finished" or waiting["answer"] is not None or waiting["number"] != turn:
+            raise TurnMoved(f"turn {turn} has been answered; reload the interview, now at turn {waiting['number']}")
+        text = text.replace("\x00", "").encode("utf-8", "replace").decode()
+        verdicts = await anyio.to_thread.run_sync(self._grade, waiting, text)
+        following = self._following(row, turns, {verdict.criterion: verdict for verdict in verdicts})
+        saved = await self._database.write(
+            sql.answer_turn, interview_id=interview_id, number=turn, following=following,
+            values={"answer": text, "verdicts": msgspec.to_builtins(verdicts), "answered_ms": self._now_ms()},
+            state=self._clocked(row, "running" if following else "finished"),
+        )  # fmt: skip
+        if not saved:
+            raise TurnMoved(f"turn {turn} was answered on another device meanwhile; reload the interview")
+        return await self.get(person=person, interview_id=interview_id)
+
+    async def put_timer(self, *, person: str, interview_id: str, running: bool) -> Interview:
+        """Pause, or go on. Raises Conflict when the interview is finished."""
+        row = await self._row(person, interview_id)
+        if row["state"] == "finished":
+            raise Conflict("the interview is finished; its timer stands")
+        await self._database.write(
+            sql.put_state, interview_id, **self._clocked(row, "running" if running else "paused")
+        )
+        return await self.get(person=person, interview_id=interview_id)
+
+    async def list_skills(self, *, person: str) -> list[Skill]:
+        """What is believed of each dimension that was judged."""
+        beliefs: dict[str, list[skill.Belief]] = {}
+        counts: dict[str, int] = {}
+        for turn in await self._database.read(sql.list_answered, person):
+            day = turn["answered_ms"] / DAY_MS
+            criteria = {criterion.id: criterion for criterion in self._criteria(turn)}
+            judged: dict[str, list[tuple[float, bool]]] = {}
+            for verdict in turn["verdicts"]:
+                criterion = criteria.get(verdict["criterion"])
+                if criterion is not None and verdict["state"] != "not_assessable":
+                    met = verdict["state"] == "met"
+                    judged.setdefault(criterion.dimension, []).append((criterion.level, met))
+            for dimension, seen in judged.items():
+                known = beliefs.setdefault(dimension, [])
+                last = known[-1] if known else skill.Belief(at_day=day)
+                known.append(skill.updated(last, seen, day))
+                counts[dimension] = counts.get(dimension, 0) + len(seen)
+        return [self._skill(dimension, known, counts[dimension]) for dimension, known in beliefs.items()]
+
+    async def export(self, *, person: str) -> list[Interview]:
+        """Everything that is kept of the person."""
+        rows = await self._database.read(sql.list_interviews, person, 1_000_000)
+        return [await self.get(person=person, interview_id=row["id"]) for row in rows]
+
+    async def delete(self, *, person: str) -> None:
+        """Forget everything of the person."""
+        await self._database.write(sql.delete_person, person)
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _grade(self, turn: Mapping[str, Any], text: str) -> tuple[Verdict, ...]:
+        return self._grader.grade(asks=turn["asks"], criteria=self._criteria(turn), answer=text)
+
+    def _criteria(self, turn: Mapping[str, Any]) -> tuple[Criterion, ...]:
+        """What the turn is judged by; nothing where the question has left the bank."""
+        question = self._questions.get(turn["question_id"])
+        if question is None:
+            return ()
+        if not turn["challenge_id"]:
+            return question.criteria
+        found = (one.criteria for one in question.challenges if one.id == turn["challenge_id"])
+        return next(found, ())
+
+    def _following(
+        self, row: Mapping[str, Any], turns: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Verdict]
+    ) -> dict[str, Any] | None:
+        last = turns[-1]
+        question = self._questions.get(last["question_id"])
+        number = last["number"] + 1
+        if question is not None:
+            mine = [turn for turn in turns if turn["question_id"] == question.id]
+            known = {v["criterion"]: msgspec.convert(v, Verdict) for turn in mine for v in turn["verdicts"]}
+            asked = [turn["challenge_id"] for turn in mine if turn["challenge_id"]]
+            challenge = loop.next_challenge(question, {**known, **verdicts}, asked)
+            if challenge is not None:
+                return {
+                    **self._turn(row["id"], number, question), "challenge_id": challenge.id, "kind": challenge.kind,
+                    "asks": challenge.asks,
+                }  # fmt: skip
+        position = row["plan"].index(last["question_id"]) + 1
+        for name in row["plan"][position:]:
+            if name in self._questions:
+                return self._turn(row["id"], number, self._questions[name])
+        return None
+
+    def _turn(self, interview_id: str, number: int, question: Question) -> dict[str, Any]:
+        return {
+            "interview_id": interview_id, "number": number, "question_id": question.id, "challenge_id": "",
+            "kind": "question", "asks": loop.wording(question, interview_id), "answer": None, "verdicts": [],
+            "answered_ms": 0,
+        }  # fmt: skip
+
+    def _told(self, turn: Mapping[str, Any]) -> Turn:
+        known = {key: turn[key] for key in ("number", "question_id", "challenge_id", "kind", "asks", "answer")}
+        if turn["answer"] is None:
+            return Turn(**known)
+        verdicts = msgspec.convert(turn["verdicts"], tuple[Verdict, ...])
+        by_id = {verdict.criterion: verdict for verdict in verdicts}
+        criteria = [criterion for criterion in self._criteria(turn) if criterion.id in by_id]
+        question = self._questions.get(turn["question_id"])
+        model = question.model_answer if question and not turn["challenge_id"] else ""
+        return Turn(
+            **known, verdicts=verdicts, levels=dimension_levels(criteria, by_id), model_answer=model,
+            feedback=loop.feedback(criteria, [by_id[criterion.id] for criterion in criteria]),
+        )  # fmt: skip
+
+    def _skill(self, dimension: Any, known: Sequence[skill.Belief], count: int) -> Skill:
+        now = skill.waited(known[-1], self._now_ms() / DAY_MS)
+        low, high = now.band
+        return Skill(
+            dimension=dimension, mean=round(now.mean, 2), low=round(low, 2), high=round(high, 2), verdicts=count,
+            improved=round(skill.p_improved(known[0], now), 3) if len(known) > 1 else 0.0,
+        )  # fmt: skip
+
+    def _clocked(self, row: Mapping[str, Any], state: str) -> dict[str, Any]:
+        return {"state": state, "elapsed_ms": self._elapsed_ms(row), "running_since_ms": self._now_ms()}
+
+    def _elapsed_ms(self, row: Mapping[str, Any]) -> int:
+        passed = max(0, self._now_ms() - row["running_since_ms"]) if row["state"] == "running" else 0
+        return int(row["elapsed_ms"]) + passed
+
+    def _interview(self, row: Mapping[str, Any], turns: Sequence[Turn]) -> Interview:
+        return Interview(
+            id=row["id"], stage=row["stage"], role=row["role"], track=row["track"], state=row["state"],
+            minutes=loop.STAGE_MINUTES[row["stage"]], elapsed_s=self._elapsed_ms(row) // 1000,
+            created_ms=row["created_ms"], turns=tuple(turns),
+        )  # fmt: skip
+
+    async def _row(self, person: str, interview_id: str) -> dict[str, Any]:
+        row = await self._database.read(sql.get_interview, interview_id, person)
+        if row is None:
+            raise NoInterview(f"no interview {interview_id[:40]!r} of yours; list them at /practice")
+        return row
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 1_000_000

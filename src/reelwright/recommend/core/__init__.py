@@ -1,0 +1,1 @@
+"""Which titles, in which rows, and why: pure."""

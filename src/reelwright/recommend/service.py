@@ -1,0 +1,75 @@
+"""Use cases of recommendations: gather the signals, decide, answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from reelwright.catalog.contract import CatalogClient
+from reelwright.events.contract import EventsClient, Watched
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.ids import TitleId
+from reelwright.kernel.principal import Principal
+from reelwright.recommend.contract import Page, Slot
+from reelwright.recommend.core.likeness import Likeness
+from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
+
+DAY_MS = 86_400_000
+
+
+class RecommendService:
+    """Implements `RecommendClient`."""
+
+    def __init__(self, *, catalog: CatalogClient, events: EventsClient, clock: Clock) -> None:
+        self._catalog = catalog
+        self._events = events
+        self._clock = clock
+
+    async def get_page(self, caller: Principal) -> Page:
+        """The caller's home page now; six queries, whatever the catalogue's size."""
+        return build_page(await self._signals(caller))
+
+    async def list_similar(self, title_id: TitleId, caller: Principal, *, limit: int = 12) -> list[Slot]:
+        """More like this one, closest first, with the reason said."""
+        details = {detail.title.id: detail.title for detail in await self._catalog.list_titles(caller)}
+        seed = (await self._catalog.get_title(title_id, caller)).title
+        likeness = Likeness([*details.values(), *([] if seed.id in details else [seed])])
+        found = [row for row in likeness.alike(seed) if row.title_id in details]
+        return [Slot(title=details[row.title_id], evidence=row.evidence) for row in found[:limit]]
+
+    async def get_top(self, caller: Principal) -> tuple[Top, list[Slot]]:
+        """The Top 10 among what the caller may see."""
+        titles = {detail.title.id: detail.title for detail in await self._catalog.list_titles(caller)}
+        now_ms = self._now_ms()
+        day, week = await self._views(now_ms)
+        top = top_ten(day, week, titles)
+        return top, [Slot(title=titles[one], rank=rank) for rank, one in enumerate(top.title_ids, 1)]
+
+    async def _signals(self, caller: Principal) -> Signals:
+        now_ms = self._now_ms()
+        titles, (day, week) = await asyncio.gather(self._catalog.list_titles(caller), self._views(now_ms))
+        own: tuple[list[Watched], list[TitleId], dict[TitleId, int]] = ([], [], {})
+        if caller.profile_id is not None:
+            own = await asyncio.gather(
+                self._events.list_watched(caller.profile_id),
+                self._events.list_saved(caller.profile_id),
+                self._events.list_thumbs(caller.profile_id),
+            )
+        return Signals(
+            titles=titles,
+            watched=own[0],
+            saved=own[1],
+            thumbs=own[2],
+            views_day=day,
+            views_week=week,
+            now_ms=now_ms,
+        )
+
+    async def _views(self, now_ms: int) -> tuple[dict[TitleId, int], dict[TitleId, int]]:
+        day, week = await asyncio.gather(
+            self._events.count_views(since_ms=now_ms - DAY_MS, until_ms=now_ms + 1),
+            self._events.count_views(since_ms=now_ms - 7 * DAY_MS, until_ms=now_ms + 1),
+        )
+        return day, week
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 1_000_000

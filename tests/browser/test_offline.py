@@ -1,0 +1,68 @@
+"""What is kept on the device plays when there is no service at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+from tests.browser.conftest import make_film, sign_in, wait_until_ready
+from tests.browser.test_playing import play_until, video
+from tests.service import RunningService, set_up
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    """A service of its own, since the test takes it away."""
+    library = tmp_path / "library"
+    make_film(library / "Ferry (2020).mp4", seconds=8, picture="testsrc2=s=320x180:r=24")
+    environ = {"REELWRIGHT_LIBRARY": str(library), "REELWRIGHT_MEDIA_PRESET": "ultrafast"}
+    with RunningService(tmp_path / "data", environ=environ) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, service: RunningService) -> Iterator[Page]:
+    """A signed-in browser."""
+    client = set_up(service)
+    wait_until_ready(client, titles=1, service=service)
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    sign_in(context, service.url)
+    opened = context.new_page()
+    opened.set_default_timeout(30_000)
+    yield opened
+    context.close()
+
+
+def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
+    page: Page, service: RunningService
+) -> None:
+    """Downloaded from the title's page, played with every process stopped, remembered when they are back."""
+    title = page.request.get(f"{service.url}/api/v1/titles").json()["titles"][0]
+    playable = title["playables"][0]["id"]
+    page.goto(f"{service.url}/title/{title['title']['id']}")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.click("rw-download button")
+    page.wait_for_selector("rw-download button:has-text('Remove download')")
+    service.stop()
+    page.goto(f"{service.url}/search")
+    assert "You are offline" in page.inner_text("main")
+    page.wait_for_selector("rw-downloads li:has-text('Ferry')", timeout=10_000)
+    page.goto(f"{service.url}/watch/{playable}")
+
+    play_until(page, 4)
+    assert not page.evaluate("document.querySelector('rw-player').problem") and not video(page, "v.error")
+    service.start()
+    page.goto(f"{service.url}/")
+    page.wait_for_function(
+        "async (id) => (await (await fetch('/api/v1/history')).json())"
+        ".some((row) => row.playable_id === id && row.position_s > 3)",
+        arg=playable,
+        polling=500,
+    )
+    page.goto(f"{service.url}/title/{title['title']['id']}")
+    page.click("rw-download button")
+    page.wait_for_selector("rw-download button:has-text('Download')")

@@ -1,0 +1,50 @@
+"""Practice in a browser: from the door to a question, quoted feedback and progress, by keyboard, without a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.browser.conftest import Stage
+from tests.browser.screens import ANSWER
+from tests.browser.test_accessible import violations
+from tests.browser.test_arrow_keys import reach_everything
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_stage_from_the_door_to_progress(stage: Stage, browser: Browser, dev_packages: Path, width: int) -> None:
+    """Each answer is judged at once beside its own words; nothing is lost by leaving and coming back."""
+    page = stage.open(browser, width=width, height=844)
+    page.goto(f"{stage.url}/practice")
+    page.locator("select[name=stage]").select_option("phone")
+    page.get_by_role("button", name="Start").press("Enter")
+    page.wait_for_url("**/practice/interviews/*")
+    room = page.url
+    question = page.locator("#asked").inner_text()
+    assert len(question) > 40
+    page.locator("textarea[name=answer]").fill(ANSWER)
+    page.get_by_role("button", name="Answer", exact=True).press("Enter")
+    expect(page.locator(".verdicts li").first).to_be_visible()
+    assert page.get_by_role("heading", name=question).count() == 1
+    for quote in page.locator(".verdicts blockquote").all_inner_texts():
+        assert quote.strip() in ANSWER, "a verdict quotes what was said"
+    assert violations(page, dev_packages) == []
+    page.goto(f"{stage.url}/practice")
+    page.get_by_role("link", name="Go on").click()
+    assert page.url == room
+    page.goto(f"{stage.url}/practice/progress")
+    assert violations(page, dev_packages) == []
+    page.context.close()
+
+
+def test_the_room_is_reached_by_arrow_keys(stage: Stage, browser: Browser) -> None:
+    """As every page is: the answer's field, its buttons, and what unfolds."""
+    page: Page = stage.open(browser)
+    page.goto(f"{stage.url}/practice")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/practice/interviews/*")
+    reach_everything(page, page.url)
+    page.context.close()

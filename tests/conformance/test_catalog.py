@@ -1,0 +1,121 @@
+"""The catalogue keeps the same promises on SQLite and PostgreSQL: who sees what, search, overtaken edits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.composed import Composed, composed
+
+from reelwright.catalog.contract import Person, Title
+from reelwright.catalog.service import CatalogService, TitleChange
+from reelwright.kernel.errors import NotFound, ReelwrightError
+from reelwright.kernel.principal import EVERYTHING, Principal
+
+pytestmark = pytest.mark.anyio
+EDITOR = Principal(kind="session", role="editor", maturity_limit=EVERYTHING)
+VIEWER = Principal(kind="session", role="viewer", maturity_limit=EVERYTHING)
+CHILD = Principal(kind="session", role="viewer", maturity_limit=7, kids=True)
+
+
+class Home:
+    """A catalogue with four titles."""
+
+    def __init__(self, made: Composed) -> None:
+        self.made = made
+        self.service: CatalogService = made.wiring.dependencies["catalog"]
+
+    async def fill(self) -> Home:
+        """Three films and a series."""
+        person = {"name": "Mira Solberg", "role": "director"}
+        self.sun = await self._put("Low Sun", maturity=0, genres=("Nature",), summary="A small sun cannot decide.")
+        self.clock = await self._put("The Tide Clock", maturity=0, genres=("Documentary",), people=(person,))
+        self.knife = await self._put("Velvet Knife", maturity=16, genres=("Mystery",), summary="Nature looks away.")
+        self.harbour = await self._put("Harbour", maturity=None, episodes=2)
+        return self
+
+    async def _put(self, name: str, *, episodes: int = 0, people: Any = (), **more: Any) -> Title:
+        credited = msgspec.convert(people, tuple[Person, ...])
+        return (await self.made.title(name, episodes=episodes, people=credited, **more))[0]
+
+    async def found(self, text: str, caller: Principal = VIEWER) -> list[str]:
+        """Names that a search gives, best first."""
+        return [title.name for title in await self.service.search(text, caller)]
+
+
+@pytest.fixture
+async def home(database_url: str, tmp_path: Path) -> AsyncIterator[Home]:
+    """The filled catalogue, on each engine."""
+    async with composed(tmp_path / "data", database=database_url) as made:
+        yield await Home(made).fill()
+
+
+@pytest.mark.parametrize(
+    ("text", "best"),
+    [
+        ("low sun", "Low Sun"),
+        ("SUN", "Low Sun"),
+        ("tid", "The Tide Clock"),
+        ("clck", "The Tide Clock"),
+        ("tide clokc", "The Tide Clock"),
+        ("solberg", "The Tide Clock"),
+        ("solbreg", "The Tide Clock"),
+        ("documentary", "The Tide Clock"),
+        ("harbuor", "Harbour"),
+        ("cannot decide", "Low Sun"),
+        ("nature", "Low Sun"),
+    ],
+)
+async def test_titles_are_found_by_word_prefix_and_near_miss(home: Home, text: str, best: str) -> None:
+    """Names, people, genres and summaries; a name counts for more than a summary."""
+    assert (await home.found(text))[:1] == [best]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "zzzzzz", "low zzzzzz", '"', "a* OR b", "' & | ! :*", "\0", "(" * 200, "é" * 300]
+)
+async def test_no_text_breaks_a_search(home: Home, text: str) -> None:
+    """Signs that an engine's own query language knows are letters like others; every word must be found."""
+    assert await home.found(text) == []
+
+
+async def test_search_keeps_to_what_the_caller_may_see(home: Home) -> None:
+    """Unrated counts as adult."""
+    assert await home.found("velvet", CHILD) == [] and await home.found("velvet") == ["Velvet Knife"]
+    assert await home.found("harbour", CHILD) == []
+    assert await home.found("nature", CHILD) == ["Low Sun"]
+
+
+async def test_an_edit_is_found_by_its_new_words_and_no_longer_by_the_old(home: Home) -> None:
+    """The index follows the title."""
+    await home.service.change_title(home.sun.id, EDITOR, TitleChange(name="High Moon"), home.sun.revision)
+    assert await home.found("moon") == ["High Moon"] and "High Moon" not in await home.found("low")
+
+
+async def test_what_was_removed_is_not_found(home: Home) -> None:
+    """Nor listed, nor named."""
+    await home.service.delete_title(home.sun.id, EDITOR)
+    assert await home.found("sun") == []
+    with pytest.raises(NotFound):
+        await home.service.get_title(home.sun.id, VIEWER)
+
+
+async def test_a_title_is_there_within_its_window_only(home: Home) -> None:
+    """Editors prepare it before; viewers do not know of it."""
+    future = home.made.resources.clock.wall_ns() // 1_000_000 + 86_400_000
+    change = TitleChange(available_from_ms=future)
+    await home.service.change_title(home.sun.id, EDITOR, change, home.sun.revision)
+    assert await home.found("sun") == [] and await home.found("sun", EDITOR) == ["Low Sun"]
+    with pytest.raises(NotFound):
+        await home.service.get_title(home.sun.id, VIEWER)
+
+
+async def test_of_two_edits_of_one_revision_the_second_is_refused(home: Home) -> None:
+    """Nobody's change is overwritten unseen."""
+    await home.service.change_title(home.sun.id, EDITOR, TitleChange(name="One"), home.sun.revision)
+    with pytest.raises(ReelwrightError, match="meanwhile"):
+        await home.service.change_title(home.sun.id, EDITOR, TitleChange(name="Two"), home.sun.revision)
+    assert (await home.service.get_title(home.sun.id, VIEWER)).title.name == "One"

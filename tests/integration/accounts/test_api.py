@@ -1,0 +1,190 @@
+"""Accounts over HTTP: who is let in, what is asked of browsers, and how it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.composed import PASSWORD, URL, Composed, composed
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Composed]:
+    """The whole application on SQLite."""
+    async with composed(tmp_path) as made:
+        yield made
+
+
+async def test_the_session_cookie_is_locked_to_this_host(home: Composed) -> None:
+    """`__Host-`: Secure, no Domain, path /; HttpOnly and SameSite beside."""
+    await home.person("Ada")
+    response = await home.client().post("/api/v1/session", json={"name": "Ada", "password": PASSWORD})
+    assert response.status_code == 200, response.text
+    cookie = next(
+        value for value in response.headers.get_list("set-cookie") if value.startswith("__Host-rw_session=")
+    )
+    parts = {part.strip().lower().split("=")[0]: part for part in cookie.split(";")[1:]}
+    assert {"secure", "httponly", "samesite", "path"} <= set(parts) and "domain" not in parts
+    assert parts["path"].strip() == "Path=/"
+
+
+async def test_a_lan_without_tls_gets_the_weaker_cookie(tmp_path: Path) -> None:
+    """Browsers drop `__Host-` and Secure cookies there."""
+    async with composed(tmp_path, lan_without_tls=True, host="192.168.1.9") as home:
+        await home.person("Ada")
+        response = await home.client().post("/api/v1/session", json={"name": "Ada", "password": PASSWORD})
+        cookie = response.headers.get_list("set-cookie")[0]
+        assert cookie.startswith("rw_session=") and "secure" not in cookie.lower()
+
+
+async def test_set_up_signs_the_administrator_in(home: Composed) -> None:
+    """The one-time code opens the page once; the answer carries the session."""
+    code = await home.accounts.issue_setup_code()
+    form = {"code": code, "name": "Ada", "password": PASSWORD}
+    response = await home.client().post("/api/v1/setup", json=form)
+    assert response.status_code == 201 and "__Host-rw_session" in response.headers["set-cookie"]
+    assert (await home.client().post("/api/v1/setup", json=form)).status_code == 409
+
+
+async def test_an_unsafe_request_carries_the_csrf_value(home: Composed) -> None:
+    """Without it, with another session's, or from another site, it is refused; a GET needs none."""
+    ada, bob = await home.session(await home.person("Ada")), await home.session(await home.person("Bob"))
+    good = ada.headers["X-CSRF-Token"]
+    body = {"name": "New"}
+    for value in ("", "x", bob.headers["X-CSRF-Token"]):
+        ada.headers["X-CSRF-Token"] = value
+        response = await ada.post("/api/v1/profiles", json=body)
+        assert response.status_code == 403 and "X-CSRF-Token" in response.json()["detail"]
+        assert (await ada.get("/api/v1/profiles")).status_code == 200
+    ada.headers["X-CSRF-Token"] = good
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert (await ada.post("/api/v1/profiles", json=body, headers=headers)).status_code == 403
+    own = {"Origin": URL, "Sec-Fetch-Site": "same-origin"}
+    assert (await ada.post("/api/v1/profiles", json=body, headers=own)).status_code == 201
+
+
+async def test_another_host_name_is_not_answered(home: Composed) -> None:
+    """A page that resolves its own name to us reads nothing."""
+    response = await home.client().get("/api/v1/session", headers={"Host": "evil.example"})
+    assert response.status_code == 421
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_read_token_reads_and_no_more(home: Composed) -> None:
+    """The scope decides before the route does."""
+    ada = await home.session(await home.person("Ada", "admin"))
+    tokens = {}
+    for scope in ("read", "watch", "edit", "admin"):
+        response = await ada.post("/api/v1/tokens", json={"name": scope, "scopes": [scope]})
+        assert response.status_code == 201 and response.headers["cache-control"] == "no-store"
+        tokens[scope] = home.client(Authorization=f"Bearer {response.json()['token']}")
+    assert (await tokens["read"].get("/api/v1/titles")).status_code == 200
+    refused = await tokens["read"].put("/api/v1/thumbs/x", json={"value": 1})
+    assert refused.status_code == 403 and "scope" in refused.json()["detail"]
+    assert (await tokens["edit"].get("/api/v1/media/jobs")).status_code == 200
+    assert (await tokens["watch"].get("/api/v1/media/jobs")).status_code == 403
+    assert (await tokens["edit"].get("/api/v1/users")).status_code == 403
+    assert (await tokens["admin"].get("/api/v1/users")).status_code == 200
+    stranger = home.client(Authorization="Bearer rw_made_up")
+    assert (await stranger.get("/api/v1/titles")).status_code == 401
+
+
+async def test_a_token_beside_a_cookie_acts_as_the_token(home: Composed) -> None:
+    """Neither lends the other its rights."""
+    ada = await home.session(await home.person("Ada", "admin"))
+    token = (await ada.post("/api/v1/tokens", json={"name": "t", "scopes": ["read"]})).json()["token"]
+    both = home.client(Authorization=f"Bearer {token}", Cookie=ada.headers["Cookie"])
+    assert (await both.get("/api/v1/users")).status_code == 403
+    assert (await both.delete("/api/v1/session")).status_code == 403
+    assert (await ada.get("/api/v1/session")).json()["kind"] == "session"
+
+
+@pytest.mark.parametrize(
+    "header", ["", ";;;=;", "a=1; __Host-rw_session", '"\\"; __Host-rw_session=x.y.z', "x" * 20_000, "café=ü; a=b"]
+)
+async def test_strange_cookies_are_nobody(home: Composed, header: str) -> None:
+    """A browser brings cookies of other programs on the same host; none may break ours."""
+    response = await home.client().get("/api/v1/session", headers=[(b"Cookie", header.encode("latin-1"))])
+    assert response.status_code == 200 and response.json()["kind"] == "nobody"
+
+
+async def test_foreign_cookies_around_ours_do_not_hide_it(home: Composed) -> None:
+    """Names that Python's own parser stumbles over included."""
+    ada = await home.session(await home.person("Ada"))
+    cookie = f'json={{"a":1}}; bad name=3; {ada.headers["Cookie"]}; trailing'
+    assert (await home.client().get("/api/v1/session", headers={"Cookie": cookie})).json()["kind"] == "session"
+
+
+async def test_wrong_pins_are_told_when_to_come_again(home: Composed) -> None:
+    """429 with Retry-After after three."""
+    user = await home.person("Ada")
+    guarded = await home.profile(user, pin="2468")
+    ada = await home.session(user)
+    said = [
+        await ada.put("/api/v1/session/profile", json={"profile_id": guarded.id, "pin": "1111"}) for _ in range(4)
+    ]
+    assert [response.status_code for response in said] == [403, 403, 403, 429]
+    assert said[-1].headers["retry-after"] == "5"
+
+
+async def test_people_are_administered_by_administrators(home: Composed) -> None:
+    """Add, change, shut out, give a new password; viewers and editors are refused."""
+    admin = await home.session(await home.person("Root", "admin"))
+    form = {"name": "Bob", "password": PASSWORD, "role": "editor"}
+    bob = (await admin.post("/api/v1/users", json=form)).json()
+    assert bob["role"] == "editor" and "password" not in bob
+    assert (await admin.post("/api/v1/users", json=form)).status_code == 409
+    assert (await admin.patch(f"/api/v1/users/{bob['id']}", json={"role": "viewer"})).json()["role"] == "viewer"
+    assert (await admin.patch("/api/v1/users/nobody", json={})).status_code == 404
+    put = await admin.put(f"/api/v1/users/{bob['id']}/password", json={"password": "a brand new one"})
+    assert put.status_code == 204
+    for role in ("viewer", "editor"):
+        other = await home.session(await home.person(role, role))
+        assert (await other.get("/api/v1/users")).status_code == 403
+        assert (await other.post("/api/v1/users", json=form)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"name": "x"}',
+        b'{"name": "x", "password": "short"}',
+        b'{"name": "x", "password": "long enough", "more": 1}',
+        b'{"name": 7, "password": "long enough"}',
+        b'{"name": "x", "password": "long enough", "role": "anonymous"}',
+        b'{"name": "\\ud800", "password": "long enough"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
+async def test_bad_input_is_a_problem_that_says_what_is_wrong(home: Composed, body: bytes) -> None:
+    """400 as problem+json, never 500, and nobody is made."""
+    admin = await home.session(await home.person("Root", "admin"))
+    response = await admin.post("/api/v1/users", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["type"].startswith("https://reelwright.dev/problems/")
+    assert len((await admin.get("/api/v1/users")).json()) == 1
+
+
+async def test_a_profile_is_checked_field_by_field(home: Composed) -> None:
+    """The problem names the field that is wrong."""
+    ada = await home.session(await home.person("Ada"))
+    for field, value in (
+        ("avatar", "dragon"),
+        ("language", "english!"),
+        ("maturity_limit", -1),
+        ("maturity_limit", 1001),
+        ("pin", "12"),
+        ("name", ""),
+        ("name", "x" * 65),
+    ):
+        response = await ada.post("/api/v1/profiles", json={"name": "New", field: value})
+        assert response.status_code == 400
+        assert field in response.text, response.text

@@ -1,0 +1,98 @@
+"""`reelwright serve` starts, keeps what it was told, and stops in bounded time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.service import RunningService, expect, set_up
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    """An empty service."""
+    with RunningService(tmp_path / "data") as running:
+        yield running
+
+
+def test_stopping_does_not_wait_for_live_streams(service: RunningService) -> None:
+    """A server that waits for open streams would wait for ever: they are ended first. `bench cdn` says how soon."""
+    client = set_up(service)
+    with ExitStack() as stack:
+        for _ in range(20):
+            response = stack.enter_context(client.stream("GET", "/api/v1/media/jobs/stream"))
+            assert response.status_code == 200
+        service.stop(within_s=15)
+
+
+def test_state_survives_a_restart(service: RunningService) -> None:
+    """Accounts are there again, and the old session is still good."""
+    client = set_up(service)
+    service.stop()
+    service.start()
+    assert expect(client.get("/api/v1/session"), 200)["role"] == "admin"
+
+
+def test_a_killed_web_process_comes_back_and_the_incident_is_told(service: RunningService) -> None:
+    """Whoever runs the service reads which process, when, why, and what was done."""
+    client = set_up(service)
+    killed = service.pid_of("web")
+    os.kill(killed, signal.SIGKILL)
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
+        try:
+            if client.get("/healthz").status_code == 200 and service.pid_of("web") != killed:
+                break
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    assert expect(client.get("/api/v1/session"), 200)["role"] == "admin"
+    assert "SIGKILL" in (service.data / "run" / "incidents.json").read_text()
+
+
+def test_a_second_service_on_the_same_data_is_refused(service: RunningService) -> None:
+    """Two supervisors would each think that the state is theirs."""
+    second = RunningService(service.data)
+    with pytest.raises(AssertionError, match="another reelwright serves"):
+        second.start()
+
+
+def test_a_busy_port_is_left_alone_and_the_next_one_is_named(service: RunningService, tmp_path: Path) -> None:
+    """Somebody else's server is no reason not to start; the terminal says where we are."""
+    other = RunningService(tmp_path / "other", environ={"REELWRIGHT_PORT": str(service.port)})
+    with other:
+        assert f"Port {service.port} is busy" in other.output()
+
+
+def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
+    """A misspelt key would otherwise be silently without effect."""
+    service = RunningService(tmp_path / "data", environ={"REELWRIGHT_DATABSE": "x"})
+    with pytest.raises(AssertionError, match="REELWRIGHT_DATABSE"):
+        service.start()
+
+
+def test_listening_beyond_loopback_without_tls_is_refused(tmp_path: Path) -> None:
+    """Plain HTTP on a network is a decision that must be made in so many words."""
+    service = RunningService(tmp_path / "data", environ={"REELWRIGHT_HOST": "0.0.0.0"})
+    with pytest.raises(AssertionError, match="lan_without_tls"):
+        service.start()
+
+
+def test_a_foreign_host_is_refused(service: RunningService) -> None:
+    """A page elsewhere can point its own name at this machine."""
+    response = httpx.get(f"{service.url}/healthz", headers={"Host": "evil.example"})
+    assert response.status_code == 421
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_metrics_of_all_processes_are_merged(service: RunningService) -> None:
+    """One scrape tells of web, edge and worker."""
+    httpx.get(f"{service.edge_url}/readyz")
+    text = httpx.get(f"{service.url}/metrics").text
+    assert "reelwright_edge_connections" in text and "reelwright_events_commits_total" in text

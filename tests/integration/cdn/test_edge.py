@@ -1,0 +1,382 @@
+"""The edge over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reelwright.cdn.adapters.upstream import HttpFetcher
+from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.settings import CdnSettings
+from reelwright.cdn.system import EdgeOptions, EdgeServer
+from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.objects import DirectoryObjects, content_name
+
+pytestmark = pytest.mark.anyio
+
+ORIGIN = "http://127.0.0.1:8000"
+FAR = 4_000_000_000
+
+
+class Stage:
+    """Edges on free ports, sharing a key ring and a media folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keys_file = folder / "keys.json"
+        self.keys = KeyRing.open(self.keys_file)
+        self.objects = DirectoryObjects(folder / "media")
+        self.servers: list[EdgeServer] = []
+
+    async def edge(self, *, name: str = "edge", **settings: Any) -> EdgeServer:
+        """A started edge."""
+        options = EdgeOptions(
+            host="127.0.0.1",
+            settings=CdnSettings(port=0, **settings),
+            keys_file=self.keys_file,
+            objects=self.objects,
+            cache_folder=self.folder / name,
+            origins=frozenset({ORIGIN}),
+        )
+        server = EdgeServer(options, SystemClock())
+        await server.start()
+        self.servers.append(server)
+        return server
+
+    def put(self, data: bytes, suffix: str = ".m4s", asset: str = "a1") -> str:
+        """Publish an object; returns its name."""
+        name = content_name(f"assets/{asset}", data, suffix)
+        self.objects.put(name, data)
+        return name
+
+    def url(self, server: EdgeServer, name: str, *, viewer: str | None = None, expires_s: int = FAR) -> str:
+        """A signed URL."""
+        folder = "/".join(name.split("/")[:2])
+        path = sign_folder(self.keys, folder, expires_s=expires_s, viewer=viewer)
+        return f"http://127.0.0.1:{server.port}{path}{name}"
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage that is cleared afterwards."""
+    made = Stage(tmp_path)
+    yield made
+    for server in made.servers:
+        await server.stop()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client."""
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=200)) as made:
+        yield made
+
+
+async def test_an_object_comes_whole_with_type_and_tag(stage: Stage, client: httpx.AsyncClient) -> None:
+    """GET answers the bytes; HEAD the same head without them; a matching tag is 304."""
+    data = os.urandom(3_000_000)
+    server = await stage.edge()
+    url = stage.url(server, stage.put(data))
+    got = await client.get(url, headers={"Origin": ORIGIN})
+    assert (got.status_code, got.content == data) == (200, True)
+    assert got.headers["content-type"] == "video/iso.segment"
+    assert got.headers["access-control-allow-origin"] == ORIGIN
+    assert got.headers["access-control-allow-credentials"] == "true"
+    head = await client.head(url)
+    assert (head.headers["content-length"], head.content) == (str(len(data)), b"")
+    again = await client.get(url, headers={"If-None-Match": got.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "piece"),
+    [
+        ("bytes=0-0", 206, slice(0, 1)),
+        ("bytes=10-", 206, slice(10, None)),
+        ("bytes=-7", 206, slice(-7, None)),
+        ("bytes=90-1000", 206, slice(90, None)),
+        ("bytes=100-", 416, slice(0, 0)),
+        ("bytes=-0", 416, slice(0, 0)),
+        ("bytes=5-2", 200, slice(None)),
+        ("bytes=0-1,3-4", 200, slice(None)),
+        ("pages=1-2", 200, slice(None)),
+    ],
+)
+async def test_ranges(stage: Stage, client: httpx.AsyncClient, header: str, status: int, piece: slice) -> None:
+    """RFC 9110 section 14, with several ranges answered by the whole."""
+    data = os.urandom(100)
+    server = await stage.edge()
+    got = await client.get(stage.url(server, stage.put(data)), headers={"Range": header})
+    assert (got.status_code, got.content) == (status, data[piece])
+
+
+async def test_if_range_of_another_object_gives_the_whole(stage: Stage, client: httpx.AsyncClient) -> None:
+    """A tag that does not match makes the range void."""
+    server = await stage.edge()
+    url = stage.url(server, stage.put(b"x" * 50))
+    got = await client.get(url, headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+    assert (got.status_code, len(got.content)) == (200, 50)
+
+
+async def test_only_the_signed_folder_viewer_and_time_open(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Expired, altered, foreign and another viewer's URLs are refused, each by its own type."""
+    server = await stage.edge()
+    name = stage.put(b"secret")
+    other = stage.put(b"other", asset="b2")
+    expired = await client.get(stage.url(server, name, expires_s=1))
+    altered = await client.get(stage.url(server, name).replace(str(FAR), str(FAR + 1)))
+    foreign = await client.get(stage.url(server, name).replace(name, other))
+    stranger = await client.get(stage.url(server, name, viewer="ada"), headers={"Cookie": "rw_viewer=ben"})
+    nobody = await client.get(stage.url(server, name, viewer="ada"))
+    right = await client.get(stage.url(server, name, viewer="ada"), headers={"Cookie": "a=b; rw_viewer=ada"})
+    types = [answer.json()["type"].rsplit("/", 1)[1] for answer in (expired, altered, foreign, stranger, nobody)]
+    assert types == [
+        "media-url-expired",
+        "media-url-altered",
+        "media-url-altered",
+        "media-url-of-another-viewer",
+        "media-url-of-another-viewer",
+    ]
+    assert (right.status_code, right.content) == (200, b"secret")
+
+
+@pytest.mark.parametrize("trick", ["../keys.json", "..%2f..%2fkeys.json", "%00", ".hidden", "a//b", "x" * 3000, ""])
+async def test_path_tricks_find_nothing(stage: Stage, client: httpx.AsyncClient, trick: str) -> None:
+    """No name leads outside the folder."""
+    server = await stage.edge()
+    token = sign_folder(stage.keys, "assets/a1", expires_s=FAR, viewer=None)
+    status = await _raw(server, f"GET {token}assets/a1/{trick} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert status.split(b" ")[1] in (b"404", b"403", b"400")
+
+
+async def test_a_rotated_ring_opens_old_and_new_urls(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Rotation takes effect without a restart, and breaks nothing in flight."""
+    server = await stage.edge()
+    name = stage.put(b"film")
+    old = stage.url(server, name)
+    stage.keys = stage.keys.rotated()
+    new = stage.url(server, name)
+    assert (await client.get(new)).status_code == 403
+    stage.keys.save(stage.keys_file)
+    async with asyncio.timeout(5):
+        while (await client.get(new)).status_code != 200:
+            await asyncio.sleep(0.1)
+    assert (await client.get(old)).status_code == 200
+
+
+async def _raw(server: EdgeServer, text: str | bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(text.encode() if isinstance(text, str) else text)
+    try:
+        return await asyncio.wait_for(reader.read(1 << 20), 10)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("nonsense\r\n\r\n", b"400"),
+        ("GET / HTTP/1.1\r\n" + "".join(f"X-{i}: y\r\n" for i in range(100)) + "\r\n", b"431"),
+        ("GET / HTTP/1.1\r\nX: " + "y" * 40_000 + "\r\n\r\n", b"431"),
+        ("GET /" + "y" * 40_000 + " HTTP/1.1\r\n\r\n", b"431"),
+        ("DELETE /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", b"405"),
+    ],
+)
+async def test_bad_requests_get_a_clear_answer(stage: Stage, text: str, status: bytes) -> None:
+    """Malformed and oversized requests end in a 4xx and a closed connection."""
+    server = await stage.edge()
+    assert (await _raw(server, text)).split(b" ")[1] == status
+
+
+async def test_a_client_that_sends_nothing_is_dropped(stage: Stage) -> None:
+    """A slow loris holds a connection for `request_s` at most."""
+    server = await stage.edge(request_s=0.5)
+    assert await _raw(server, "GET / HTTP/1.1\r\nX-Slow: ") == b""
+
+
+async def test_a_client_that_does_not_read_is_dropped(stage: Stage) -> None:
+    """Without progress for `stall_s` the connection is cut, and its memory freed."""
+    server = await stage.edge(stall_s=0.5)
+    url = stage.url(server, stage.put(os.urandom(20_000_000)))
+    path = url.split(str(server.port), 1)[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    await asyncio.sleep(3)
+    with contextlib.suppress(ConnectionError):
+        got = await reader.read(-1)
+        assert len(got) < 20_000_000
+    writer.close()
+
+
+async def test_pipelined_requests_are_answered_in_order(stage: Stage) -> None:
+    """Ten requests in one packet give ten answers in line."""
+    server = await stage.edge()
+    names = [stage.put(bytes([65 + index]) * 10) for index in range(10)]
+    paths = [stage.url(server, name).split(str(server.port), 1)[1] for name in names]
+    requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths[:-1]]
+    requests.append(f"GET {paths[-1]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    got = await _raw(server, "".join(requests))
+    bodies = [part.split(b"\r\n\r\n", 1)[1][:10] for part in got.split(b"HTTP/1.1 200")[1:]]
+    assert bodies == [bytes([65 + index]) * 10 for index in range(10)]
+
+
+class SlowOrigin:
+    """An upstream over raw sockets that sends slowly, counts requests, and dies where it is told to."""
+
+    def __init__(self, data: bytes, *, die_at: Callable[[int], int | None] = lambda _n: None, pause_s: float = 0.02):
+        self.data, self.die_at, self.pause_s, self.requests = data, die_at, pause_s, 0
+        self.may_end = asyncio.Event()
+        """Until then the last bytes are held back."""
+        self.may_end.set()
+
+    async def __aenter__(self) -> str:
+        """Listen; gives the URL."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.requests += 1
+        number = self.requests
+        lines = head.decode().lower().split("\r\n")
+        start = next((int(line.split("=")[1].rstrip("-")) for line in lines if line.startswith("range:")), 0)
+        status = "206 Partial Content" if start else "200 OK"
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(self.data) - start}\r\n\r\n".encode())
+        limit = self.die_at(number)
+        with contextlib.suppress(ConnectionError):
+            for at in range(start, len(self.data), 100_000):
+                if limit is not None and at >= limit:
+                    break
+                if at + 100_000 >= len(self.data):
+                    await self.may_end.wait()
+                writer.write(self.data[at : at + 100_000])
+                await writer.drain()
+                await asyncio.sleep(self.pause_s)
+            writer.close()
+
+
+async def test_a_crowd_on_a_cold_object_costs_one_fetch(stage: Stage, client: httpx.AsyncClient) -> None:
+    """A hundred clients join one fetch, and all have the first bytes before the last have arrived."""
+    data = os.urandom(2_000_000)
+    name = content_name("assets/a1", data, ".m4s")
+    origin = SlowOrigin(data)
+    origin.may_end.clear()
+    begun = 0
+    async with origin as upstream:
+        server = await stage.edge(upstreams=(upstream,))
+
+        async def watch() -> bytes:
+            nonlocal begun
+            async with client.stream("GET", stage.url(server, name)) as response:
+                blocks = response.aiter_raw()
+                first = await anext(blocks)
+                begun += 1
+                if begun == 100:
+                    origin.may_end.set()
+                return first + b"".join([block async for block in blocks])
+
+        results = await asyncio.gather(*(watch() for _ in range(100)))
+    assert origin.requests == 1
+    assert all(body == data for body in results)
+
+
+async def test_an_upstream_that_dies_is_resumed(stage: Stage, client: httpx.AsyncClient) -> None:
+    """The fetch goes on from where it broke; the client notices nothing."""
+    data = os.urandom(1_000_000)
+    name = content_name("assets/a1", data, ".m4s")
+    async with SlowOrigin(data, die_at=lambda number: 400_000 if number == 1 else None) as upstream:
+        server = await stage.edge(upstreams=(upstream,))
+        got = await client.get(stage.url(server, name))
+    assert got.content == data
+
+
+async def test_a_body_that_breaks_off_is_never_passed_as_whole(stage: Stage, client: httpx.AsyncClient) -> None:
+    """When the upstream stays dead the client sees an error, and nothing half is kept."""
+    data = os.urandom(1_000_000)
+    name = content_name("assets/a1", data, ".m4s")
+    async with SlowOrigin(data, die_at=lambda number: 400_000) as upstream:
+        server = await stage.edge(upstreams=(upstream,))
+        with pytest.raises(httpx.HTTPError):
+            await client.get(stage.url(server, name))
+    held = [path for path in (stage.folder / "edge").rglob("*") if path.is_file()]
+    assert held == []
+
+
+async def test_bytes_that_do_not_match_their_name_are_not_kept(stage: Stage, client: httpx.AsyncClient) -> None:
+    """A content-hash name proves its object; damage on the way is not cached."""
+    name = content_name("assets/a1", b"what it should be", ".m4s")
+    async with SlowOrigin(b"what it is not...") as upstream:
+        server = await stage.edge(upstreams=(upstream,))
+        with contextlib.suppress(httpx.HTTPError):
+            await client.get(stage.url(server, name))
+        assert not (stage.folder / "edge" / name).exists()
+
+
+async def test_a_missing_object_is_not_found_through_tiers(stage: Stage, client: httpx.AsyncClient) -> None:
+    """404 at the origin is 404 at the edge, at once."""
+    shield = await stage.edge(name="shield")
+    server = await stage.edge(upstreams=(f"http://127.0.0.1:{shield.port}",))
+    name = content_name("assets/a1", b"nothing", ".m4s")
+    assert (await client.get(stage.url(server, name))).status_code == 404
+
+
+async def test_the_cache_keeps_its_budget_and_survives_a_restart(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Least recently used objects go; after a restart the rest is served with the upstream gone."""
+    names = [stage.put(os.urandom(400_000)) for _ in range(5)]
+    shield = await stage.edge(name="shield")
+    url = f"http://127.0.0.1:{shield.port}"
+    server = await stage.edge(upstreams=(url,), cache_bytes=1_000_000)
+    for name in names:
+        assert (await client.get(stage.url(server, name))).status_code == 200
+    (stage.folder / "edge" / "assets" / "a1" / "half.m4s.1.part").write_bytes(b"half")
+    held = {path.name for path in (stage.folder / "edge").rglob("*.m4s")}
+    assert held == {name.rsplit("/", 1)[1] for name in names[-2:]}
+    await server.stop()
+    stage.servers.remove(server)
+    again = await stage.edge(upstreams=("http://127.0.0.1:9",), cache_bytes=1_000_000)
+    assert (await client.get(stage.url(again, names[-1]))).status_code == 200
+    assert not list((stage.folder / "edge").rglob("*.part"))
+
+
+async def test_a_full_disk_still_serves(
+    stage: Stage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When nothing more can be cached the viewer still gets the film, through memory."""
+    data = os.urandom(900_000)
+    name = stage.put(data)
+    shield = await stage.edge(name="shield")
+    server = await stage.edge(upstreams=(f"http://127.0.0.1:{shield.port}",))
+    real, room = os.write, [300_000]
+
+    def full(descriptor: int, block: bytes) -> int:
+        if "edge" not in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            return real(descriptor, block)
+        if room[0] <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        room[0] -= len(block)
+        return real(descriptor, block)
+
+    monkeypatch.setattr("reelwright.cdn.adapters.cache.os.write", full)
+    got = await client.get(stage.url(server, name))
+    assert hashlib.sha256(got.content).digest() == hashlib.sha256(data).digest()
+    assert not (stage.folder / "edge" / name).exists()
+
+
+async def test_an_upstream_must_be_a_url(stage: Stage) -> None:
+    """A typing error in the settings is named at start."""
+    with pytest.raises(Exception, match="http://host:port"):
+        HttpFetcher(("shield:8001",), keys=stage.keys, clock=SystemClock())

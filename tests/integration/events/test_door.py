@@ -1,0 +1,156 @@
+"""Events over HTTP when the disk is full, the database is away, or more comes than can be held."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.composed import Composed, composed
+from tests.engines import PostgresServer, small_disk
+
+from reelwright.kernel.ids import new_id
+
+pytestmark = pytest.mark.anyio
+
+
+def heartbeat(title_id: str, playable_id: str, position_s: float = 1.0, **data: Any) -> dict[str, Any]:
+    """One event of a player."""
+    return {
+        "id": new_id(),
+        "type": "heartbeat",
+        "at_ms": int(time.time() * 1000),
+        "title_id": title_id,
+        "playable_id": playable_id,
+        "position_s": position_s,
+        "data": data,
+    }
+
+
+class Sofa:
+    """Somebody who watches a film."""
+
+    def __init__(self, home: Composed, client: httpx.AsyncClient, title_id: str, playable_id: str) -> None:
+        self.home = home
+        self.client = client
+        self.title_id, self.playable_id = title_id, playable_id
+
+    def event(self, position_s: float = 1.0, **data: Any) -> dict[str, Any]:
+        """A heartbeat of it."""
+        return heartbeat(self.title_id, self.playable_id, position_s, **data)
+
+    async def send(self, *events: dict[str, Any]) -> httpx.Response:
+        """A batch."""
+        return await self.client.post("/api/v1/events", json={"events": list(events)})
+
+    async def stored(self, expected: int) -> int:
+        """What the ledger says once it is counted: `expected`, or what it says in the end."""
+        until = time.monotonic() + 20
+        while (found := await self._ledger()) < expected and time.monotonic() < until:
+            await asyncio.sleep(0.1)
+        return found
+
+    async def _ledger(self) -> int:
+        rows = (await self.client.get("/api/v1/events/ledger")).json()
+        return sum(row["stored"] for row in rows) if isinstance(rows, list) else -1
+
+
+async def sofa(home: Composed) -> Sofa:
+    """Somebody new, with a film that may be seen."""
+    ada = await home.person("Ada", role="admin")
+    client = await home.session(ada, await home.profile(ada))
+    title, playables = await home.title(maturity=0)
+    return Sofa(home, client, title.id, playables[0].id)
+
+
+@pytest.fixture
+def log_disk(tmp_path: Path) -> Iterator[Path]:
+    """The log's folder as a disk of 1 MB."""
+    with small_disk(tmp_path / "data" / "events", "1m") as disk:
+        yield disk
+
+
+async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, log_disk: Path) -> None:
+    """What was acknowledged is counted; what was not is told to come later, and is taken when there is space."""
+    async with composed(tmp_path / "data", events={"segment_bytes": 65_536}) as home:
+        viewer = await sofa(home)
+        acknowledged, refused = 0, None
+        for _ in range(400):
+            batch = [viewer.event(note="x" * 2000) for _ in range(8)]
+            answer = await viewer.send(*batch)
+            if answer.status_code != 200:
+                refused = answer
+                break
+            acknowledged += sum(verdict["status"] == "stored" for verdict in answer.json()["verdicts"])
+        assert refused is not None, "the disk never filled"
+        assert refused.status_code in (429, 503) and int(refused.headers["retry-after"]) >= 1
+        assert await viewer.stored(acknowledged) == acknowledged > 0
+        await asyncio.to_thread(subprocess.run, ["mount", "-o", "remount,size=8m", str(log_disk)], check=True)
+        until = time.monotonic() + 20
+        while (again := await viewer.send(*batch)).status_code != 200:
+            assert time.monotonic() < until, again.text
+            await asyncio.sleep(0.2)
+        assert await viewer.stored(acknowledged + len(batch)) == acknowledged + len(batch)
+
+
+async def test_more_than_can_be_held_is_told_to_come_later(tmp_path: Path) -> None:
+    """Bodies count from their announcement: 429 before memory grows; the service goes on for others."""
+    async with composed(tmp_path / "data", events={"waiting_bytes": 65_536}) as home:
+        viewer = await sofa(home)
+        batches = [[viewer.event(note="x" * 2000) for _ in range(15)] for _ in range(12)]
+        answers = await asyncio.gather(*(viewer.send(*batch) for batch in batches))
+        codes = [answer.status_code for answer in answers]
+        assert set(codes) == {200, 429}, codes
+        late = next(answer for answer in answers if answer.status_code == 429)
+        assert late.json()["type"].endswith("backlogged") and int(late.headers["retry-after"]) >= 1
+        for batch, answer in zip(batches, answers, strict=True):
+            if answer.status_code == 429:
+                assert (await viewer.send(*batch)).status_code == 200
+        assert await viewer.stored(180) == 180
+
+
+async def test_while_the_database_is_away_events_are_taken(tmp_path: Path, own_postgres: PostgresServer) -> None:
+    """Whoever was known goes on reporting; all of it is counted when the database is back."""
+    async with composed(tmp_path / "data", database=own_postgres.url) as home:
+        viewer = await sofa(home)
+        assert (await viewer.send(viewer.event(1))).status_code == 200
+        await asyncio.to_thread(own_postgres.stop)
+        for position_s in (2, 3, 4):
+            answer = await viewer.send(viewer.event(position_s))
+            assert answer.status_code == 200, answer.text
+        health = (await viewer.client.get("/readyz")).json()
+        assert any(part["system"] == "events" and part["state"] == "degraded" for part in health)
+        await asyncio.to_thread(own_postgres.start)
+        assert await viewer.stored(4) == 4
+        history = (await viewer.client.get("/api/v1/history")).json()
+        assert [row["position_s"] for row in history] == [4]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b'{"events": 1}', 400),
+        (b'{"events": [], "more": 1}', 400),
+        (b'{"events": [' + b"1," * 600 + b"1]}", 400),
+        (b"[" * 100_000, 400),
+        (b'{"events": ["' + b"x" * (3 << 20) + b'"]}', 413),
+        (b"\xff\xfe", 400),
+    ],
+    ids=["empty", "list", "number", "unknown field", "too many", "deep", "huge", "no text"],
+)
+async def test_a_batch_that_is_none_is_refused_clearly(tmp_path: Path, body: bytes, status: int) -> None:
+    """A problem that says what a batch looks like; the next one is taken."""
+    async with composed(tmp_path / "data") as home:
+        viewer = await sofa(home)
+        answer = await viewer.client.post(
+            "/api/v1/events", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code == status and "batch" in answer.json()["detail"]
+        assert (await viewer.send(viewer.event())).status_code == 200

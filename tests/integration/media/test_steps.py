@@ -1,0 +1,178 @@
+"""The steps of an encode one by one: what was done but not told is told again, what fails for a while is awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+from tests.films import H264, Films
+
+from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Unavailable
+from reelwright.kernel.ids import AssetId, PlayableId
+from reelwright.kernel.objects import DirectoryObjects
+from reelwright.media import jobs
+from reelwright.media.adapters import sql
+from reelwright.media.contract import BadSource, Progress
+from reelwright.media.core.plan import FixedLadder, Plan
+from reelwright.media.service import MediaService
+
+pytestmark = pytest.mark.slow
+
+
+class Killed(BaseException):
+    """kill −9 at this very line."""
+
+
+class Flaky(DirectoryObjects):
+    """A store that does not answer for a while."""
+
+    failures = 0
+
+    def put(self, name: str, data: bytes | Path) -> None:
+        """Fail as often as was asked for."""
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("the store does not answer")
+        super().put(name, data)
+
+
+class NoQueue:
+    """Nothing is started: the test calls the steps itself."""
+
+    def enqueue(self, name: str, job_id: str, *args: Any) -> None:
+        """Not now."""
+
+
+class Bench:
+    """A workshop in this process with one film."""
+
+    def __init__(self, folder: Path, film: Path) -> None:
+        self.database = Database(f"sqlite:///{folder}/main.sqlite")
+        self.database.migrate(["reelwright.media"])
+        self.objects = Flaky(folder / "media")
+        self.told: list[str] = []
+        self.kill_when = ""
+        self.problems: set[str] = set()
+        jobs.open_workshop(
+            jobs.Workshop(
+                database=self.database,
+                objects=self.objects,
+                clock=SystemClock(),
+                planner=FixedLadder(preset="ultrafast"),
+                published=self.published,
+                work=folder / "work",
+                reserve_bytes=0,
+                wait_s=0.05,
+            )
+        )
+        self.service = MediaService(
+            database=self.database, objects=self.objects, clock=SystemClock(), queue=NoQueue()
+        )
+        self.asset_id: AssetId = anyio.run(lambda: self.service.ingest(playable_id=PlayableId("p"), path=film))
+
+    def published(self, *, state: str, **_: Any) -> None:
+        """What the catalogue hears, unless the worker dies first."""
+        self.problems.add(self.row().problem)
+        if state == self.kill_when:
+            self.kill_when = ""
+            raise Killed
+        self.told.append(state)
+
+    def row(self) -> Progress:
+        """The encode."""
+        return anyio.run(self.service.list_progress)[0]
+
+    def work_until_finish(self) -> Plan:
+        """Every step but the last."""
+        plan = msgspec.convert(jobs.look(self.asset_id, 1), Plan)
+        jobs.first_segment(self.asset_id, 1, plan)
+        assert jobs.audio(self.asset_id, 1, plan, 0, "aac") == ""
+        assert jobs.chunk(self.asset_id, 1, plan, 0) == (True, [])
+        return plan
+
+
+@pytest.fixture
+def bench(films: Films, tmp_path: Path) -> Iterator[Bench]:
+    """A workshop with a film of three seconds."""
+    made = Bench(tmp_path, films.make("plain.mp4", *H264, "-c:a", "aac"))
+    yield made
+    made.database.close()
+
+
+def test_the_catalogue_hears_of_the_end_though_the_worker_dies_before_it_tells(bench: Bench) -> None:
+    """The encode is written down as done, and the step is done again: it must not stay silent."""
+    plan = bench.work_until_finish()
+    bench.kill_when = "ready"
+    with pytest.raises(Killed):
+        jobs.finish(bench.asset_id, 1, plan, [], None, [], [])
+    assert bench.row().stage == "done" and "ready" not in bench.told
+    jobs.finish(bench.asset_id, 1, plan, [], None, [], [])
+    assert bench.told[-1] == "ready"
+    assert anyio.run(bench.service.get_package, bench.asset_id).complete
+
+
+def test_a_failure_is_told_once_it_is_written_down(bench: Bench) -> None:
+    """Also when the worker dies between the two, and not when somebody cancelled meanwhile."""
+    bench.kill_when = "failed"
+    with pytest.raises(Killed):
+        jobs.fail(bench.asset_id, 1, "broken")
+    jobs.fail(bench.asset_id, 1, "broken")
+    assert (bench.told, bench.row().stage, bench.row().problem) == (["failed"], "failed", "broken")
+    anyio.run(bench.service.retry, bench.asset_id)
+    jobs.fail(bench.asset_id, 1, "an old attempt")
+    assert (bench.told, bench.row().stage, bench.row().problem) == (["failed"], "queued", "")
+
+
+def test_a_store_that_does_not_answer_is_waited_for_and_said(bench: Bench) -> None:
+    """Each step tries again until it does; the words go away with the trouble."""
+    seen = []
+    plan = msgspec.convert(jobs.look(bench.asset_id, 1), Plan)
+    bench.objects.failures = 3
+    put = bench.objects.put
+
+    def watched(name: str, data: bytes | Path) -> None:
+        seen.append(bench.row().problem)
+        put(name, data)
+
+    bench.objects.put = watched  # type: ignore[method-assign]  # only watched
+    jobs.first_segment(bench.asset_id, 1, plan)
+    assert seen.count("waiting: the store does not answer") >= 3
+    assert bench.row().problem == "" and bench.told == ["encoding"]
+
+
+def test_nothing_that_an_old_attempt_does_counts(bench: Bench) -> None:
+    """Its steps end where they stand, and what it wrote down is not looked at."""
+    plan = bench.work_until_finish()
+    with bench.database.writing() as connection:
+        sql.set_running(connection, bench.asset_id, 1, stage="failed", updated_ms=1)
+    anyio.run(bench.service.retry, bench.asset_id)
+    for act in (lambda: jobs.chunk(bench.asset_id, 1, plan, 0), lambda: jobs.first_segment(bench.asset_id, 1, plan)):
+        with pytest.raises(jobs.Cancelled):
+            act()
+    with bench.database.reading() as connection:
+        assert sql.list_pieces(connection, bench.asset_id, 2) == []
+
+
+def test_a_sound_track_that_cannot_be_made_is_left_out_and_named(bench: Bench) -> None:
+    """The film plays without it."""
+    plan = bench.work_until_finish()
+    info = plan.info.audio[0]
+    broken = msgspec.structs.replace(info, stream=99)
+    wrong = msgspec.structs.replace(plan, info=msgspec.structs.replace(plan.info, audio=(info, broken)))
+    remark = jobs.audio(bench.asset_id, 1, wrong, 1, "aac")
+    assert remark.startswith("sound track 2 was left out: plain.mp4 could not be encoded")
+    jobs.finish(bench.asset_id, 1, plan, [], None, [], [remark])
+    assert bench.row().problem == remark
+
+
+def test_without_a_single_picture_the_source_is_to_blame(bench: Bench) -> None:
+    """However it came to that."""
+    plan = msgspec.convert(jobs.look(bench.asset_id, 1), Plan)
+    with pytest.raises(BadSource, match="not one picture"):
+        jobs.finish(bench.asset_id, 1, plan, [], None, [], [])

@@ -1,0 +1,67 @@
+"""Labs judge by behaviour: the reference passes, every seeded mistake fails, and runs agree."""
+
+from __future__ import annotations
+
+import pytest
+
+from reelwright.practice.adapters.sandbox import bubblewrap_works
+from reelwright.practice.labs.lab import Lab, draw_seeds, grade, practise, solutions
+from reelwright.practice.labs.labs import LABS
+
+pytestmark = pytest.mark.skipif(
+    not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
+)
+every_lab = pytest.mark.parametrize("lab", LABS.values(), ids=lambda one: one.id)
+WRONG = [(lab, name) for lab in LABS.values() for name in solutions(lab) if name != "reference"]
+
+
+@every_lab
+def test_the_reference_passes(lab: Lab) -> None:
+    """On hidden seeds, and ours stands beside it."""
+    result = grade(lab, solutions(lab)["reference"])
+    assert (result.valid, result.reason, result.hidden, result.exit_code) == ("true", "", True, 0)
+    assert "reelwright" in result.standing
+
+
+@pytest.mark.parametrize(("lab", "name"), WRONG, ids=lambda one: one if isinstance(one, str) else one.id)
+def test_a_seeded_mistake_fails(lab: Lab, name: str) -> None:
+    """With a reason that says where."""
+    result = grade(lab, solutions(lab)[name])
+    assert (result.valid, result.exit_code) == ("false", 1)
+    assert result.reason
+
+
+@every_lab
+def test_there_are_at_least_four_mistakes(lab: Lab) -> None:
+    """A lab that kills fewer says little."""
+    assert len(solutions(lab)) >= 5
+
+
+@every_lab
+def test_our_own_policy_passes_the_same_judge(lab: Lab) -> None:
+    """What production does is asked of nobody else alone."""
+    assert all(lab.judge(lab.policies["reelwright"](), seed).passed for seed in draw_seeds())
+
+
+@every_lab
+def test_the_same_seeds_give_the_same_result(lab: Lab) -> None:
+    """A stored result can be repeated, also one that failed."""
+    wrong = next(source for name, source in sorted(solutions(lab).items()) if name != "reference")
+    first = grade(lab, wrong)
+    again = grade(lab, wrong, seeds=first.seeds)
+    assert (again.valid, again.reason, again.seeds) == (first.valid, first.reason, first.seeds)
+
+
+@every_lab
+@pytest.mark.parametrize(
+    "source", ["", "def (", "raise SystemExit", "token_bucket = 1", "import os; os.abort()", "\x00"]
+)
+def test_code_that_is_none_fails_with_its_reason(lab: Lab, source: str) -> None:
+    """It is the person's result, and no error of ours."""
+    result = practise(lab, source)
+    assert result.valid == "false" and result.reason
+
+
+def test_hidden_seeds_differ() -> None:
+    """Drawn anew for each grading."""
+    assert len({*draw_seeds(50)}) == 50

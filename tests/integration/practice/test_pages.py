@@ -1,0 +1,74 @@
+"""Practice from the door to quoted feedback, through the pages that a browser is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.composed import Composed, composed
+
+from reelwright.practice.adapters.bank import load_questions
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Composed]:
+    """The application, with nobody signed up."""
+    async with composed(tmp_path) as made:
+        yield made
+
+
+async def test_a_stage_without_an_account(home: Composed) -> None:
+    """Door, question, feedback beside the quoted words, progress; every page has one heading and place to begin."""
+    client = home.client()
+    assert 'href="/practice"' in (await client.get("/")).text
+    assert "Start a stage" in (await client.get("/practice")).text
+    begun = await client.post("/practice", data={"stage": "design", "role": "senior", "track": "streaming"})
+    assert begun.status_code == 303
+    room = begun.headers["location"]
+    state = (await client.get(f"/api/v1{room}")).json()
+    question = next(one for one in load_questions() if one.id == state["turns"][0]["question_id"])
+    answered = await client.post(room, data={"turn": "0", "answer": question.model_answer})
+    assert answered.status_code == 303
+    page = (await client.get(room)).text
+    assert "<blockquote>" in page and "Shown" in page
+    for path in ("/practice", room, "/practice/progress"):
+        text = (await client.get(path)).text
+        assert len(re.findall(r"<h1[ >]", text)) == 1 and "data-nav-initial" in text, path
+    assert "80 %" in (await client.get("/practice/progress")).text
+
+
+async def test_an_answer_that_came_too_late_is_given_back(home: Composed) -> None:
+    """What was typed on the slower device is on the page, escaped, and not lost."""
+    client = home.client()
+    room = (await client.post("/practice", data={"stage": "phone"})).headers["location"]
+    await client.post(room, data={"turn": "0", "answer": "first"})
+    late = await client.post(room, data={"turn": "0", "answer": "<script>second</script>"})
+    assert late.status_code == 409
+    assert "&lt;script&gt;second" in late.text and "<script>second" not in late.text
+
+
+@pytest.mark.parametrize("form", [{}, {"stage": "lunch"}, {"stage": "phone", "role": "intern"}])
+async def test_a_wrong_form_is_a_page_that_says_so(home: Composed, form: dict[str, str]) -> None:
+    """No stage is begun."""
+    client = home.client()
+    assert (await client.post("/practice", data=form)).status_code == 400
+    assert (await client.get("/api/v1/practice/interviews")).json() == []
+
+
+async def test_from_elsewhere_one_signs_in_first(tmp_path: Path) -> None:
+    """Behind a proxy everybody seems near: there an account is needed."""
+    async with composed(tmp_path, trusted_proxies=("127.0.0.1/32",)) as made:
+        assert (await made.client().get("/api/v1/practice/interviews")).status_code == 401
+
+
+async def test_two_people_do_not_see_each_other(home: Composed) -> None:
+    """An interview belongs to who began it."""
+    ada, bob = [await home.session(await home.person(name)) for name in ("Ada", "Bob")]
+    made = (await ada.post("/api/v1/practice/interviews", json={"stage": "phone"})).json()
+    assert (await bob.get(f"/api/v1/practice/interviews/{made['id']}")).status_code == 404
+    assert (await ada.delete("/api/v1/practice/everything")).status_code == 204
+    assert (await ada.get("/api/v1/practice/interviews")).json() == []

@@ -1,0 +1,123 @@
+"""The sandbox lets code compute and nothing else: each escape is tried for real."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reelwright.practice.adapters import sandbox as sandbox_module
+from reelwright.practice.adapters.sandbox import Bounds, Sandbox, bubblewrap_works, choose_confinement
+from reelwright.practice.contract import Broken, Refused
+from reelwright.practice.labs.escapes import ESCAPES
+
+needs_bubblewrap = pytest.mark.skipif(
+    not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
+)
+SHORT = Bounds(wall_s=10, cpu_s=3, memory_bytes=256 << 20, line_bytes=1 << 20, output_bytes=4 << 20)
+
+
+def answer(body: str, message: object = None) -> object:
+    """What code with this body answers."""
+    source = "def answer(message):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    with Sandbox(source, driver="echo.py", bounds=SHORT) as box:
+        return box.ask(message)
+
+
+@needs_bubblewrap
+def test_code_may_compute() -> None:
+    """Else every other test here would pass for nothing."""
+    assert answer("import math\nreturn [message + 1, math.isqrt(17)]", 4) == [5, 4]
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(("body", "error"), ESCAPES)
+def test_an_escape_fails(body: str, error: str) -> None:
+    """No process, no network, no file but its own small folder, no more memory than given."""
+    with pytest.raises(Broken, match=error):
+        answer(body)
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("import time\ntime.sleep(1000)", "no answer within"),
+        ("while True: pass", "status|no answer within"),
+        ("import os\nwhile True: os.write(1, b'x' * 65536)", "more output than"),
+        ("import sys\nwhile True: sys.stderr.write('x' * 65536)", "OSError|no answer within"),
+        ("return float('nan')", "no JSON"),
+        ("return [1e400]", "no JSON"),
+        ("return 'x' * (2 << 20)", "more output than"),
+        ("import os\nos.write(1, b'{\\n')", "no JSON"),
+        ("import os\nos._exit(0)", "ended with status"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "ended with status"),
+        ("return object()", "not JSON serializable"),
+        ("import threading, time\nfor _ in range(3000): threading.Thread(target=time.sleep, args=(99,)).start()\n"
+         "time.sleep(99)", "start new thread|MemoryError|no answer within|status"),
+        ("def deeper(n): return deeper(n + 1)\ndeeper(0)", "RecursionError"),
+    ],
+)  # fmt: skip
+def test_code_that_does_not_answer_is_ended_and_told(body: str, error: str) -> None:
+    """It sleeps, spins, floods, ends, or says what is no JSON."""
+    with pytest.raises(Broken, match=error):
+        answer(body)
+
+
+@needs_bubblewrap
+def test_nothing_of_ours_is_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password in our environment stays ours."""
+    monkeypatch.setenv("REELWRIGHT_SECRET", "hunter2")
+    found = answer("import os\nreturn dict(os.environ)")
+    assert isinstance(found, dict) and "REELWRIGHT_SECRET" not in found and "HOME" not in found
+
+
+@needs_bubblewrap
+def test_nothing_is_left_when_it_is_ended(tmp_path: Path) -> None:
+    """Neither process nor folder."""
+
+    def ours() -> Iterator[str]:
+        for entry in Path("/proc").iterdir():
+            try:
+                begun_here = f"PPid:\t{os.getpid()}\n" in (entry / "status").read_text()
+                if begun_here and b"/lab/driver.py" in (entry / "cmdline").read_bytes():
+                    yield entry.name
+            except OSError:
+                continue
+
+    with Sandbox("def answer(message): return 1", driver="echo.py", bounds=SHORT) as box:
+        assert box.ask(0) == 1
+        assert list(ours())
+    deadline_s = time.monotonic() + 5
+    while list(ours()) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert list(ours()) == []
+
+
+@needs_bubblewrap
+def test_code_that_is_too_long_is_not_even_run() -> None:
+    """A bound on what is written to disk."""
+    with pytest.raises(Broken, match="more than"):
+        Sandbox("#" * (1 << 20), driver="echo.py")
+
+
+def test_without_bubblewrap_a_server_for_several_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One person on loopback who has said so may; nobody else."""
+    monkeypatch.setattr(sandbox_module, "bubblewrap_works", lambda: False)
+    for people, loopback, agreed in ((2, True, True), (1, False, True), (1, True, False)):
+        with pytest.raises(Refused, match="bubblewrap"):
+            choose_confinement(people=people, loopback=loopback, agreed=agreed)
+    assert choose_confinement(people=1, loopback=True, agreed=True) == "limits"
+
+
+def test_with_limits_only_code_still_ends() -> None:
+    """CPU time, memory and the wall clock bind it there too."""
+    for body, error in (("while True: pass", "status|no answer"), ("x = bytearray(1 << 30)", "MemoryError")):
+        with (
+            pytest.raises(Broken, match=error),
+            Sandbox(f"def answer(message):\n    {body}", driver="echo.py", bounds=SHORT, confinement="limits") as box,
+        ):
+            box.ask(None)

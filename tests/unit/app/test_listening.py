@@ -1,0 +1,73 @@
+"""Who may reach the service, and under which names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reelwright.app.listening import allowed_hosts, check_exposure, cookies_are_secure, is_loopback, web_origins
+from reelwright.app.places import public_url
+from reelwright.kernel.errors import Invalid
+from reelwright.kernel.settings import ServiceSettings
+
+TLS = {"tls_certificate": "chain.pem", "tls_key": "key.pem"}
+PROXY = {"trusted_proxies": ("10.0.0.0/8",), "public_url": "https://films.example"}
+LAN = {"lan_without_tls": True}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "[::1]", "localhost", "127.8.8.8"])
+def test_loopback_needs_nothing(host: str) -> None:
+    """The default reaches nobody else."""
+    assert is_loopback(host)
+    check_exposure(ServiceSettings(host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "films.example"])
+@pytest.mark.parametrize(("more", "allowed"), [({}, False), (TLS, True), (PROXY, True), (LAN, True)])
+def test_beyond_loopback_needs_tls_a_proxy_or_the_risk_accepted(host: str, more: Any, allowed: bool) -> None:
+    """Nobody opens a service in the clear by accident; the message names the three ways."""
+    settings = ServiceSettings(host=host, **more)
+    if allowed:
+        check_exposure(settings)
+        return
+    with pytest.raises(Invalid, match=r"tls_certificate.*trusted_proxies.*lan_without_tls"):
+        check_exposure(settings)
+
+
+@pytest.mark.parametrize("more", [{"tls_certificate": "chain.pem"}, {"tls_key": "key.pem"}])
+def test_half_of_tls_is_refused(more: Any) -> None:
+    """A certificate without its key would serve plain HTTP in silence."""
+    with pytest.raises(Invalid, match="come together"):
+        check_exposure(ServiceSettings(**more))
+
+
+def test_behind_a_proxy_the_public_url_is_needed() -> None:
+    """Links, cookies and the host list follow from it, and the proxy's address is not it."""
+    with pytest.raises(Invalid, match="public_url"):
+        check_exposure(ServiceSettings(host="0.0.0.0", trusted_proxies=("10.0.0.1",)))
+
+
+@pytest.mark.parametrize(
+    ("more", "secure"),
+    [
+        ({}, True),
+        (TLS, True),
+        (PROXY, True),
+        ({**LAN, "host": "192.168.1.9"}, False),
+        ({**LAN, **TLS}, True),
+        ({**LAN, "public_url": "https://films.example"}, True),
+    ],
+)
+def test_cookies_are_secure_wherever_browsers_keep_such(more: Any, secure: bool) -> None:
+    """Only plain HTTP on a LAN, asked for in so many words, gets the weaker ones."""
+    settings = ServiceSettings(**more)
+    assert cookies_are_secure(settings, public_url(settings)) is secure
+
+
+def test_hosts_and_origins_follow_from_the_public_url() -> None:
+    """One name for people, loopback for this machine, nothing else."""
+    settings = ServiceSettings(host="0.0.0.0", public_url="https://Films.example:8443")
+    assert "films.example" in allowed_hosts(settings, public_url(settings))
+    assert "evil.example" not in allowed_hosts(settings, public_url(settings))
+    assert "https://Films.example:8443" in web_origins(settings)

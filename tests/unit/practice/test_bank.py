@@ -1,0 +1,66 @@
+"""The packaged questions keep what they promise."""
+
+from __future__ import annotations
+
+import pytest
+
+from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.contract import Question
+from reelwright.practice.core.predicate import find_met
+from reelwright.practice.core.question import check_bank
+from reelwright.practice.labs.labs import LABS
+
+QUESTIONS = load_questions()
+every_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: one.id)
+
+
+@every_question
+def test_a_model_answer_meets_its_own_criteria(question: Question) -> None:
+    """Else the criterion asks for what nobody says, or the answer is no model."""
+    assert [one.id for one in question.criteria if not find_met(one, question.model_answer)] == []
+
+
+@every_question
+def test_answers_to_challenges_meet_what_they_score(question: Question) -> None:
+    """A challenge can be met by a sentence or two."""
+    unmet = [one.id for one in question.challenges for scored in one.criteria if not find_met(scored, one.answer)]
+    assert unmet == []
+
+
+@every_question
+def test_the_question_itself_meets_nothing(question: Question) -> None:
+    """Reading the question back earns nothing."""
+    assert [one.id for one in question.criteria if find_met(one, question.asks)] == []
+
+
+@every_question
+@pytest.mark.parametrize("text", ["", "fine", "I don't know.", "It depends on the requirements and on scale."])
+def test_an_empty_phrase_meets_nothing(question: Question, text: str) -> None:
+    """A word is no answer."""
+    assert [one.id for one in question.criteria if find_met(one, text)] == []
+
+
+def test_every_area_has_questions_and_no_id_comes_twice() -> None:
+    """The files together are one bank."""
+    assert check_bank(QUESTIONS) == []
+
+
+def test_five_questions_are_always_present() -> None:
+    """A limiter, a recommender, a network of caches, an unpopular stance, a failure."""
+    assert {one.area for one in QUESTIONS if one.always} == {
+        "rate_limiting",
+        "recommendation",
+        "cdn",
+        "courage",
+        "failure",
+    }
+
+
+def test_a_lab_that_is_named_is_there() -> None:
+    """A question sends nobody to a lab that does not exist."""
+    assert {one.lab for one in QUESTIONS if one.lab} == set(LABS)
+
+
+def test_design_questions_have_facts() -> None:
+    """Whoever asks is told something."""
+    assert [one.id for one in QUESTIONS if one.stages == ("design",) and not one.facts] == []

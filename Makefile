@@ -30,8 +30,8 @@ $(WEB): $(STAMP) frontend/package-lock.json $(shell find frontend -path frontend
 
 lock: $(BIN)/uv
 	for group in base dev docs node peers; do \
-	  case $$group in base) from=pyproject.toml;; dev) from="--all-extras --group dev pyproject.toml";; \
-	    peers) from="--all-extras --group dev --group peers pyproject.toml";; docs) from="--group docs pyproject.toml";; node) from="--group node";; esac; \
+	  case $$group in base) from=pyproject.toml;; dev) from="--extra all --group dev pyproject.toml";; \
+	    peers) from="--extra all --extra spark --group dev --group peers pyproject.toml";; docs) from="--group docs pyproject.toml";; node) from="--group node";; esac; \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	    $$from -o requirements/$$group.lock; \
 	done

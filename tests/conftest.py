@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.engines import PostgresServer, RedisCluster, RedisServer, S3Server, drop_database, new_database
 
+TESTS = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -111,11 +112,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of running processes and browsers get a second try, which the run's last lines tell."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in ("browser", "conformance", "integration"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The run's last lines count what was skipped, and why."""
+    """The run's last lines count what was skipped, and why, and name what needed a second try."""
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         reasons[str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)] += 1
     terminalreporter.section(f"skipped: {sum(reasons.values())}")
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"{count:4} {reason}")
+    again = terminalreporter.stats.get("rerun", [])
+    terminalreporter.section(f"run a second time: {len(again)}")
+    for report in again:
+        terminalreporter.write_line(f"     {report.nodeid}: {report.longreprtext.splitlines()[-1][:200]}")

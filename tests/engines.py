@@ -58,7 +58,7 @@ class PostgresServer:
             stderr=(self._root / "log").open("ab"),
             preexec_fn=_end_with_parent,
         )
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while True:
             try:
                 psycopg.connect(self.url, connect_timeout=2).close()
@@ -133,7 +133,7 @@ class S3Server:
 
     def make_bucket(self, name: str) -> None:
         """Wait until it answers, and make a bucket."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 90
         while True:
             try:
                 httpx.put(f"{self.endpoint}/{name}").raise_for_status()
@@ -183,7 +183,7 @@ class RedisServer:
             stderr=subprocess.DEVNULL,
             preexec_fn=_end_with_parent,
         )
-        until = time.monotonic() + 20
+        until = time.monotonic() + 90
         while not self.say("PING").startswith(("+PONG", "-NOAUTH")):
             assert self._process.poll() is None and time.monotonic() < until, "redis-server does not start"
             time.sleep(0.02)
@@ -224,7 +224,7 @@ class RedisCluster:
         for node in self.nodes[1:]:
             bus = node._options[-1]
             first.say("CLUSTER", "MEET", "127.0.0.1", str(node.port), bus)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while not all(self._ready(node) for node in self.nodes):
             assert time.monotonic() < until, "the cluster does not come together"
             time.sleep(0.1)

@@ -43,7 +43,7 @@ class RunningService:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def start(self, *, within_s: float = 30) -> None:
+    def start(self, *, within_s: float = 90) -> None:
         """Start, and wait until it says that it is ready."""
         known = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
@@ -61,7 +61,7 @@ class RunningService:
                 raise AssertionError(f"the service did not start:\n{self.output()[-4000:]}")
             time.sleep(0.05)
 
-    def stop(self, *, within_s: float = 10) -> float:
+    def stop(self, *, within_s: float = 90) -> float:
         """Stop as Ctrl-C does; returns the seconds that took."""
         process, self._process = self._process, None
         if process is None:
@@ -97,7 +97,7 @@ class RunningService:
 
 def set_up(service: RunningService, name: str = "Ada") -> httpx.Client:
     """The first administrator, signed in and watching as their profile."""
-    client = httpx.Client(base_url=service.url, timeout=20)
+    client = httpx.Client(base_url=service.url, timeout=60)
     body = {"code": service.setup_code(), "name": name, "password": PASSWORD}
     expect(client.post("/api/v1/setup", json=body), 201)
     sign_requests(client)

@@ -72,7 +72,7 @@ class Stage:
     def open(self, browser: Browser, *, width: int = 1440, height: int = 900, **more: Any) -> Page:
         """A page of a browser that is signed in as the administrator, watching as their profile."""
         page = self.context(browser, viewport={"width": width, "height": height}, **more).new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         return page
 
     def context(self, browser: Browser, **more: Any) -> BrowserContext:

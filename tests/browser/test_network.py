@@ -95,7 +95,7 @@ def page(journey: Journey, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     sign_in(context, journey.url)
     opened = context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(60_000)
     yield opened
     context.close()
 
@@ -103,7 +103,7 @@ def page(journey: Journey, browser: Browser) -> Iterator[Page]:
 def watch(page: Page, journey: Journey) -> None:
     """Open the film from its start."""
     page.goto(f"{journey.url}/watch/{journey.playable}")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while (video(page, "v.readyState") or 0) < 2:
         assert time.monotonic() < until, page.inner_text("body")
         page.wait_for_timeout(100)
@@ -127,7 +127,7 @@ def test_on_the_train_tunnels_cost_time_but_no_error(journey: Journey, page: Pag
     began = time.monotonic()
     watch(page, journey)
     print(f"first frame after {time.monotonic() - began:.1f} s")
-    play_until(page, 1, within_s=30)
+    play_until(page, 1, within_s=90)
     moments = random.Random(7)
     for tunnel in range(tunnels):
         page.wait_for_timeout(round(1000 * moments.uniform(0.5, 3)))
@@ -136,7 +136,7 @@ def test_on_the_train_tunnels_cost_time_but_no_error(journey: Journey, page: Pag
         before, mended = float(video(page, "v.currentTime")), time.monotonic()
         assert no_problem(page)
         journey.mend()
-        play_until(page, before + 0.05, within_s=15)
+        play_until(page, before + 0.05, within_s=90)
         print(f"tunnel {tunnel + 1}: stood at {before:.1f} s, played on after {time.monotonic() - mended:.1f} s")
         assert float(video(page, "v.currentTime")) - before < 4, "it went on where it was"
     assert no_problem(page)
@@ -158,7 +158,7 @@ def test_a_narrowing_link_makes_the_bitrate_fall_and_a_wide_one_rise(journey: Jo
 
 def wait_for_rung(page: Page, wanted: Callable[[int], bool]) -> int:
     """Wait until the player fetches a wanted rung; returns its height."""
-    until = time.monotonic() + 75
+    until = time.monotonic() + 90
     while True:
         height = int(page.evaluate("document.querySelector('rw-player').playback?.engine.stats().height ?? 0"))
         if height and wanted(height):
@@ -182,7 +182,7 @@ def test_an_edge_dies_under_three_browsers_and_nobody_notices(journey: Journey, 
         os.kill(journey.first_edge.pid_of("edge"), signal.SIGKILL)
         for one in pages:
             video(one, "v.currentTime = 60")  # nothing of it is buffered
-            play_until(one, 62, within_s=20)
+            play_until(one, 62, within_s=90)
             assert no_problem(one)
     assert "SIGKILL" in (journey.first_edge.data / "run" / "incidents.json").read_text()
 
@@ -212,7 +212,7 @@ def test_a_signature_that_has_expired_is_renewed_in_silence(journey: Journey, pa
     page.route("**/m/**", refuse_old)
     page.wait_for_timeout(1500)
     video(page, "(v.currentTime = 75, v.play())")
-    play_until(page, 76, within_s=20)
+    play_until(page, 76, within_s=90)
     assert refused and len(tokens) > 1 and no_problem(page) and old["expires_s"] > time.time()
 
 
@@ -221,10 +221,10 @@ def test_what_was_watched_in_a_tunnel_is_told_afterwards(journey: Journey, page:
     watch(page, journey)
     play_until(page, 2)
     journey.web.cut()
-    play_until(page, 9, within_s=20)
+    play_until(page, 9, within_s=90)
     page.wait_for_timeout(1000)
     journey.web.mend()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         rows: list[dict[str, Any]] = expect(journey.client.get("/api/v1/history"), 200)
         if any(row["playable_id"] == journey.playable and 5 < row["position_s"] < FILM_S for row in rows):
@@ -242,7 +242,7 @@ def test_from_setting_up_to_watching_an_uploaded_clip(browser: Browser, tmp_path
     environ = {"REELWRIGHT_MEDIA_PRESET": "ultrafast"}
     with RunningService(tmp_path / "data", environ=environ) as service, browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.goto(f"{service.url}/setup?code={service.setup_code()}")
         page.fill("[name=name]", "Grace")
         page.fill("[name=password]", "correct horse battery")
@@ -254,4 +254,4 @@ def test_from_setting_up_to_watching_an_uploaded_clip(browser: Browser, tmp_path
         page.wait_for_selector(".state-ok:has-text('done')", timeout=60_000)
         page.goto(f"{service.url}/")
         page.click(".billboard .button.primary")
-        play_until(page, 3, within_s=30)
+        play_until(page, 3, within_s=90)

@@ -32,7 +32,7 @@ def page(browser: Browser, service: RunningService) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     sign_in(context, service.url)
     opened = context.new_page()
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(60_000)
     yield opened
     context.close()
 
@@ -50,7 +50,7 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     service.stop()
     page.goto(f"{service.url}/search")
     assert "You are offline" in page.inner_text("main")
-    page.wait_for_selector("rw-downloads li:has-text('Ferry')", timeout=10_000)
+    page.wait_for_selector("rw-downloads li:has-text('Ferry')", timeout=60_000)
     page.goto(f"{service.url}/watch/{playable}")
 
     play_until(page, 4)

@@ -98,7 +98,7 @@ def play(page: Page, dev_packages: Path, name: str, playable: str, device: dict[
       v.play().catch(() => undefined);
     }}"""
     page.evaluate(begin, [playable, device])
-    page.wait_for_function("window.failed || document.querySelector('#other').currentTime > 3", timeout=30_000)
+    page.wait_for_function("window.failed || document.querySelector('#other').currentTime > 3", timeout=60_000)
     assert page.evaluate("window.failed ?? null") is None
 
 

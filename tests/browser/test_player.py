@@ -256,7 +256,7 @@ def test_the_next_episode_follows_after_a_countdown(stage: Stage, page: Page) ->
     video(page, "(v.pause(), v.currentTime = 5.6)")
     expect(page.get_by_role("group", name="Next episode")).to_contain_text("Part 2")
     page.keyboard.press("k")
-    page.wait_for_url(f"**/watch/{stage.playable('Harbour', 2)}", timeout=15_000)
+    page.wait_for_url(f"**/watch/{stage.playable('Harbour', 2)}", timeout=60_000)
     play_until(page, 0.5)
 
 

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 METADATA = sa.MetaData()
 _LOST_RACES = ("40001", "40P01")  # PostgreSQL: serialization_failure, deadlock_detected
+SQLITE_WAIT_S = 10
 RACES = 12
 """How often a write that lost a race is run again before its caller is told to come later."""
 
@@ -161,11 +162,12 @@ def _sqlite_engine(url: str) -> sa.Engine:
     if not path or path == ":memory:":
         raise Invalid(f"an SQLite database is a file shared by processes, got {url!r}; use sqlite:////path/to/file")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 10, "isolation_level": None})
+    engine = sa.create_engine(url, connect_args={"timeout": SQLITE_WAIT_S, "isolation_level": None})
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        _switch_to_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -173,6 +175,19 @@ def _sqlite_engine(url: str) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("immediate") else "BEGIN")
 
     return engine
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite waits for other processes at every lock but at this change, which it refuses at once."""
+    until = time.monotonic() + SQLITE_WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
 
 
 def _postgres_engine(url: str) -> sa.Engine:

@@ -319,6 +319,14 @@ class Drill:
         """What the catalogue was told so far."""
         return [json.loads(line) for line in _lines(self.data / "told.jsonl")]
 
+    def wait_until_told(self, state: str, *, timeout_s: float = 170) -> dict[str, Any]:
+        """Wait until the last that the catalogue was told is `state`; that comes after the encode's end."""
+        until = time.monotonic() + timeout_s
+        while not (told := self.told()) or told[-1]["state"] != state:
+            assert time.monotonic() < until, (told, self.said())
+            time.sleep(0.05)
+        return told[-1]
+
     def chunks_begun(self) -> list[int]:
         """Every chunk that a worker began."""
         return [int(line) for line in _lines(self.data / "chunks.txt")]

@@ -54,7 +54,7 @@ class Demo:
 
     def visitor(self) -> httpx.Client:
         """Somebody who has entered by the front door."""
-        client = httpx.Client(base_url=self.url, timeout=20)
+        client = httpx.Client(base_url=self.url, timeout=60)
         assert "Enter the demo" in client.get("/").text
         entered = client.post("/demo")
         assert entered.status_code == 303, entered.text
@@ -116,7 +116,7 @@ def test_stopped_and_started_again_everything_is_kept(demo: Demo) -> None:
 def test_killing_the_command_leaves_no_process(demo: Demo) -> None:
     """kill −9 closes the pipe that the service holds."""
     demo.end(signal.SIGKILL)
-    until = time.monotonic() + 15
+    until = time.monotonic() + 90
     while _left_over(demo) and time.monotonic() < until:
         time.sleep(0.2)
     assert _left_over(demo) == []

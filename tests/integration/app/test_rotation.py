@@ -21,7 +21,7 @@ def test_every_process_follows_the_ring(tmp_path: Path) -> None:
         command = [str(Path(sys.executable).with_name("reelwright")), "rotate-keys", "--data", str(tmp_path / "data")]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         name = said.split()[2].rstrip(";")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while (followed := followers(service, name)) != {"web", "worker", "edge"}:
             assert time.monotonic() < until, f"only {followed} of {said!r}:\n{service.output()[-2000:]}"
             time.sleep(0.2)

@@ -179,7 +179,7 @@ def test_nothing_acknowledged_is_lost_whoever_dies_when(tmp_path: Path, database
                 continue
             with contextlib.suppress(ProcessLookupError, StopIteration):
                 os.kill(service.pid_of(victim), signal.SIGKILL)
-        until = time.monotonic() + 60
+        until = time.monotonic() + 90
         while not crowd.uploaded and time.monotonic() < until:
             time.sleep(0.2)
         time.sleep(3)
@@ -204,7 +204,7 @@ def _name_of(client: httpx.Client, title_id: str) -> str:
 
 def _get(client: httpx.Client, path: str) -> Any:
     """Ask until the service answers: a process may just be coming back."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while True:
         try:
             return expect(client.get(path), 200)

@@ -23,7 +23,7 @@ def test_limits_as_a_process_of_their_own(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, "limits", "serve", "--rules", str(rules), "--port", str(port)]
     process = subprocess.Popen(command)
     try:
-        url, until = f"http://127.0.0.1:{port}", time.monotonic() + 30
+        url, until = f"http://127.0.0.1:{port}", time.monotonic() + 90
         while True:
             try:
                 assert httpx.get(f"{url}/healthcheck").json() == {"status": "OK"}
@@ -40,7 +40,7 @@ def test_limits_as_a_process_of_their_own(tmp_path: Path) -> None:
             assert time.monotonic() < until
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

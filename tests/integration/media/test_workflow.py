@@ -95,6 +95,7 @@ def test_it_can_be_watched_with_sound_long_before_it_is_done(films: Films, tmp_p
     with Drill(tmp_path) as media:
         media.start_worker()
         package = media.finish(media.add(small(films, 130)))
+        media.wait_until_told("ready")
         told = media.told()
         order = ["encoding", "watchable", "ready"]
         states = [row["state"] for row in told]
@@ -157,9 +158,7 @@ def test_a_cancelled_encode_stops_and_begins_again_when_asked(films: Films, tmp_
         other = media.add(small(films, 130), "other")
         media.wait_for(other, "encoding")
         anyio.run(media.service.cancel, other)
-        while media.told()[-1]["state"] != "failed":
-            time.sleep(0.05)
-        assert "cancelled" in media.told()[-1]["problem"]
+        assert "cancelled" in media.wait_until_told("failed")["problem"]
         with pytest.raises(NotFound):
             anyio.run(media.service.cancel, AssetId("nobody"))
 
@@ -174,7 +173,7 @@ def test_a_source_that_goes_away_fails_in_words_and_can_be_retried(films: Films,
         media.start_worker()
         row = media.wait_for(asset_id)
         assert row.stage == "failed" and "film.mp4 cannot be read" in row.problem
-        assert media.told()[-1]["problem"] == row.problem
+        assert media.wait_until_told("failed")["problem"] == row.problem
         (tmp_path / "away").rename(film)
         anyio.run(media.service.retry, asset_id)
         media.finish(asset_id)

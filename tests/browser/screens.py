@@ -43,7 +43,7 @@ def main(target: Path) -> None:
             film = next(row for row in titles if row["title"]["kind"] == "film")
             more = [f"/title/{row['title']['id']}" for row in (film, series)]
             more += [f"/studio/titles/{film['title']['id']}", f"/watch/{film['playables'][0]['id']}"]
-            more.append(_interview(client))
+            more += [_interview(client), *_loop(client)]
             _all(browser, url, target, "full", (*PAGES, *more))
             for name, page in _sizes(browser):
                 for path in SIGNED_OUT:
@@ -59,6 +59,13 @@ def _interview(client: httpx.Client) -> str:
     answer = {"turn": interview["turns"][-1]["number"], "text": ANSWER}
     client.post(f"/api/v1/practice/interviews/{interview['id']}/answers", json=answer).raise_for_status()
     return f"/practice/interviews/{interview['id']}"
+
+
+def _loop(client: httpx.Client) -> tuple[str, ...]:
+    """A loop with its first round begun, and its committee."""
+    loop = expect(client.post("/api/v1/practice/loops", json={}), 201)["id"]
+    expect(client.post(f"/api/v1/practice/loops/{loop}/rounds", json={"stage": "recruiter"}), 201)
+    return f"/practice/loops/{loop}", f"/practice/loops/{loop}/committee"
 
 
 @contextmanager

@@ -48,3 +48,27 @@ def test_the_room_is_reached_by_arrow_keys(stage: Stage, browser: Browser) -> No
     page.wait_for_url("**/practice/interviews/*")
     reach_everything(page, page.url)
     page.context.close()
+
+
+def test_a_loop_from_plan_to_committee(stage: Stage, browser: Browser, dev_packages: Path) -> None:
+    """Planned, begun, answered; the clock runs, the draft is kept, the committee says what is missing."""
+    page = stage.open(browser, width=390, height=844)
+    page.goto(f"{stage.url}/practice")
+    page.get_by_role("button", name="Plan it").press("Enter")
+    page.wait_for_url("**/practice/loops/*")
+    loop = page.url
+    assert violations(page, dev_packages) == []
+    page.get_by_role("button", name="Begin", exact=True).click()
+    page.wait_for_url("**/practice/interviews/*")
+    page.locator("textarea[name=answer]").press_sequentially("I owned it", delay=5)
+    expect(page.get_by_text("Draft saved")).to_be_visible(timeout=60_000)
+    page.reload()
+    expect(page.locator("textarea[name=answer]")).to_have_value("I owned it")
+    page.locator("textarea[name=answer]").fill(ANSWER)
+    page.get_by_role("button", name="Answer", exact=True).click()
+    expect(page.locator(".verdicts li").first).to_be_visible()
+    page.goto(f"{loop}/committee")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not enough evidence")
+    assert violations(page, dev_packages) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    page.context.close()

@@ -18,7 +18,7 @@ FOLDERS = {"core", "adapters", "migrations", "__pycache__"}
 EXTRA = {
     "web": {
         "pages.py",
-        "practice.py",
+        "practice",
         "studio.py",
         "errors.py",
         "forms.py",
@@ -28,7 +28,7 @@ EXTRA = {
         "templates",
         "static",
     },
-    "practice": {"gold", "guide", "labs", "questions", "styles"},
+    "practice": {"gold", "guide", "labs", "questions", "service", "styles"},
 }
 """Pages and packaged data, which only these have."""
 SYSTEMS = sorted(

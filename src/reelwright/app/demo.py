@@ -41,6 +41,7 @@ from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
+from reelwright.practice.system import PracticeSystem
 from reelwright.simulate.contract import Told, Viewer
 from reelwright.simulate.core.audience import DAY_MS, make_viewers, watch_for_days
 from reelwright.web.contract import DEMO_FILE, DemoAccount
@@ -72,6 +73,7 @@ def run(*, data: Path, port: int, library: Path | None, films: int) -> None:
     resources = open_resources(Source.open(), process="demo")
     migrate(resources)
     account = asyncio.run(prepare_account(resources))
+    asyncio.run(PracticeSystem(resources).put_sample(account.user_id))
     wanted = sorted(FILMS, key=lambda film: film.seconds)[:films]
     with serving() as service:
         made = threading.Thread(target=make_films, args=(wanted, folders[0]), daemon=True)

@@ -97,7 +97,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     recommend = RecommendSystem(resources, catalog=catalog.service, events=events.service)
     given["recommend"] = recommend.service
     practice = PracticeSystem(resources)
-    given["practice"] = practice.service
+    given |= practice.given
     systems += [recommend, practice, WebSystem(resources, practice=True), limits]
     return Wiring(systems=systems, dependencies=given, operations=operations)
 

@@ -10,8 +10,8 @@ from litestar.exceptions import NotAuthorizedException
 
 from reelwright.kernel.principal import principal_of
 from reelwright.kernel.system import Resources
-from reelwright.practice.contract import Interview, Role, Skill, Stage, Track
-from reelwright.practice.service import PracticeService
+from reelwright.practice.contract import Interview, Loop, Pace, Packet, Role, Skill, Stage, Track
+from reelwright.practice.service import LoopsService, PracticeService
 
 LOCAL = "local"
 
@@ -40,6 +40,21 @@ class NewAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     turn: int
     text: str
+
+
+class NewLoop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to plan."""
+
+    role: Role = "senior"
+    track: Track = "streaming"
+    pace: Pace = "weeks"
+    style: str = "netflix"
+
+
+class NewRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which round to begin or go on with."""
+
+    stage: Stage
 
 
 class Timer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,6 +116,60 @@ class PracticeRoutes(Controller):
         """Pause the timer of an interview, or let it run on."""
         person = person_of(request, resources)
         return await practice.put_timer(person=person, interview_id=interview_id, running=data.running)
+
+    @put("/interviews/{interview_id:str}/draft", summary="Keep a draft", status_code=204)
+    async def put_draft(
+        self,
+        request: Request[Any, Any, Any],
+        practice: PracticeService,
+        resources: Resources,
+        interview_id: str,
+        data: NewAnswer,
+    ) -> None:
+        """Keep what was typed so far; 409 where the turn has its answer."""
+        person = person_of(request, resources)
+        await practice.put_draft(person=person, interview_id=interview_id, turn=data.turn, text=data.text)
+
+    @get("/loops", summary="List loops")
+    async def list_loops(
+        self, request: Request[Any, Any, Any], practice_loops: LoopsService, resources: Resources
+    ) -> list[Loop]:
+        """List your interview loops, newest first."""
+        return await practice_loops.list_loops(person=person_of(request, resources))
+
+    @post("/loops", summary="Plan a loop")
+    async def create_loop(
+        self, request: Request[Any, Any, Any], practice_loops: LoopsService, resources: Resources, data: NewLoop
+    ) -> Loop:
+        """Plan six interviews over four weeks or in one sitting."""
+        return await practice_loops.create(person=person_of(request, resources), **msgspec.structs.asdict(data))
+
+    @get("/loops/{loop_id:str}", summary="Get a loop")
+    async def get_loop(
+        self, request: Request[Any, Any, Any], practice_loops: LoopsService, resources: Resources, loop_id: str
+    ) -> Loop:
+        """Get a loop with its rounds and their states."""
+        return await practice_loops.get(person=person_of(request, resources), loop_id=loop_id)
+
+    @post("/loops/{loop_id:str}/rounds", summary="Begin a round")
+    async def begin_round(
+        self,
+        request: Request[Any, Any, Any],
+        practice_loops: LoopsService,
+        resources: Resources,
+        loop_id: str,
+        data: NewRound,
+    ) -> Interview:
+        """Begin a round of a loop, or go on with it where it has begun."""
+        person = person_of(request, resources)
+        return await practice_loops.begin_round(person=person, loop_id=loop_id, stage=data.stage)
+
+    @get("/loops/{loop_id:str}/packet", summary="Get the committee's packet")
+    async def get_packet(
+        self, request: Request[Any, Any, Any], practice_loops: LoopsService, resources: Resources, loop_id: str
+    ) -> Packet:
+        """Get the decision with its reason and quotes, each dimension against the bar, and every round's levels."""
+        return await practice_loops.get_packet(person=person_of(request, resources), loop_id=loop_id)
 
     @get("/skills", summary="List skills")
     async def list_skills(

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 import string
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Literal
 
+import anyio
 import numpy as np
 
 from reelwright.kernel.bench import Row
+from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.database import Database
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.gold import GoldAnswer, GoldQuestion, load_gold
+from reelwright.practice.adapters.guide import load_styles
 from reelwright.practice.contract import Criterion, Verdict
 from reelwright.practice.core import skill
 from reelwright.practice.core.agreement import kappa, quadratic_kappa
@@ -22,6 +27,8 @@ from reelwright.practice.core.levels import level_of
 from reelwright.practice.core.reply import read_reply
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.measure import lab_rows
+from reelwright.practice.service import LoopsService, PracticeService
+from reelwright.practice.service.sample import put_sample
 
 SEED = 7
 FUZZED = 10_000
@@ -186,6 +193,32 @@ def _speed() -> Iterator[Row]:
         value=round(float(np.percentile(times, 95)), 2), unit="ms", op="<=", goal=300,
         note=f"{len(bank)} questions, three times their model answer",
     )  # fmt: skip
+    seconds, verdicts = anyio.run(_packet)
+    yield Row(
+        id="speed.packet", what="the committee's packet of a whole loop, from the database", value=round(seconds, 3),
+        unit="s", op="<=", goal=2, note=f"{verdicts} verdicts, SQLite",
+    )  # fmt: skip
+
+
+async def _packet() -> tuple[float, int]:
+    """How long the packet of the sample loop takes, and on how many verdicts it rests."""
+    questions, styles = {one.id: one for one in load_questions()}, load_styles()
+    with tempfile.TemporaryDirectory() as folder:
+        database, clock, grader = Database(f"sqlite:///{folder}/practice.sqlite"), SystemClock(), RuleGrader()
+        database.migrate(["reelwright.practice"])
+        loop = await put_sample(
+            database=database, questions=questions, grader=grader, styles=styles, person="bench",
+            now_ns=clock.wall_ns(),
+        )  # fmt: skip
+        interviews = PracticeService(
+            database=database, clock=clock, questions=tuple(questions.values()), grader=grader
+        )
+        loops = LoopsService(database=database, clock=clock, interviews=interviews, styles=styles)
+        begun = time.perf_counter()
+        packet = await loops.get_packet(person="bench", loop_id=loop.id)
+        seconds = time.perf_counter() - begun
+        database.close()
+    return seconds, sum(one.verdicts for one in packet.standings)
 
 
 def _calibration() -> Iterator[Row]:

@@ -5,6 +5,8 @@ PracticeError
 ├── Broken         Terminal, 400   a person's code ended, was too slow, or answered no JSON
 ├── Refused        Terminal, 403   code may not run here; the message says what is missing
 ├── NoInterview    Terminal, 404   no such interview, or another person's
+├── NoLoop         Terminal, 404   no such interview loop, or another person's
+├── NoStyle        Terminal, 404   no such style, or it has no such role
 └── TurnMoved      Terminal, 409   another device went on meanwhile
 """
 
@@ -243,6 +245,18 @@ class NoInterview(NotFound):
     slug = "no-interview"
 
 
+class NoLoop(NotFound):
+    """No such interview loop, or none of this person's."""
+
+    slug = "no-loop"
+
+
+class NoStyle(NotFound):
+    """No such style, or one without that role."""
+
+    slug = "no-style"
+
+
 class TurnMoved(Conflict):
     """The interview went on from another device since this one looked; nothing was lost."""
 
@@ -312,6 +326,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     feedback: tuple[FeedbackLine, ...] = ()
     model_answer: str = ""
     """Shown once the answer is given."""
+    draft: str = ""
+    """What was typed so far, kept on the server so that another device goes on with it."""
 
 
 class Interview(msgspec.Struct, frozen=True, kw_only=True):
@@ -327,6 +343,10 @@ class Interview(msgspec.Struct, frozen=True, kw_only=True):
     """On the running timer; pauses are left out, and a clock that was set back adds nothing."""
     created_ms: int
     turns: tuple[Turn, ...]
+    loop_id: str = ""
+    """Of the loop it is a round of; empty for a stage by itself."""
+    sample: bool = False
+    """Made by the demo; nobody gave these answers."""
 
 
 class Skill(msgspec.Struct, frozen=True, kw_only=True):
@@ -339,3 +359,105 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: int
     improved: float
     """The probability that the skill is higher now than at its first verdict."""
+
+
+class SkillPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What was believed of one dimension after a day's verdicts."""
+
+    at_ms: int
+    mean: float
+    low: float
+    high: float
+    """The 80 % band."""
+
+
+Sitting = Literal["recruiter", "phone", "onsite_engineers", "onsite_managers", "product", "designer"]
+"""An interview of the loop; the onsite's hold several rounds."""
+Pace = Literal["weeks", "one_sitting"]
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage within a loop."""
+
+    stage: Stage
+    sitting: Sitting
+    planned_ms: int
+    minutes: int
+    state: Literal["waiting", "running", "paused", "finished"] = "waiting"
+    interview_id: str = ""
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    """Six interviews, planned over weeks or in one sitting."""
+
+    id: str
+    role: Role
+    track: Track
+    style: str
+    pace: Pace
+    created_ms: int
+    sample: bool
+    """Made by the demo; nobody gave these answers."""
+    rounds: tuple[Round, ...]
+
+    @property
+    def open_rounds(self) -> tuple[Round, ...]:
+        """Those not finished, in order."""
+        return tuple(one for one in self.rounds if one.state != "finished")
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """Words of the candidate on which a decision rests, or what was asked for and not found."""
+
+    dimension: Dimension
+    stage: Stage
+    level: int
+    met: bool
+    says: str
+    quote: str
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one dimension stands against the role's bar, from this loop alone."""
+
+    dimension: Dimension
+    group: Literal["technical", "culture"]
+    must_have: bool
+    bar: float
+    mean: float
+    low: float
+    high: float
+    verdicts: int
+    not_assessable: float
+    """Share of the criteria that could not be judged."""
+    p_bar: float
+    """The probability that the skill is at the bar or above."""
+    state: Literal["clears", "below", "not_enough"]
+
+
+class PacketRound(msgspec.Struct, frozen=True, kw_only=True):
+    """What one round adds to the packet."""
+
+    stage: Stage
+    state: str
+    interview_id: str
+    levels: dict[Dimension, DimensionLevel]
+    quotes: tuple[Quote, ...]
+    """The best of what was said, at most three."""
+
+
+class Packet(msgspec.Struct, frozen=True, kw_only=True):
+    """What the committee reads, and its decision."""
+
+    loop: Loop
+    decision: Literal["clear_yes", "no", "not_enough"]
+    says: str
+    """The decision in the words of the style."""
+    reason: str
+    """One sentence."""
+    technical: Literal["clears", "below", "not_enough"]
+    culture: Literal["clears", "below", "not_enough"]
+    standings: tuple[Standing, ...]
+    quotes: tuple[Quote, ...]
+    """What the reason rests on."""
+    rounds: tuple[PacketRound, ...]

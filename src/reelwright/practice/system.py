@@ -7,8 +7,11 @@ from typing import Any
 
 from reelwright.kernel.system import Health, Resources
 from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.adapters.guide import load_styles
+from reelwright.practice.contract import Loop
 from reelwright.practice.core.rules import RuleGrader
-from reelwright.practice.service import PracticeService
+from reelwright.practice.service import LoopsService, PracticeService
+from reelwright.practice.service.sample import put_sample
 
 MIGRATIONS = "reelwright.practice"
 
@@ -19,9 +22,26 @@ class PracticeSystem:
     name = "practice"
 
     def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        database, clock = resources.database, resources.clock
         self.service = PracticeService(
-            database=resources.database, clock=resources.clock, questions=load_questions(), grader=RuleGrader()
+            database=database, clock=clock, questions=load_questions(), grader=RuleGrader()
         )
+        self.loops = LoopsService(database=database, clock=clock, interviews=self.service, styles=load_styles())
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What handlers are given by name."""
+        return {"practice": self.service, "practice_loops": self.loops}
+
+    async def put_sample(self, person: str) -> Loop:
+        """Give a person the finished sample loop, unless they have it. Cost: the judging of some sixty answers."""
+        questions = {one.id: one for one in load_questions()}
+        now_ns = self._resources.clock.wall_ns()
+        return await put_sample(
+            database=self._resources.database, questions=questions, grader=RuleGrader(), styles=load_styles(),
+            person=person, now_ns=now_ns,
+        )  # fmt: skip
 
     def routes(self) -> Sequence[Any]:
         """The routes of practice."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reelwright.practice.contract import Criterion, Dimension, DimensionLevel, Verdict
 
-WORDS = ("nothing to judge", "needs work", "developing", "solid", "strong", "clear yes")
+WORDS = ("not shown", "needs work", "developing", "solid", "strong", "clear yes")
 SHARE = 2 / 3
 """Of the criteria up to a level, this part must be met to reach it."""
 
@@ -17,11 +17,17 @@ def level_of(judged: Iterable[tuple[Criterion, Verdict]]) -> int | None:
 
     Criteria that were not assessable are left out; None when none was assessable.
     """
-    known = [
-        (criterion.level, verdict.state == "met")
-        for criterion, verdict in judged
-        if verdict.state != "not_assessable"
-    ]
+    return level_reached(
+        [
+            (criterion.level, verdict.state == "met")
+            for criterion, verdict in judged
+            if verdict.state != "not_assessable"
+        ]
+    )
+
+
+def level_reached(known: Sequence[tuple[int, bool]]) -> int | None:
+    """The level of criteria given as (level, met); None without any."""
     if not known:
         return None
     reached = 0

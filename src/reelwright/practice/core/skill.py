@@ -68,3 +68,8 @@ def updated(belief: Belief, verdicts: Iterable[tuple[float, bool]], day: float) 
 def p_improved(first: Belief, now: Belief) -> float:
     """The probability that skill now exceeds skill then, the beliefs taken as independent (which is careful)."""
     return 0.5 * math.erfc((first.mean - now.mean) / math.sqrt(2 * (first.variance + now.variance)))
+
+
+def p_at_least(belief: Belief, bar: float) -> float:
+    """The probability that the skill is at the bar or above."""
+    return 0.5 * math.erfc((bar - belief.mean) / math.sqrt(2 * belief.variance))

@@ -1,4 +1,4 @@
-"""Use cases of practice: start a stage, answer, pause and go on, see progress, take everything away."""
+"""Interviews: start a stage, answer, pause and go on, see progress, take everything away."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import sql
 from reelwright.practice.contract import (
     Criterion,
+    Dimension,
     Grader,
     Interview,
     NoInterview,
     Question,
     Role,
     Skill,
+    SkillPoint,
     Stage,
     Track,
     Turn,
@@ -32,6 +34,7 @@ from reelwright.practice.core.levels import dimension_levels
 
 DAY_MS = 86_400_000
 MAX_ANSWER_CHARS = 1_000_000
+TOLD = ("number", "question_id", "challenge_id", "kind", "asks", "answer", "draft")
 
 
 class PracticeService:
@@ -43,8 +46,13 @@ class PracticeService:
         self._questions: Mapping[str, Question] = {question.id: question for question in questions}
         self._grader = grader
 
-    async def start(self, *, person: str, stage: Stage, role: Role, track: Track) -> Interview:
-        """Begin a stage: questions that this person has not seen come first. The first one is asked at once."""
+    async def start(
+        self, *, person: str, stage: Stage, role: Role, track: Track, loop_id: str = "", sample: bool = False
+    ) -> Interview:
+        """Begin a stage: questions that this person has not seen come first. The first one is asked at once.
+
+        A round of a loop that has begun already is gone on with.
+        """
         answered = await self._database.read(sql.list_answered, person)
         interview_id = new_id(self._clock)
         plan = loop.plan_stage(
@@ -54,13 +62,13 @@ class PracticeService:
         if not plan:
             raise Invalid(f"there is no question for stage {stage}, role {role} and track {track}")
         now = self._now_ms()
-        await self._database.write(
+        begun = await self._database.write(
             sql.put_interview,
             turn=self._turn(interview_id, 0, self._questions[plan[0]]),
             id=interview_id, person=person, stage=stage, role=role, track=track, plan=list(plan), state="running",
-            elapsed_ms=0, running_since_ms=now, created_ms=now,
+            elapsed_ms=0, running_since_ms=now, created_ms=now, loop_id=loop_id, sample=sample,
         )  # fmt: skip
-        return await self.get(person=person, interview_id=interview_id)
+        return await self.get(person=person, interview_id=begun)
 
     async def get(self, *, person: str, interview_id: str) -> Interview:
         """The interview as it stands. Raises NoInterview."""
@@ -78,19 +86,19 @@ class PracticeService:
 
         Raises TurnMoved where that turn is not the one that waits: another device was first, and nothing is lost.
         """
-        if len(text) > MAX_ANSWER_CHARS:
-            raise Invalid(f"the answer has {len(text)} characters, more than {MAX_ANSWER_CHARS}; shorten it")
+        text = clean(text)
         row = await self._row(person, interview_id)
         turns = await self._database.read(sql.list_turns, interview_id)
         waiting = turns[-1]
         if row["state"] == "finished" or waiting["answer"] is not None or waiting["number"] != turn:
             raise TurnMoved(f"turn {turn} has been answered; reload the interview, now at turn {waiting['number']}")
-        text = text.replace("\x00", "").encode("utf-8", "replace").decode()
         verdicts = await anyio.to_thread.run_sync(self._grade, waiting, text)
         following = self._following(row, turns, {verdict.criterion: verdict for verdict in verdicts})
         saved = await self._database.write(
             sql.answer_turn, interview_id=interview_id, number=turn, following=following,
-            values={"answer": text, "verdicts": msgspec.to_builtins(verdicts), "answered_ms": self._now_ms()},
+            values={
+                "answer": text, "draft": "", "verdicts": msgspec.to_builtins(verdicts), "answered_ms": self._now_ms(),
+            },
             state=self._clocked(row, "running" if following else "finished"),
         )  # fmt: skip
         if not saved:
@@ -107,14 +115,32 @@ class PracticeService:
         )
         return await self.get(person=person, interview_id=interview_id)
 
+    async def put_draft(self, *, person: str, interview_id: str, turn: int, text: str) -> None:
+        """Keep what was typed so far. Raises TurnMoved where the turn has its answer."""
+        await self._row(person, interview_id)
+        kept = clean(text)
+        if not await self._database.write(sql.put_draft, interview_id, turn, kept):
+            raise TurnMoved(f"turn {turn} has been answered; reload the interview")
+
     async def list_skills(self, *, person: str) -> list[Skill]:
         """What is believed of each dimension that was judged."""
-        beliefs: dict[str, list[skill.Belief]] = {}
-        counts: dict[str, int] = {}
-        for turn in await self._database.read(sql.list_answered, person):
+        beliefs, counts = await self._beliefs(person)
+        return [self._skill(dimension, known, counts[dimension]) for dimension, known in beliefs.items()]
+
+    async def list_history(self, *, person: str) -> dict[Dimension, list[SkillPoint]]:
+        """What was believed of each dimension, after every answer that judged it."""
+        beliefs, _ = await self._beliefs(person)
+        return {dimension: [_told_belief(one) for one in known] for dimension, known in beliefs.items()}
+
+    async def _beliefs(self, person: str) -> tuple[dict[Dimension, list[skill.Belief]], dict[Dimension, int]]:
+        """After each answer; the demo's answers count only until there is one of one's own."""
+        beliefs: dict[Dimension, list[skill.Belief]] = {}
+        counts: dict[Dimension, int] = {}
+        answered = await self._database.read(sql.list_answered, person)
+        for turn in [one for one in answered if not one["sample"]] or answered:
             day = turn["answered_ms"] / DAY_MS
             criteria = {criterion.id: criterion for criterion in self._criteria(turn)}
-            judged: dict[str, list[tuple[float, bool]]] = {}
+            judged: dict[Dimension, list[tuple[float, bool]]] = {}
             for verdict in turn["verdicts"]:
                 criterion = criteria.get(verdict["criterion"])
                 if criterion is not None and verdict["state"] != "not_assessable":
@@ -125,7 +151,7 @@ class PracticeService:
                 last = known[-1] if known else skill.Belief(at_day=day)
                 known.append(skill.updated(last, seen, day))
                 counts[dimension] = counts.get(dimension, 0) + len(seen)
-        return [self._skill(dimension, known, counts[dimension]) for dimension, known in beliefs.items()]
+        return beliefs, counts
 
     async def export(self, *, person: str) -> list[Interview]:
         """Everything that is kept of the person."""
@@ -177,11 +203,11 @@ class PracticeService:
         return {
             "interview_id": interview_id, "number": number, "question_id": question.id, "challenge_id": "",
             "kind": "question", "asks": loop.wording(question, interview_id), "answer": None, "verdicts": [],
-            "answered_ms": 0,
+            "answered_ms": 0, "draft": "",
         }  # fmt: skip
 
     def _told(self, turn: Mapping[str, Any]) -> Turn:
-        known = {key: turn[key] for key in ("number", "question_id", "challenge_id", "kind", "asks", "answer")}
+        known = {key: turn[key] for key in TOLD}
         if turn["answer"] is None:
             return Turn(**known)
         verdicts = msgspec.convert(turn["verdicts"], tuple[Verdict, ...])
@@ -213,7 +239,7 @@ class PracticeService:
         return Interview(
             id=row["id"], stage=row["stage"], role=row["role"], track=row["track"], state=row["state"],
             minutes=loop.STAGE_MINUTES[row["stage"]], elapsed_s=self._elapsed_ms(row) // 1000,
-            created_ms=row["created_ms"], turns=tuple(turns),
+            created_ms=row["created_ms"], turns=tuple(turns), loop_id=row["loop_id"], sample=row["sample"],
         )  # fmt: skip
 
     async def _row(self, person: str, interview_id: str) -> dict[str, Any]:
@@ -224,3 +250,17 @@ class PracticeService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def clean(text: str) -> str:
+    """An answer as it can be stored. Raises Invalid where it is too long."""
+    if len(text) > MAX_ANSWER_CHARS:
+        raise Invalid(f"the answer has {len(text)} characters, more than {MAX_ANSWER_CHARS}; shorten it")
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _told_belief(belief: skill.Belief) -> SkillPoint:
+    low, high = belief.band
+    return SkillPoint(
+        at_ms=round(belief.at_day * DAY_MS), mean=round(belief.mean, 2), low=round(low, 2), high=round(high, 2)
+    )

@@ -1,0 +1,48 @@
+/** `<rw-room>`: the interview room. Its clock runs, and what is typed is kept on the server for another device. */
+import { call } from '../api.ts';
+
+const SAVE_AFTER_MS = 1500;
+
+class RoomElement extends HTMLElement {
+  #began = performance.now();
+  #ticking = 0;
+  #saving = 0;
+
+  connectedCallback(): void {
+    if ('running' in this.dataset) this.#ticking = window.setInterval(this.#tick, 1000);
+    this.querySelector('textarea')?.addEventListener('input', this.#later);
+  }
+
+  disconnectedCallback(): void {
+    clearInterval(this.#ticking);
+    clearTimeout(this.#saving);
+  }
+
+  #tick = (): void => {
+    const clock = this.querySelector('[data-clock]');
+    const passed = Number(this.dataset['elapsedS']) + (performance.now() - this.#began) / 1000;
+    if (clock) clock.textContent = `${Math.floor(passed / 60)} of ${this.dataset['minutes']} minutes`;
+  };
+
+  #later = (): void => {
+    clearTimeout(this.#saving);
+    this.#saving = window.setTimeout(() => void this.#save(), SAVE_AFTER_MS);
+  };
+
+  async #save(): Promise<void> {
+    const text = this.querySelector('textarea')?.value ?? '';
+    try {
+      await call('PUT', this.dataset['save'] ?? '', { turn: Number(this.dataset['turn']), text });
+      this.#say('Draft saved');
+    } catch {
+      this.#say('Draft not saved; it is tried again as you type');
+    }
+  }
+
+  #say(text: string): void {
+    const place = this.querySelector('[data-saved]');
+    if (place) place.textContent = text;
+  }
+}
+
+customElements.define('rw-room', RoomElement);

@@ -1,0 +1,6 @@
+"""Use cases of practice, one noun a module."""
+
+from reelwright.practice.service.interviews import PracticeService
+from reelwright.practice.service.loops import LoopsService
+
+__all__ = ["LoopsService", "PracticeService"]

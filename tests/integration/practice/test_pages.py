@@ -25,7 +25,7 @@ async def test_a_stage_without_an_account(home: Composed) -> None:
     """Door, question, feedback beside the quoted words, progress; every page has one heading and place to begin."""
     client = home.client()
     assert 'href="/practice"' in (await client.get("/")).text
-    assert "Start a stage" in (await client.get("/practice")).text
+    assert "The whole loop" in (await client.get("/practice")).text
     begun = await client.post("/practice", data={"stage": "design", "role": "senior", "track": "streaming"})
     assert begun.status_code == 303
     room = begun.headers["location"]

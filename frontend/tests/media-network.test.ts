@@ -24,6 +24,7 @@ class Line {
   readonly network: MediaNetwork;
   renewals = 0;
   online = true;
+  standing = false;
   private readonly answers: Answer[];
 
   constructor(answers: Answer[], bases: string[] = [A], renew: () => void = () => undefined) {
@@ -40,11 +41,11 @@ class Line {
       renew();
       return Promise.resolve();
     };
-    this.network = new MediaNetwork(this.urls, this.connection, renewed, null, fetcher);
+    this.network = new MediaNetwork(this.urls, this.connection, renewed, null, () => this.standing, fetcher);
   }
 
-  get(signal: AbortSignal = new AbortController().signal): ReturnType<MediaNetwork['get']> {
-    return this.network.get(SEGMENT, signal);
+  get(signal: AbortSignal = new AbortController().signal, kind = ''): ReturnType<MediaNetwork['get']> {
+    return this.network.get(kind ? `${SEGMENT}?CMCD=br%3D300%2Cot%3D${kind}%2Csid%3D1` : SEGMENT, signal);
   }
 }
 
@@ -57,16 +58,43 @@ describe('MediaNetwork', () => {
     expect((await line.get()).data.byteLength).toBe(100);
   });
 
+  it('lets the picture have the line when the film stands still and the sound has its segment', async () => {
+    const line = new Line([bytes, silent, bytes]);
+    line.standing = true;
+    await line.get(undefined, 'a');
+    const picture = new AbortController();
+    const seen = line.get(picture.signal, 'v').catch(() => null);
+    const sound = line.get(undefined, 'a');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(line.asked.length).toBe(2);
+    picture.abort();
+    await seen;
+    expect((await sound).status).toBe(200);
+  });
+
+  it('does not hold back what is no longer wanted, nor anything while the film plays', async () => {
+    const line = new Line([bytes, silent]);
+    line.standing = true;
+    await line.get(undefined, 'a');
+    void line.get(undefined, 'v');
+    const unwanted = new AbortController();
+    const sound = line.get(unwanted.signal, 'a');
+    unwanted.abort();
+    await expect(sound).rejects.toThrow();
+    line.standing = false;
+    expect((await line.get(undefined, 'a')).status).toBe(200);
+  });
+
   it('goes to another edge at once when one fails', async () => {
     const line = new Line([broken, bytes], [A, B]);
     await line.get();
     expect(line.asked).toEqual([SEGMENT, `${B}assets/1/s.m4s`]);
   });
 
-  it('never gives up while the network is away, and waits at most a second between attempts', async () => {
+  it('never gives up while the network is away, and waits at most half a second between attempts', async () => {
     const line = new Line(Array.from({ length: 200 }, () => broken));
     const got = line.get();
-    await vi.advanceTimersByTimeAsync(200 * 1000);
+    await vi.advanceTimersByTimeAsync(200 * 500);
     expect((await got).status).toBe(200);
     expect(line.asked.length).toBe(201);
     expect(line.connection.trouble).toBe('none');
@@ -142,7 +170,7 @@ describe('MediaNetwork', () => {
   it('ends all pauses when one request gets through', async () => {
     const line = new Line(Array.from({ length: 8 }, () => broken));
     const got = line.get();
-    await vi.advanceTimersByTimeAsync(4000);
+    await vi.advanceTimersByTimeAsync(1000);
     const before = line.asked.length;
     line.connection.reached();
     await vi.advanceTimersByTimeAsync(0);
@@ -176,10 +204,10 @@ describe('MediaNetwork', () => {
 describe('pauseMs', () => {
   it('doubles, and is capped', () => {
     const plain = [0, 1, 2, 3, 4, 50].map((attempt) => pauseMs(attempt, 1));
-    expect(plain).toEqual([250, 500, 1000, 1000, 1000, 1000]);
+    expect(plain).toEqual([250, 500, 500, 500, 500, 500]);
   });
 
   it('is spread by half, so that players do not come back in step', () => {
-    expect(pauseMs(10, 0)).toBe(500);
+    expect(pauseMs(10, 0)).toBe(250);
   });
 });

@@ -1,6 +1,6 @@
 const FIRST_MS = 250;
 /** What no service hears may come often; a service that answers with an error is asked less often by its Retry-After. */
-const LONGEST_MS = 1000;
+const LONGEST_MS = 500;
 
 /** How long to wait before attempt `attempt + 1`: doubling, capped, spread so that players do not come back in step. */
 export function pauseMs(attempt: number, random: number = Math.random()): number {

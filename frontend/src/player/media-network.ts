@@ -1,6 +1,7 @@
 import type { Ahead, Early } from './ahead.ts';
 import type { Connection } from './connection.ts';
 import { MediaUrls } from './media-urls.ts';
+import { Turns } from './turns.ts';
 
 /** How long an answer may take to begin, and to go on, before the request is made anew. */
 const BEGIN_MS = 8000;
@@ -65,6 +66,7 @@ export class MediaNetwork extends EventTarget {
   private readonly renewal: (rejected: string) => Promise<void>;
   private readonly ahead: Ahead | null;
   private readonly fetcher: typeof fetch;
+  private readonly turns: Turns;
   private active = 0;
   private renewing: Promise<void> | null = null;
 
@@ -73,6 +75,7 @@ export class MediaNetwork extends EventTarget {
     connection: Connection,
     renew: (rejected: string) => Promise<void>,
     ahead: Ahead | null = null,
+    standsStill: () => boolean = () => false,
     fetcher: typeof fetch = (...given) => fetch(...given),
   ) {
     super();
@@ -81,12 +84,17 @@ export class MediaNetwork extends EventTarget {
     this.renewal = renew;
     this.ahead = ahead;
     this.fetcher = fetcher;
+    this.turns = new Turns(standsStill);
   }
 
   /** Fetch `uri`, wherever it lies now. */
   async get(uri: string, signal: AbortSignal, progress: Progress = () => undefined): Promise<Reply> {
     const early = await this.ahead?.take(uri);
     if (early) return this.arrived(early);
+    return this.turns.take(kindOf(uri), signal, () => this.bring(uri, signal, progress));
+  }
+
+  private async bring(uri: string, signal: AbortSignal, progress: Progress): Promise<Reply> {
     let renewals = 0;
     const received = new Received();
     for (let attempt = 0; ; attempt++) {
@@ -182,6 +190,11 @@ export class MediaNetwork extends EventTarget {
   private tell(sample: Sample): void {
     this.dispatchEvent(new CustomEvent<Sample>('sample', { detail: sample }));
   }
+}
+
+/** `a` or `v` for a segment of sound or picture, as its CMCD says; empty for anything else. */
+function kindOf(uri: string): string {
+  return /[?&]CMCD=(?:.*?%2C)?ot%3D([av])(?:%2C|&|$)/.exec(uri)?.[1] ?? '';
 }
 
 /** Edges know the viewer by a cookie of the host, which all ports share; manifests by the session's. */

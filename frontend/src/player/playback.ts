@@ -55,7 +55,7 @@ export class Playback extends EventTarget {
   static async open(video: HTMLVideoElement, playableId: string, startS?: number): Promise<Playback> {
     const ended = new AbortController();
     const { session, device, ahead, requestedAt } = await take(playableId, ended.signal);
-    const network = new MediaNetwork(session.urls, connection, () => session.renew(ended.signal), ahead);
+    const network = new MediaNetwork(session.urls, connection, () => session.renew(ended.signal), ahead, () => standsStill(video));
     const engine = device.mse
       ? await shakaEngine(import('./shaka-hls.ts'), video, session, network)
       : new NativeEngine(video, session, connection);
@@ -114,6 +114,11 @@ export class Playback extends EventTarget {
     this.qoe.failed(error);
     this.dispatchEvent(new CustomEvent('failed', { detail: error }));
   }
+}
+
+/** Whether the film should move, and cannot for want of data: shaka-player then holds the rate at 0. */
+function standsStill(video: HTMLVideoElement): boolean {
+  return !video.paused && (video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA || video.playbackRate === 0);
 }
 
 async function shakaEngine(

@@ -53,6 +53,7 @@ export class LiveSession extends EventTarget implements Session {
   private readonly connection: Connection;
   private readonly call: Call;
   private signedOut = false;
+  private renewing: Promise<void> | null = null;
 
   private constructor(first: PlaybackSession, device: Device, connection: Connection, caller: Call) {
     super();
@@ -77,7 +78,14 @@ export class LiveSession extends EventTarget implements Session {
     return new LiveSession(first, device, connection, caller);
   }
 
-  async renew(signal: AbortSignal): Promise<void> {
+  renew(signal: AbortSignal): Promise<void> {
+    this.renewing ??= this.renewOnce(signal).finally(() => {
+      this.renewing = null; // heartbeats of a long tunnel must not all be sent at its end
+    });
+    return this.renewing;
+  }
+
+  private async renewOnce(signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
         await persist(this.connection, signal, () => this.beat(signal));

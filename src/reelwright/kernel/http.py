@@ -11,6 +11,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from reelwright.kernel.errors import Invalid, NotFound, ReelwrightError, Transient
+from reelwright.kernel.principal import principal_of
 from reelwright.kernel.telemetry import logger
 
 PROBLEM_TYPE = "https://reelwright.dev/problems/"
@@ -37,7 +38,7 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     )
 
 
-def handle_error(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The problem that an exception becomes; what we did not expect says nothing of the inside."""
     if isinstance(error, RecursionError):
         error = Invalid("the document is nested too deeply")
@@ -46,7 +47,7 @@ def handle_error(_request: Request[Any, Any, Any], error: Exception) -> Response
         headers.update(error.headers)
         title = error.slug.replace("-", " ").capitalize()
         return problem_response(
-            Problem(type=PROBLEM_TYPE + error.slug, title=title, status=error.status, detail=str(error)),
+            Problem(type=PROBLEM_TYPE + error.slug, title=title, status=error.status, detail=_told(request, error)),
             headers,
         )
     if isinstance(error, ValidationException):
@@ -72,7 +73,7 @@ def handle_error(_request: Request[Any, Any, Any], error: Exception) -> Response
             ),
             dict(error.headers or {}),
         )
-    log.error("unexpected error", path=_request.url.path, exc_info=error)
+    log.error("unexpected error", path=request.url.path, exc_info=error)
     return problem_response(
         Problem(
             type=PROBLEM_TYPE + "internal",
@@ -81,6 +82,14 @@ def handle_error(_request: Request[Any, Any, Any], error: Exception) -> Response
             detail="Something failed on our side; it has been logged.",
         )
     )
+
+
+def _told(request: Request[Any, Any, Any], error: ReelwrightError) -> str:
+    """What the caller may read of it: where our databases and stores are is for those who run the service."""
+    if error.status < 500 or principal_of(request).may("editor"):
+        return str(error)
+    log.warning("a request failed", path=request.url.path, problem=str(error))
+    return "a part of the service does not answer; try again in a moment"
 
 
 def encode_cursor(*parts: str | int) -> str:

@@ -9,7 +9,6 @@ import msgspec
 from litestar import Request, Response
 
 from reelwright.kernel.http import Problem, handle_error
-from reelwright.kernel.principal import principal_of
 from reelwright.web.forms import go
 from reelwright.web.render import Renderer
 
@@ -42,7 +41,7 @@ def page_of(renderer: Renderer, request: Request[Any, Any, Any], error: Exceptio
         return go("/profiles")
     heading, advice = ADVICE.get(problem.status, ("This did not work", "Go back, look at what was sent, try again."))
     context: dict[str, Any] = {"heading": heading, "advice": advice, "ways": _ways(request, problem)}
-    page = renderer.page(request, "error.html", status=problem.status, detail=_detail(request, problem), **context)
+    page = renderer.page(request, "error.html", status=problem.status, detail=_detail(problem), **context)
     for name, value in problem_response.headers.items():
         if name.lower() not in ("content-type", "content-length"):
             page.headers[name] = value
@@ -54,7 +53,6 @@ def _ways(request: Request[Any, Any, Any], problem: Problem) -> tuple[tuple[str,
     return ((("Try again", request.url.path),) if again else ()) + WAYS.get(problem.status, (("Home", "/"),))
 
 
-def _detail(request: Request[Any, Any, Any], problem: Problem) -> str:
-    """What happened; what it says of the inside (where the database is) is for those who run the service."""
-    inside = problem.status >= 500 and not principal_of(request).may("admin")
-    return "" if inside or problem.detail == problem.title else problem.detail.rstrip(".")
+def _detail(problem: Problem) -> str:
+    """What happened, where that says more than the heading."""
+    return "" if problem.detail == problem.title else problem.detail.rstrip(".")

@@ -272,3 +272,7 @@ async def test_a_viewer_is_not_told_where_the_database_is(home: Composed) -> Non
         response = await client.get("/search")
         assert response.status_code == 503 and "Try again" in response.text
         assert ("sqlite" in response.text) is told
+        problem = await client.get("/api/v1/titles")
+        assert problem.status_code == 503 and problem.headers["retry-after"]
+        assert ("sqlite" in problem.text) is told
+        assert ("try again in a moment" in problem.json()["detail"]) is not told

@@ -31,6 +31,7 @@ class RunningService:
             "REELWRIGHT_PORT": str(self.port),
             "REELWRIGHT_CDN_PORT": str(self.edge_port),
             "REELWRIGHT_LOG_FORMAT": "json",
+            "REELWRIGHT_LAKE_ENABLED": "false",  # it would take the worker's time; the lake's own tests turn it on
             **(environ or {}),
         }
         self.log = data.with_name(f"{data.name}.log")

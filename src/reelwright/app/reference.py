@@ -29,6 +29,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page(),
         "routes.md": routes_page(),
         "metrics.md": metrics_page(),
+        "lake.md": lake_page(),
     }
 
 
@@ -107,6 +108,19 @@ def metrics_page() -> str:
                 continue
     blocks = ["# Metrics", NOTE, "| metric | meaning |\n|---|---|"]
     return "\n".join([*blocks, *(f"| `{name}` | {text} |" for name, text in sorted(METRICS.items()))]) + "\n"
+
+
+def lake_page() -> str:
+    """Every table of the lake with its columns."""
+    from reelwright.lake.core.tables import TABLES
+
+    blocks = ["# Tables of the lake", NOTE]
+    blocks.append('Ask them with `reelwright sql "SELECT …"`. All are partitioned by `day`; times are UTC.\n')
+    for table in TABLES:
+        blocks.append(f"## `{table.name}`\n\n{table.says[0].upper()}{table.says[1:]}.\n\n| column | type | meaning |")
+        rows = (f"| `{column.name}` | {column.type} | {column.says} |" for column in table.columns)
+        blocks.append("\n".join(["|---|---|---|", *rows]) + "\n")
+    return "\n".join(blocks)
 
 
 def write(folder: Path) -> None:

@@ -26,6 +26,7 @@ from reelwright.experiments.system import ExperimentsSystem
 from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.system import Resources, System
+from reelwright.lake.system import LakeSystem
 from reelwright.limits.system import LimitsSystem
 from reelwright.media.ports import JobQueue
 from reelwright.media.system import MediaSystem
@@ -72,7 +73,8 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     )
     cookies = Cookies(secure=cookies_are_secure(resources.settings, resources.public_url))
     experiments = ExperimentsSystem(resources, events=events.service)
-    systems: list[System] = [accounts, catalog, events, experiments, media, playback]
+    lake = LakeSystem(resources)
+    systems: list[System] = [accounts, catalog, events, lake, experiments, media, playback]
     operations = ServiceOperations(resources.data / "run", systems)
     given: dict[str, Any] = {
         "experiments": experiments.service,
@@ -87,6 +89,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
         "catalog_settings": catalog.settings,
         "uploads": catalog.uploads,
         "events": events.service,
+        "lake": lake.service,
         "visible": catalog.service,
         "media": media.service,
         "playback": playback.service,

@@ -11,12 +11,14 @@ from reelwright.app.places import jobs_url
 from reelwright.app.wiring import migrate, wire_sources
 from reelwright.catalog.adapters.library import LibraryWatcher
 from reelwright.catalog.service import set_playable_state
+from reelwright.events.adapters.sql import get_offsets
 from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.jobs import JobsClient, Worker
 from reelwright.kernel.keys import follow
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
 from reelwright.kernel.telemetry import logger
+from reelwright.lake.system import keep
 from reelwright.media.contract import Package
 from reelwright.media.system import open_worker
 
@@ -43,6 +45,7 @@ async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
     tasks: list[asyncio.Task[Any]] = [
         asyncio.create_task(stopping.wait()),
         asyncio.create_task(follow(resources.keys)),
+        asyncio.create_task(keep(resources, lambda: resources.database.read(get_offsets))),
     ]
     if resources.settings.library:
         tasks.append(asyncio.create_task(_watch_library(resources)))

@@ -71,6 +71,8 @@ class FailedBatch(msgspec.Struct, frozen=True, kw_only=True):
 
     events: list[FailedEvent]
     received_ms: int
+    profile_id: ProfileId | None = None
+    synthetic: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -145,7 +145,7 @@ class EventsService(Projections):
         """Store a client's events; each gets a verdict, and a bad one never fails the others."""
         decoded = _decode_all(raws)
         failed = [(raw, event) for raw, event in zip(raws, decoded, strict=True) if isinstance(event, str)]
-        await self._keep_failed(failed)
+        await self._keep_failed(failed, profile_id, synthetic)
         good = [event for event in decoded if isinstance(event, Event)]
         stored = iter(await self.record(good, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms))
         RECEIVED.labels("failed").inc(len(failed))
@@ -173,7 +173,7 @@ class EventsService(Projections):
                 at_ms = corrected_ms(event.at_ms, received_ms)
                 fresh[event.id] = event if at_ms == event.at_ms else msgspec.structs.replace(event, at_ms=at_ms)
                 verdicts.append(Verdict(id=event.id, status="stored"))
-        await self._keep_failed(refused)
+        await self._keep_failed(refused, profile_id, synthetic)
         if fresh:
             batch = StoredBatch(
                 events=list(fresh.values()),
@@ -193,12 +193,16 @@ class EventsService(Projections):
             if count:
                 RECEIVED.labels(status).inc(count)
 
-    async def _keep_failed(self, rows: Sequence[tuple[msgspec.Raw, str]]) -> None:
+    async def _keep_failed(
+        self, rows: Sequence[tuple[msgspec.Raw, str]], profile_id: ProfileId | None, synthetic: bool
+    ) -> None:
         """What was refused lies in a log of its own, with the reason, so that it can be looked at and sent again."""
         if rows:
             kept = FailedBatch(
                 events=[FailedEvent(raw=bytes(raw)[:_KEPT_BYTES], reason=reason) for raw, reason in rows],
                 received_ms=self._clock.wall_ns() // 1_000_000,
+                profile_id=profile_id,
+                synthetic=synthetic,
             )
             await self._failed.append(msgspec.json.encode(kept))
 

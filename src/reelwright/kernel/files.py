@@ -61,6 +61,10 @@ class Disk(Protocol):
         """Return once the folder's names survive a power cut."""
         ...
 
+    def note(self, path: Path, data: bytes) -> None:
+        """Write a small file of fixed size over itself, without sync: others on this machine read it at once."""
+        ...
+
 
 class LocalDisk:
     """The machine's own."""
@@ -95,6 +99,14 @@ class LocalDisk:
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def note(self, path: Path, data: bytes) -> None:
+        """One write at the beginning of the file."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.pwrite(descriptor, data, 0)
         finally:
             os.close(descriptor)
 
@@ -164,6 +176,10 @@ class ForgetfulDisk:
         """Keep the folder's names."""
         self.step("sync_folder")
         self._kept.update({path: content for path, content in self._now.items() if path.parent == folder})
+
+    def note(self, path: Path, data: bytes) -> None:
+        """Never synced, so chance decides what a power cut leaves of it; no operation that a log depends on."""
+        self._now.setdefault(path, _Content()).data[:] = data
 
     def step(self, operation: str) -> bool:
         """Count one changing operation; True when it must fail. Raises PowerCut when it is the last one."""

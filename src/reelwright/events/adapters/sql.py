@@ -92,6 +92,11 @@ def get_offset(connection: sa.Connection, source: str) -> tuple[int, int]:
     return (row.segment, row.offset) if row else START
 
 
+def get_offsets(connection: sa.Connection) -> dict[str, Position]:
+    """Up to where every source's log has been projected."""
+    return {row.source: (row.segment, row.offset) for row in connection.execute(sa.select(OFFSETS))}
+
+
 def project(
     connection: sa.Connection, source: str, batches: list[StoredBatch], after: Position, until: Position, now_ms: int
 ) -> Position:

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reelwright.events.contract import Backlogged
-from reelwright.events.core.frame import HEAD_BYTES, LARGEST_BYTES, START, Position, frame, frames
+from reelwright.events.core.frame import HEAD_BYTES, LARGEST_BYTES, START, Position, frame, frames, mark
 from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.files import AppendFile, Disk, LocalDisk
 from reelwright.kernel.telemetry import counter, logger
 
 COMMITS = counter("events_commits_total", "Group commits of the event log.")
 SUFFIX = ".wal"
+WATERMARK = "durable"
+"""File beside the segments that holds the end of what is durable: readers in other processes stop there."""
 _BLOCK_BYTES = 1 << 20
 log = logger(__name__)
 
@@ -36,6 +38,12 @@ class Log:
         self.durable = self._recover()
         if self.durable < after:  # an older copy of the log was put back
             self.durable = (after[0] + 1, 0)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Tell other processes how far they may read; one that cannot be told reads less, never more."""
+        with contextlib.suppress(OSError):
+            self._disk.note(self._folder / WATERMARK, mark(self.durable))
 
     def _recover(self) -> Position:
         numbers = segment_numbers(self._disk, self._folder)
@@ -67,6 +75,7 @@ class Log:
             self._take_back(number, size)
             raise
         self.durable = (number, size + len(data))
+        self._publish()
 
     def _open(self, number: int) -> AppendFile:
         file = self._disk.append(segment_path(self._folder, number))

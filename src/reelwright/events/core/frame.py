@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 _HEAD = struct.Struct("<II")
+_MARK = struct.Struct("<QQ")
 HEAD_BYTES = _HEAD.size
 LARGEST_BYTES = 16 << 20
 _LOCKED_BYTES = 5 << 10
@@ -33,6 +34,20 @@ def frames(data: bytes | memoryview, start: int = 0) -> Iterator[tuple[int, byte
             return
         yield end, payload
         start = end
+
+
+def mark(position: Position) -> bytes:
+    """A watermark as the writer publishes it."""
+    numbers = _MARK.pack(*position)
+    return numbers + struct.pack("<I", zlib.crc32(numbers))
+
+
+def read_mark(data: bytes) -> Position | None:
+    """The position in a watermark, None where it is torn or absent."""
+    if len(data) != _MARK.size + 4 or zlib.crc32(data[: _MARK.size]) != int.from_bytes(data[_MARK.size :], "little"):
+        return None
+    number, offset = _MARK.unpack_from(data)
+    return (number, offset)
 
 
 def _checksum(payload: bytes) -> int:

@@ -1,0 +1,77 @@
+"""The event logs below one folder, read by any process on the machine, up to what is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from reelwright.events.adapters.wal import WATERMARK, read_log, segment_numbers, segment_path
+from reelwright.events.contract import FailedBatch, StoredBatch
+from reelwright.events.core.frame import START, Position, read_mark
+from reelwright.kernel.files import LocalDisk
+from reelwright.kernel.telemetry import logger
+
+FAILED = "-failed"
+"""Ends the name of a log that keeps refused events."""
+_MARK_BYTES = 64
+B = TypeVar("B", StoredBatch, FailedBatch)
+log = logger(__name__)
+_STORED = msgspec.json.Decoder(StoredBatch)
+_FAILED = msgspec.json.Decoder(FailedBatch)
+
+
+class LogReader:
+    """Reads what writers have acknowledged; writes nothing but the removal of old segments."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._disk = LocalDisk()
+
+    def sources(self, *, failed: bool = False) -> list[str]:
+        """Names of the logs, of stored or of refused events."""
+        if not self._folder.is_dir():
+            return []
+        names = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
+        return [name for name in names if name.endswith(FAILED) is failed]
+
+    def durable(self, source: str) -> Position:
+        """The end of what the source has acknowledged; the start where nobody has published one."""
+        path = self._folder / source / WATERMARK
+        for _ in range(3):  # a reader may meet the writer in the middle of its write
+            try:
+                found = read_mark(self._disk.read(path, 0, _MARK_BYTES))
+            except FileNotFoundError:
+                return START
+            if found is not None:
+                return found
+        return START
+
+    def stored(self, source: str, after: Position) -> Iterator[tuple[Position, StoredBatch]]:
+        """Acknowledged batches after a position, each with the position behind it."""
+        return self._decoded(source, after, _STORED)
+
+    def failed(self, source: str, after: Position) -> Iterator[tuple[Position, FailedBatch]]:
+        """Refused events after a position, each batch with the position behind it."""
+        return self._decoded(source, after, _FAILED)
+
+    def _decoded(
+        self, source: str, after: Position, decoder: msgspec.json.Decoder[B]
+    ) -> Iterator[tuple[Position, B]]:
+        for position, payload in read_log(self._folder / source, after, self.durable(source), self._disk):
+            try:
+                batch = decoder.decode(payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                log.error("a record of the event log cannot be read", segment=position[0], offset=position[1])
+                continue
+            yield position, batch
+
+    def segments(self, source: str) -> list[int]:
+        """Numbers of the segments that are there, ascending."""
+        return segment_numbers(self._disk, self._folder / source)
+
+    def remove_segment(self, source: str, number: int) -> None:
+        """Forget a segment that every reader is through with."""
+        segment_path(self._folder / source, number).unlink(missing_ok=True)

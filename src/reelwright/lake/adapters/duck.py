@@ -1,0 +1,62 @@
+"""Questions to Parquet files through DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from reelwright.lake.contract import LakeFile
+from reelwright.lake.core.tidy import overlapping
+
+
+@contextmanager
+def connection(*, memory_mb: int = 1024, threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory that neither phones home nor sees our variables."""
+    found = duckdb.connect(
+        config={
+            "memory_limit": f"{memory_mb}MB",
+            "threads": threads,
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    try:
+        found.execute("SET TimeZone = 'UTC'")
+        yield found
+    finally:
+        found.close()
+
+
+def read_files(files: Iterable[LakeFile]) -> str:
+    """The relation of these files, in SQL; there must be one at least."""
+    paths = ", ".join("'" + file.path.replace("'", "''") + "'" for file in files)
+    return f"read_parquet([{paths}], hive_partitioning = false)"
+
+
+def fresh(duck: duckdb.DuckDBPyConnection, rows: pa.Table, files: Iterable[LakeFile]) -> pa.Table:
+    """Those of the rows whose id is in none of the files."""
+    ids = sorted(rows.column("id").to_pylist())
+    among = overlapping(files, ids)
+    if not among or not ids:
+        return rows
+    duck.register("candidates", rows)
+    try:
+        found = duck.execute(
+            f"SELECT id FROM {read_files(among)} WHERE id IN (SELECT id FROM candidates)"  # noqa: S608
+        ).fetchall()
+    finally:
+        duck.unregister("candidates")
+    if not found:
+        return rows
+    known = pa.array([row[0] for row in found])
+    return rows.filter(pa.compute.invert(pa.compute.is_in(rows.column("id"), known)))
+
+
+def merged(duck: duckdb.DuckDBPyConnection, files: Iterable[LakeFile], schema: pa.Schema) -> pa.Table:
+    """The rows of some files as one table, sorted by id."""
+    order = "ORDER BY id" if "id" in schema.names else "ORDER BY ALL"
+    return duck.sql(f"SELECT * FROM {read_files(files)} {order}").to_arrow_table().cast(schema)  # noqa: S608

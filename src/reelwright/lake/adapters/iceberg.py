@@ -1,0 +1,291 @@
+"""Iceberg tables through pyiceberg: one wrapper for every commit, so that none loses how far the logs were read.
+
+A commit is one snapshot, adds and removes whole files, and carries the offsets of every source. pyiceberg's own
+retries are off: a commit that lost a race must be made anew from the winner's offsets, never repeated on top of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.io.pyarrow import _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    NestedField,
+    PrimitiveType,
+    StringType,
+    TimestamptzType,
+)
+
+from reelwright.events.core.frame import Position
+from reelwright.kernel.errors import MissingExtra, Unavailable
+from reelwright.kernel.telemetry import counter, logger
+from reelwright.lake.adapters.published import put_snapshot
+from reelwright.lake.adapters.synced import path_of
+from reelwright.lake.contract import LakeFile, Raced, Snapshot
+from reelwright.lake.core import offsets as offsets_of
+from reelwright.lake.core.rows import day_number
+from reelwright.lake.core.tables import Table
+
+COMMITS = counter("lake_commits_total", "Commits to the lake, by table.", ("table",))
+NAMESPACE = "reelwright"
+COMPUTED = "reelwright.computed"
+"""Snapshot property: of which state of `events` a table was computed."""
+_TYPES: dict[str, PrimitiveType] = {
+    "string": StringType(),
+    "int": IntegerType(),
+    "long": LongType(),
+    "double": DoubleType(),
+    "bool": BooleanType(),
+    "date": DateType(),
+    "timestamp": TimestamptzType(),
+}
+_PROPERTIES = {
+    "format-version": "2",
+    "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.metadata.metrics.default": "none",
+    "write.metadata.metrics.column.id": "full",
+    "write.metadata.previous-versions-max": "10",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.parquet.compression-codec": "zstd",
+}
+_METADATA_NAME = re.compile(r"(\d+)-.*\.metadata\.json")
+log = logger(__name__)
+
+
+def open_catalog(folder: Path, *, warehouse: str = "", uri: str = "") -> SqlCatalog:
+    """The catalog of a lake: SQLite and files in `folder` unless `uri` and `warehouse` say otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    properties = {
+        "uri": _driver_uri(uri) if uri else f"sqlite:///{folder}/catalog.sqlite",
+        "warehouse": warehouse or f"file://{folder}/warehouse",
+    }
+    if not warehouse or warehouse.startswith("file://"):
+        properties["py-io-impl"] = "reelwright.lake.adapters.synced.SyncedFileIO"
+    catalog = SqlCatalog(NAMESPACE, **properties)
+    with contextlib.suppress(NamespaceAlreadyExistsError):
+        catalog.create_namespace(NAMESPACE)
+    return catalog
+
+
+def _driver_uri(uri: str) -> str:
+    if not uri.startswith(("postgresql://", "postgres://")):
+        return uri
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("postgres", "the lake's catalog") from error
+    return "postgresql+psycopg://" + uri.split("://", 1)[1]
+
+
+class LakeTable:
+    """One table; all commits of this process go through it, one after the other."""
+
+    def __init__(self, catalog: SqlCatalog, table: Table, folder: Path) -> None:
+        self.table = table
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._iceberg = _open(catalog, table)
+        self._load()
+
+    def refresh(self) -> None:
+        """Take over what others have committed."""
+        with self._lock:
+            self._iceberg.refresh()
+            self._load()
+
+    def _load(self) -> None:
+        files = [task.file for task in self._iceberg.scan().plan_files()]
+        self._files = {file.file_path: file for file in files}
+        self._publish()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The table as it is now."""
+        return self._snapshot
+
+    def _publish(self) -> None:
+        """Write the snapshot where readers take it: they need neither catalog nor manifests."""
+        found = self._iceberg.current_snapshot()
+        summary = found.summary.additional_properties if found and found.summary else {}
+        self._snapshot = Snapshot(
+            table=self.table.name,
+            files=tuple(sorted(map(self._described, self._files.values()), key=lambda file: (file.day, file.path))),
+            offsets=offsets_of.decode(summary.get(offsets_of.PROPERTY)),
+            computed=msgspec.json.decode(summary.get(COMPUTED, "{}"), type=dict[str, int]),
+            committed_ms=found.timestamp_ms if found else 0,
+            snapshot_id=found.snapshot_id if found else 0,
+        )
+        put_snapshot(self._folder, self._snapshot)
+
+    def _described(self, file: DataFile) -> LakeFile:
+        bounds = [(limits or {}).get(1, b"").decode() for limits in (file.lower_bounds, file.upper_bounds)]
+        return LakeFile(
+            path=str(path_of(file.file_path)) if file.file_path.startswith("file://") else file.file_path,
+            day=_day(file.partition[0]),
+            rows=file.record_count,
+            size_bytes=file.file_size_in_bytes,
+            first_id=bounds[0] if self._has_id else "",
+            last_id=bounds[1] if self._has_id else "",
+        )
+
+    @property
+    def _has_id(self) -> bool:
+        return self.table.columns[0].name == "id"
+
+    def commit(
+        self,
+        *,
+        add: pa.Table | None = None,
+        remove: Collection[str] = (),
+        offsets: Mapping[str, Position] | None = None,
+        computed: Mapping[str, int] | None = None,
+    ) -> Snapshot:
+        """Add rows and remove files in one snapshot that carries all offsets; durable on return.
+
+        Offsets that are not given stay as they are. Raises Raced, after which the table is as the winner left it, and
+        Unavailable when the disk or the catalog fails; then, too, what is in the table is read anew.
+        """
+        with self._lock:
+            carried = {**self._snapshot.offsets, **(offsets or {})}
+            known = {**self._snapshot.computed, **(computed or {})}
+            properties = {offsets_of.PROPERTY: offsets_of.encode(carried)}
+            if known:
+                properties[COMPUTED] = msgspec.json.encode(dict(sorted(known.items()))).decode()
+            try:
+                added = self._change(add, [self._location(path) for path in remove], properties)
+            except CommitFailedException as error:
+                self.refresh()
+                raise Raced(f"another committer of {self.table.name} was first: {error}") from error
+            except Exception as error:
+                with contextlib.suppress(Exception):
+                    self.refresh()
+                raise Unavailable(f"the lake's table {self.table.name} cannot be committed: {error}") from error
+            for path in remove:
+                self._files.pop(self._location(path))
+            self._files.update({file.file_path: file for file in added})
+            self._publish()
+            COMMITS.labels(self.table.name).inc()
+            return self._snapshot
+
+    def _change(self, add: pa.Table | None, remove: list[str], properties: dict[str, str]) -> list[DataFile]:
+        added = self._write(add) if add is not None and add.num_rows else []
+        with self._iceberg.transaction() as transaction:
+            update = transaction.update_snapshot(snapshot_properties=properties)
+            with update.overwrite() if remove else update.merge_append() as producer:
+                for location in remove:
+                    producer.delete_data_file(self._files[location])
+                for file in added:
+                    producer.append_data_file(file)
+        return added
+
+    def _write(self, rows: pa.Table) -> list[DataFile]:
+        metadata = self._iceberg.metadata
+        files = list(_dataframe_to_data_files(metadata, rows, self._iceberg.io))
+        for file in files:  # pyiceberg sets it only on files that it reads
+            file.spec_id = metadata.default_spec_id
+        return files
+
+    def _location(self, path: str) -> str:
+        return path if path in self._files else f"file://{path}"
+
+    def expire(self, *, keep_s: float) -> None:
+        """Forget snapshots older than `keep_s`; their files stay until `sweep`."""
+        with self._lock:
+            limit = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=keep_s)
+            try:
+                self._iceberg.maintenance.expire_snapshots().older_than(limit).commit()
+            except CommitFailedException as error:
+                self.refresh()
+                raise Raced(f"another committer of {self.table.name} was first: {error}") from error
+
+    def sweep(self, *, grace_s: float) -> int:
+        """Delete files that no snapshot names, older than `grace_s`, and say how many; local lakes only."""
+        with self._lock:
+            folder = path_of(self._iceberg.location())
+            if not self._iceberg.location().startswith("file://") or not folder.is_dir():
+                return 0
+            named = set(self._named())
+            old = time.time() - grace_s
+            orphans = [
+                path
+                for path in folder.rglob("*")
+                if path.is_file() and str(path) not in named and path.stat().st_mtime < old
+            ]
+            for path in orphans:
+                path.unlink(missing_ok=True)
+            return len(orphans)
+
+    def _named(self) -> Iterable[str]:
+        """Paths of every file that the table's metadata leads to."""
+        metadata = self._iceberg.metadata
+        yield str(path_of(self._iceberg.metadata_location))
+        yield from (str(path_of(entry.metadata_file)) for entry in metadata.metadata_log)
+        for snapshot in metadata.snapshots:
+            yield str(path_of(snapshot.manifest_list))
+            for manifest in snapshot.manifests(self._iceberg.io):
+                yield str(path_of(manifest.manifest_path))
+                entries = manifest.fetch_manifest_entry(self._iceberg.io, discard_deleted=True)
+                yield from (str(path_of(entry.data_file.file_path)) for entry in entries)
+
+    def snapshots(self) -> int:
+        """How many snapshots the table keeps."""
+        return len(self._iceberg.metadata.snapshots)
+
+
+def _open(catalog: SqlCatalog, table: Table) -> IcebergTable:
+    identifier = (NAMESPACE, table.name)
+    try:
+        return catalog.load_table(identifier)
+    except NoSuchTableError:
+        pass
+    location = f"{catalog.properties['warehouse']}/{table.name}"
+    newest = _newest_metadata(location)
+    if newest:
+        log.warning("the catalog has lost a table; going on from its newest metadata", table=table.name)
+        return catalog.register_table(identifier, newest)
+    fields = [
+        NestedField(number, column.name, _TYPES[column.type], required=False, doc=column.says)
+        for number, column in enumerate(table.columns, 1)
+    ]
+    day = table.names.index("day") + 1
+    spec = PartitionSpec(PartitionField(source_id=day, field_id=1000, transform=IdentityTransform(), name="day"))
+    return catalog.create_table(
+        identifier, Schema(*fields), location=location, partition_spec=spec, properties=_PROPERTIES
+    )
+
+
+def _newest_metadata(location: str) -> str:
+    """The last state of a table whose catalog is gone: its metadata are complete before a catalog names them."""
+    folder = path_of(location) / "metadata"
+    if not location.startswith("file://") or not folder.is_dir():
+        return ""
+    named = ((_METADATA_NAME.fullmatch(path.name), path) for path in folder.iterdir())
+    found = [(int(name[1]), path.stat().st_mtime_ns, path) for name, path in named if name]
+    return f"file://{max(found)[2]}" if found else ""
+
+
+def _day(value: Any) -> int:
+    return day_number(value) if isinstance(value, datetime.date) else int(value)

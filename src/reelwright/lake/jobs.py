@@ -1,0 +1,136 @@
+"""What keeps a lake: commits from the log, merges, removal of what nothing needs. One keeper a table.
+
+Each step may be cut off anywhere, and any number of keepers may run: a snapshot moves only if nobody else moved it,
+and it says how far every log is in it. Whoever comes next goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reelwright.events.adapters.reader import LogReader
+from reelwright.events.core.frame import Position
+from reelwright.kernel.clock import Clock
+from reelwright.kernel.telemetry import counter, gauge, logger
+from reelwright.lake.adapters import duck
+from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
+from reelwright.lake.adapters.iceberg import LakeTable, open_catalog
+from reelwright.lake.contract import Snapshot
+from reelwright.lake.core import offsets as offsets_of
+from reelwright.lake.core.rows import DAY_MS, event_rows, failed_rows
+from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED
+from reelwright.lake.core.tidy import merges
+from reelwright.lake.settings import LakeSettings
+
+STORED = counter("lake_events_total", "Events written to the lake, and those that were there already.", ("status",))
+BEHIND = gauge("lake_committed_seconds", "When the lake's events were committed last, seconds since the epoch.")
+COVERED = "covered.json"
+"""When each log segment was first seen to be in a snapshot whole; lost, segments only live longer."""
+log = logger(__name__)
+
+
+class Keeper:
+    """Brings what was acknowledged into the tables `events` and `failed_events`, each once."""
+
+    def __init__(self, folder: Path, *, events: LogReader, settings: LakeSettings, clock: Clock) -> None:
+        self._folder = folder
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+        catalog = open_catalog(folder, warehouse=settings.warehouse, uri=settings.catalog)
+        self.tables = {name: LakeTable(catalog, table, folder) for name, table in BY_NAME.items()}
+
+    def commit_some(self) -> int:
+        """One commit of each log table, as much as one takes; how many rows were new. Raises Raced, Unavailable."""
+        new = self._commit(EVENTS) + self._commit(FAILED)
+        BEHIND.set(self._clock.wall_ns() / 1e9)
+        return new
+
+    def commit_all(self) -> int:
+        """Commit until nothing is left that was acknowledged before; how many rows were new."""
+        total = 0
+        while True:
+            before = self._places()
+            total += self.commit_some()
+            if self._places() == before:
+                return total
+
+    def _places(self) -> list[dict[str, Position]]:
+        return [dict(self.tables[name].snapshot.offsets) for name in (EVENTS, FAILED)]
+
+    def _commit(self, name: str) -> int:
+        table = self.tables[name]
+        rows, offsets = self._read(name, table.snapshot)
+        if offsets == table.snapshot.offsets:
+            return 0
+        arrow = to_arrow(table.table, list({row["id"]: row for row in reversed(rows)}.values()))
+        with duck.connection() as connection:
+            new = duck.fresh(connection, arrow, table.snapshot.files)
+        table.commit(add=new, offsets=offsets)
+        STORED.labels("stored").inc(new.num_rows)
+        STORED.labels("duplicate").inc(len(rows) - new.num_rows)
+        return int(new.num_rows)
+
+    def _read(self, name: str, snapshot: Snapshot) -> tuple[list[dict[str, Any]], dict[str, Position]]:
+        """Rows behind the snapshot's offsets, as many as one commit takes, and the offsets behind them."""
+        offsets, rows = dict(snapshot.offsets), list[dict[str, Any]]()
+        for source in self._events.sources(failed=name == FAILED):
+            for position, found in self._rows(name, source, offsets_of.place(offsets, source)):
+                rows += found
+                offsets[source] = position
+                if len(rows) >= self._settings.commit_events:
+                    return rows, offsets
+        return rows, offsets
+
+    def _rows(self, name: str, source: str, after: Position) -> Iterator[tuple[Position, list[dict[str, Any]]]]:
+        if name == EVENTS:
+            for position, batch in self._events.stored(source, after):
+                yield position, list(event_rows(batch))
+        else:
+            for position, failed in self._events.failed(source, after):
+                yield position, list(failed_rows(source, position, failed))
+
+    def tidy(self) -> int:
+        """Merge small files of every table; how many files went."""
+        today = self._clock.wall_ns() // 1_000_000 // DAY_MS
+        return sum(self._merge(table, today) for table in self.tables.values())
+
+    def _merge(self, table: LakeTable, today: int) -> int:
+        gone = 0
+        for group in merges(table.snapshot.files, today=today):
+            with duck.connection() as connection:
+                rows = duck.merged(connection, group, arrow_schema(table.table))
+            table.commit(add=rows, remove=[file.path for file in group])
+            gone += len(group)
+        return gone
+
+    def forget(self, projected: Mapping[str, Position]) -> None:
+        """Expire superseded snapshots, delete what no snapshot names, and log segments that were covered long ago.
+
+        `projected` is how far the other reader of the logs of stored events is: what it still needs stays.
+        """
+        for table in self.tables.values():
+            table.expire(keep_s=self._settings.snapshots_s)
+            table.sweep(grace_s=self._settings.snapshots_s)
+        self._forget_segments(projected)
+
+    def _forget_segments(self, projected: Mapping[str, Position]) -> None:
+        path, now_ms = self._folder / COVERED, self._clock.wall_ns() // 1_000_000
+        known = msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.exists() else {}
+        seen: dict[str, int] = {}
+        for name in (EVENTS, FAILED):
+            for source in self._events.sources(failed=name == FAILED):
+                segments = self._events.segments(source)
+                free = offsets_of.covered(projected, source, segments) if name == EVENTS else segments
+                for number in offsets_of.covered(self.tables[name].snapshot.offsets, source, segments):
+                    since_ms = known.get(f"{source}/{number}", now_ms)
+                    if number in free and now_ms - since_ms > self._settings.log_h * 3_600_000:
+                        self._events.remove_segment(source, number)
+                    else:
+                        seen[f"{source}/{number}"] = since_ms
+        path.with_suffix(".part").write_bytes(msgspec.json.encode(seen))
+        path.with_suffix(".part").replace(path)

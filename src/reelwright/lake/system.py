@@ -1,0 +1,110 @@
+"""How the lake is wired: asked in the web process, kept in the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reelwright.events.adapters.reader import LogReader
+from reelwright.events.core.frame import Position
+from reelwright.kernel.system import Health, Resources
+from reelwright.kernel.telemetry import logger
+from reelwright.lake.service import LakeService, is_installed
+from reelwright.lake.settings import LakeSettings
+
+if TYPE_CHECKING:
+    from reelwright.lake.jobs import Keeper
+
+TIDY_S = 60.0
+FORGET_S = 600.0
+AGAIN_S = 5.0
+Projected = Callable[[], Awaitable[Mapping[str, Position]]]
+"""How far the projections of events are in each log."""
+log = logger(__name__)
+
+
+class LakeSystem:
+    """The lake for those who ask."""
+
+    name = "lake"
+
+    def __init__(self, resources: Resources) -> None:
+        self.service = LakeService(
+            folder=resources.data / "lake",
+            events=resources.data / "events",
+            settings=resources.source.section("lake", LakeSettings),
+            clock=resources.clock,
+        )
+
+    def routes(self) -> Sequence[Any]:
+        """Analytics."""
+        from reelwright.lake.api import ROUTES
+
+        return ROUTES
+
+    async def start(self) -> None:
+        """Nothing runs until somebody asks."""
+
+    async def stop(self) -> None:
+        """End the child that waits for questions."""
+        await self.service.stop()
+
+    async def health(self) -> Health:
+        """Degraded while acknowledged events do not reach the tables."""
+        problem = await asyncio.to_thread(self.service.problem) if self.service.is_kept else ""
+        if problem:
+            do = "look at the worker's log; the events stay in their log, and nothing is lost meanwhile"
+            return Health(system=self.name, state="degraded", says=problem, do=do)
+        return Health(system=self.name, state="ok")
+
+
+async def keep(resources: Resources, projected: Projected) -> None:
+    """Keep the tables, for ever; where the extra is missing or the lake is off, wait and do nothing."""
+    settings = resources.source.section("lake", LakeSettings)
+    reader = LogReader(resources.data / "events")
+    if not settings.enabled or not is_installed():
+        await asyncio.Event().wait()
+    while not await asyncio.to_thread(_has_events, reader):
+        await asyncio.sleep(settings.commit_s)
+    while True:
+        try:
+            keeper = await asyncio.to_thread(_open, resources, settings, reader)
+            await _keep(keeper, settings, projected)
+        except Exception as error:
+            # Whatever is wrong, the log keeps everything: open the tables anew and go on from their offsets.
+            log.warning("the lake waits", problem=str(error))
+            await asyncio.sleep(AGAIN_S)
+
+
+def _has_events(reader: LogReader) -> bool:
+    return any(
+        reader.durable(source) > (1, 0) for failed in (False, True) for source in reader.sources(failed=failed)
+    )
+
+
+def _open(resources: Resources, settings: LakeSettings, reader: LogReader) -> Keeper:
+    from reelwright.lake.jobs import Keeper
+
+    return Keeper(resources.data / "lake", events=reader, settings=settings, clock=resources.clock)
+
+
+async def _keep(keeper: Keeper, settings: LakeSettings, projected: Projected) -> None:
+    last = {"tidy": time.monotonic(), "forget": time.monotonic(), "compute": 0.0}
+
+    def due(what: str, every_s: float) -> bool:
+        now = time.monotonic()
+        is_due = now - last[what] >= every_s or last[what] == 0
+        if is_due:
+            last[what] = now
+        return is_due
+
+    while True:
+        began = time.monotonic()
+        await asyncio.to_thread(keeper.commit_all)
+        if due("tidy", TIDY_S):
+            await asyncio.to_thread(keeper.tidy)
+        if due("forget", FORGET_S):
+            await asyncio.to_thread(keeper.forget, await projected())
+        await asyncio.sleep(max(0.0, settings.commit_s - (time.monotonic() - began)))

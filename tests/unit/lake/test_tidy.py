@@ -1,0 +1,50 @@
+"""Files are merged by size within their day, and only those are read that may hold an id."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelwright.lake.contract import LakeFile
+from reelwright.lake.core.tidy import TARGET_BYTES, TIER_FILES, merges, overlapping
+
+TODAY = 20_000
+
+
+def small(number: int, *, day: int = TODAY, size: int = 1000) -> LakeFile:
+    """A file that holds ids of its own number."""
+    return LakeFile(
+        path=f"{number}", day=day, rows=1, size_bytes=size, first_id=f"{number:04}a", last_id=f"{number:04}z"
+    )
+
+
+def test_a_day_in_progress_is_merged_when_a_tier_is_full() -> None:
+    """Each row is rewritten once a tier."""
+    files = [small(number) for number in range(TIER_FILES - 1)]
+    assert merges(files, today=TODAY) == []
+    assert [len(group) for group in merges([*files, small(99)], today=TODAY)] == [TIER_FILES]
+    assert merges([*files, small(99, size=2 << 20)], today=TODAY) == []
+
+
+def test_a_day_that_is_over_is_merged_to_the_end() -> None:
+    """Whatever came late included; large files are left alone."""
+    files = [small(1, day=5), small(2, day=5, size=9 << 20), small(3, day=6), small(4, day=5, size=TARGET_BYTES)]
+    assert [{file.path for file in group} for group in merges(files, today=TODAY)] == [{"1", "2"}]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, TARGET_BYTES * 2)), max_size=60))
+def test_merges_never_mix_days_and_never_take_a_file_twice(shapes: list[tuple[int, int]]) -> None:
+    """For any set of files."""
+    files = [small(number, day=TODAY - day, size=size) for number, (day, size) in enumerate(shapes)]
+    groups = merges(files, today=TODAY)
+    taken = [file.path for group in groups for file in group]
+    assert len(taken) == len(set(taken))
+    assert all(len({file.day for file in group}) == 1 and len(group) > 1 for group in groups)
+
+
+@given(st.lists(st.integers(0, 50), max_size=20).map(sorted))
+def test_only_files_whose_bounds_hold_an_id_are_read(numbers: list[int]) -> None:
+    """No file that holds one is left out."""
+    files = [small(number) for number in range(0, 50, 2)]
+    found = overlapping(files, [f"{number:04}m" for number in numbers])
+    assert {int(file.path) for file in found} == {number for number in numbers if number % 2 == 0 and number < 50}

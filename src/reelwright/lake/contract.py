@@ -2,7 +2,7 @@
 
 LakeError
 ├── Raced          Transient, 503   another committer was first; read the table again
-├── NotReadable    Terminal, 400    the question cannot be answered: wrong SQL, or not a question
+├── NotReadable    Terminal, 422    the question cannot be answered: wrong SQL, or not a question
 └── TookTooLong    Terminal, 408    the question needed more time, memory or room than it may have
 """
 
@@ -23,6 +23,7 @@ class Raced(Transient):
 class NotReadable(Terminal):
     """The question is no single SELECT, or names what is not there."""
 
+    status = 422
     slug = "not-readable"
 
 

@@ -10,6 +10,7 @@ const LOADERS: Record<string, (element: Element) => Promise<unknown>> = {
   'rw-downloads': () => import('./elements/rw-downloads.ts'),
   'rw-row': () => import('./elements/rw-row.ts'),
   'rw-preferences': () => import('./elements/rw-preferences.ts'),
+  'rw-code': () => import('./practice/rw-code.ts'),
   'rw-room': () => import('./practice/rw-room.ts'),
   'rw-live': () => import('./studio/rw-live.ts'),
   'rw-table': () => import('./studio/rw-table.ts'),

@@ -22,7 +22,7 @@ ANSWER = (
 SIGNED_OUT = ("/", "/sign-in", "/offline")
 PAGES = (
     *("/", "/search", "/search?q=light", "/my-list", "/profiles", "/profiles/new", "/settings", "/nowhere"),
-    *("/practice", "/practice/progress"),
+    *("/practice", "/practice/progress", "/practice/labs", "/practice/labs/token-bucket"),
     *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
 )
 

@@ -22,6 +22,8 @@ VIEWER = (
     "/settings",
     "/practice",
     "/practice/progress",
+    "/practice/labs",
+    "/practice/labs/token-bucket",
     "/nowhere",
 )
 STUDIO = ("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api")

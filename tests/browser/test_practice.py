@@ -11,6 +11,10 @@ from tests.browser.screens import ANSWER
 from tests.browser.test_accessible import violations
 from tests.browser.test_arrow_keys import reach_everything
 
+from reelwright.practice.adapters.sandbox import bubblewrap_works
+from reelwright.practice.labs.lab import solutions
+from reelwright.practice.labs.labs import LABS
+
 pytestmark = pytest.mark.browser
 
 
@@ -71,4 +75,25 @@ def test_a_loop_from_plan_to_committee(stage: Stage, browser: Browser, dev_packa
     expect(page.get_by_role("heading", level=1)).to_have_text("Not enough evidence")
     assert violations(page, dev_packages) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    page.context.close()
+
+
+@pytest.mark.skipif(not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap")
+def test_a_lab_from_the_editor_to_its_verdict(stage: Stage, browser: Browser, dev_packages: Path) -> None:
+    """Typed and run by keyboard; the verdict comes without reloading, with a picture and the textbook beside it."""
+    page = stage.open(browser, width=1280, height=900)
+    page.goto(f"{stage.url}/practice/labs/token-bucket")
+    code = page.locator("textarea[name=source]")
+    code.fill("")
+    code.press_sequentially("def f():", delay=1)
+    code.press("Enter")
+    code.press_sequentially("return 1", delay=1)
+    assert code.input_value() == "def f():\n    return 1"
+    code.fill(solutions(LABS["token-bucket"])["starter"])
+    code.press("Control+Enter")
+    page.wait_for_url("**/practice/labs/token-bucket?run=*")
+    expect(page.get_by_text("valid: false")).to_be_visible(timeout=60_000)
+    expect(page.locator(".counter-example svg")).to_be_visible()
+    expect(page.get_by_role("cell", name="textbook, floating point")).to_be_visible()
+    assert violations(page, dev_packages) == []
     page.context.close()

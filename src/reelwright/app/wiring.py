@@ -99,7 +99,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     given["limits"] = limits.service
     recommend = RecommendSystem(resources, catalog=catalog.service, events=events.service)
     given["recommend"] = recommend.service
-    practice = PracticeSystem(resources)
+    practice = PracticeSystem(resources, accounts.service)
     given |= practice.given
     systems += [recommend, practice, WebSystem(resources, practice=True), limits]
     return Wiring(systems=systems, dependencies=given, operations=operations)

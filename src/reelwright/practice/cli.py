@@ -1,4 +1,4 @@
-"""`reelwright practice`: a stage in the terminal, and how well the grader agrees with the gold set."""
+"""`reelwright practice`: a stage and the labs in the terminal, and how well the grader agrees with the gold set."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from typing import Annotated
 
 import anyio
 import anyio.to_thread
+import msgspec
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.settings import ServiceSettings, Source, database_url
 from reelwright.practice.adapters.bank import load_questions
-from reelwright.practice.contract import Role, Stage, Track, Turn
+from reelwright.practice.adapters.sandbox import choose_confinement
+from reelwright.practice.contract import LabResult, Refused, Role, Stage, Track, Turn
 from reelwright.practice.core.rules import RuleGrader
+from reelwright.practice.labs.lab import Lab, grade, practise, starter, unheard
+from reelwright.practice.labs.labs import LABS
 from reelwright.practice.service import PracticeService
 
-app = typer.Typer(help="Interviews: a stage in the terminal, the grader's agreement.", no_args_is_help=True)
+app = typer.Typer(help="Interviews and labs in the terminal, the grader's agreement.", no_args_is_help=True)
 console = Console()
 LOCAL = "local"
 """The one person at this machine, as in the pages without an account."""
@@ -50,6 +55,71 @@ def calibrate() -> None:
         for row in rows(part):
             met = {True: "[green]met", False: "[red]not met", None: ""}[row.met]
             console.print(f"{row.id}  {row.value:g}  {row.op} {row.goal}  {met}  [dim]{row.note}")
+
+
+labs = typer.Typer(help="Labs: write a decision, and see what it does.", no_args_is_help=True)
+app.add_typer(labs, name="lab")
+
+
+@labs.command("list")
+def list_labs() -> None:
+    """List the labs."""
+    for lab in LABS.values():
+        console.print(f"[bold]{lab.id}[/]  {lab.title}")
+
+
+@labs.command("show")
+def show_lab(
+    lab_id: Annotated[str, typer.Argument(help="Which lab.")],
+    code: Annotated[bool, typer.Option(help="Print only the code to begin with.")] = False,
+) -> None:
+    """Print what to write, and what passes; with --code, code to begin with."""
+    lab = _lab(lab_id)
+    typer.echo(starter(lab) if code else f"{lab.title}\n\n{lab.brief}\nPredict: {lab.predicts.asks}")
+
+
+@labs.command("run")
+def run_lab(
+    lab_id: Annotated[str, typer.Argument(help="Which lab.")],
+    file: Annotated[Path, typer.Argument(help="Your code.")],
+    hidden: Annotated[bool, typer.Option(help="Grade on hidden seeds, drawn now.")] = False,
+    agree: Annotated[
+        bool, typer.Option(help="Where bubblewrap does not work: run my own code as myself, under limits alone.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Run a file in the sandbox; ends with 0 for valid, 1 for not valid, 2 for unknown."""
+    lab = _lab(lab_id)
+    try:
+        source = file.read_text(encoding="utf-8")
+        confinement = choose_confinement(people=1, loopback=True, agreed=agree)
+    except (OSError, UnicodeDecodeError, Refused) as error:
+        typer.echo(f"reelwright: {error}{'; --agree says so' if isinstance(error, Refused) else ''}", err=True)
+        raise typer.Exit(2) from None
+    told = unheard if as_json else typer.echo
+    result = (grade if hidden else practise)(lab, source, confinement=confinement, told=told)
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+    else:
+        _tell_result(result)
+    raise typer.Exit(result.exit_code)
+
+
+def _lab(lab_id: str) -> Lab:
+    if lab_id not in LABS:
+        typer.echo(f"reelwright: no lab {lab_id!r}; the labs are {', '.join(LABS)}", err=True)
+        raise typer.Exit(2)
+    return LABS[lab_id]
+
+
+def _tell_result(result: LabResult) -> None:
+    typer.echo(f"\nvalid: {result.valid}" + (f"\n{result.reason}" if result.reason else ""))
+    names = list(result.measures)
+    table = Table("policy", *names)
+    for policy, measures in {"yours": result.measures, **result.standing}.items():
+        table.add_row(policy, *(f"{measures[name]:.4g}" if name in measures else "" for name in names))
+    console.print(table)
+    typer.echo(f"seeds {', '.join(map(str, result.seeds))}")
 
 
 async def _interview(service: PracticeService, stage: Stage, role: Role, track: Track) -> None:

@@ -6,6 +6,7 @@ PracticeError
 ├── Refused        Terminal, 403   code may not run here; the message says what is missing
 ├── NoInterview    Terminal, 404   no such interview, or another person's
 ├── NoLoop         Terminal, 404   no such interview loop, or another person's
+├── NoLab          Terminal, 404   no such lab, or no such run of this person's
 ├── NoStyle        Terminal, 404   no such style, or it has no such role
 └── TurnMoved      Terminal, 409   another device went on meanwhile
 """
@@ -72,11 +73,15 @@ class Refused(Forbidden):
     slug = "lab-refused"
 
 
+Valid = Literal["true", "unknown", "false"]
+"""Best first, as Maelstrom's verdicts."""
+
+
 class LabResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of running a person's code in a lab."""
 
     lab: str
-    valid: Literal["true", "unknown", "false"]
+    valid: Valid
     """`unknown` where the lab itself could not be run to its end."""
     reason: str
     """The counter-example in words, where there is one."""
@@ -255,6 +260,12 @@ class NoStyle(NotFound):
     """No such style, or one without that role."""
 
     slug = "no-style"
+
+
+class NoLab(NotFound):
+    """No such lab, or no such run of this person's."""
+
+    slug = "no-lab"
 
 
 class TurnMoved(Conflict):
@@ -461,3 +472,32 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True):
     quotes: tuple[Quote, ...]
     """What the reason rests on."""
     rounds: tuple[PacketRound, ...]
+
+
+class LabRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's code on a lab: running, or with its result."""
+
+    id: str
+    lab: str
+    hidden: bool
+    source: str
+    predicted: float | None
+    created_ms: int
+    log: tuple[str, ...]
+    """What went on, in order."""
+    result: LabResult | None = None
+    """None while it runs."""
+    surprise: float | None = None
+    """By how much the prediction was off, in the measure's own unit."""
+
+
+class LabTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A lab as it is listed."""
+
+    id: str
+    title: str
+    brief: str
+    predicts: str
+    starter: str
+    best: Valid | Literal[""] = ""
+    """The best verdict on hidden seeds so far; empty before the first."""

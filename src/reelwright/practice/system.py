@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from reelwright.accounts.service import AccountsService
 from reelwright.kernel.system import Health, Resources
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.guide import load_styles
 from reelwright.practice.contract import Loop
 from reelwright.practice.core.rules import RuleGrader
-from reelwright.practice.service import LoopsService, PracticeService
+from reelwright.practice.labs.labs import LABS
+from reelwright.practice.service import LabsService, LoopsService, PracticeService
 from reelwright.practice.service.sample import put_sample
 
 MIGRATIONS = "reelwright.practice"
@@ -21,7 +23,7 @@ class PracticeSystem:
 
     name = "practice"
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, accounts: AccountsService | None = None) -> None:
         self._resources = resources
         database, clock = resources.database, resources.clock
         self.service = PracticeService(
@@ -29,10 +31,14 @@ class PracticeSystem:
         )
         self.loops = LoopsService(database=database, clock=clock, interviews=self.service, styles=load_styles())
 
+        self.labs = LabsService(
+            database=database, clock=clock, labs=LABS, loopback=_is_near(resources), count_people=_counting(accounts)
+        )
+
     @property
     def given(self) -> dict[str, Any]:
         """What handlers are given by name."""
-        return {"practice": self.service, "practice_loops": self.loops}
+        return {"practice": self.service, "practice_loops": self.loops, "practice_labs": self.labs}
 
     async def put_sample(self, person: str) -> Loop:
         """Give a person the finished sample loop, unless they have it. Cost: the judging of some sixty answers."""
@@ -53,8 +59,24 @@ class PracticeSystem:
         """Nothing runs in the background."""
 
     async def stop(self) -> None:
-        """Nothing to end."""
+        """End the labs that run."""
+        await self.labs.stop()
 
     async def health(self) -> Health:
         """Well whenever the database is."""
         return Health(system=self.name, state="ok")
+
+
+def _is_near(resources: Resources) -> bool:
+    """Whether only this machine reaches the service."""
+    settings = resources.settings
+    return settings.host in ("127.0.0.1", "::1", "localhost") and not settings.trusted_proxies
+
+
+def _counting(accounts: AccountsService | None) -> Callable[[], Awaitable[int]]:
+    """How many people use this installation; without accounts the one at the machine."""
+
+    async def count() -> int:
+        return len(await accounts.list_users()) if accounts else 1
+
+    return count

@@ -16,12 +16,16 @@ from reelwright.kernel.principal import principal_of
 VALUE_MOST = 10_000
 
 
-async def read_form(request: Request[Any, Any, Any], accounts: AccountsService) -> dict[str, str]:
-    """The fields of a form. Raises Forbidden where a session's form lacks its CSRF value."""
+async def read_form(
+    request: Request[Any, Any, Any], accounts: AccountsService, *, most: int = VALUE_MOST
+) -> dict[str, str]:
+    """The fields of a form, each of at most `most` characters.
+
+    Raises Forbidden where a session's form lacks its CSRF value."""
     fields = {}
     for name, value in (await request.form()).items():
-        if not isinstance(value, str) or len(value) > VALUE_MOST:
-            raise Invalid(f"the field {name[:40]} is longer than {VALUE_MOST} characters, or no text")
+        if not isinstance(value, str) or len(value) > most:
+            raise Invalid(f"the field {name[:40]} is longer than {most} characters, or no text")
         fields[name] = value
     if principal_of(request).kind == "session" and not accounts.csrf_fits(
         session_cookie(request), fields.get("csrf", "")

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+import pytest
 from typer.testing import CliRunner
 
+from reelwright.practice.adapters.sandbox import bubblewrap_works
 from reelwright.practice.cli import app
+from reelwright.practice.labs.lab import solutions
+from reelwright.practice.labs.labs import LABS
+
+bubblewrap = pytest.mark.skipif(
+    not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
+)
 
 
 def test_a_stage_begins_at_once_and_is_kept_when_the_input_ends(tmp_path: Path) -> None:
@@ -21,3 +30,30 @@ def test_calibrate_prints_agreement() -> None:
     run = CliRunner().invoke(app, ["calibrate"])
     assert run.exit_code == 0, run.output
     assert "agreement.gold_kappa" in run.output and "attacks.reach_3" in run.output
+
+
+def test_labs_are_listed_and_shown() -> None:
+    """What to write, and code to begin with that can be put into a file."""
+    assert all(lab in CliRunner().invoke(app, ["lab", "list"]).output for lab in LABS)
+    assert "It passes when" in CliRunner().invoke(app, ["lab", "show", "token-bucket"]).output
+    compile(CliRunner().invoke(app, ["lab", "show", "token-bucket", "--code"]).output, "starter", "exec")
+
+
+@bubblewrap
+@pytest.mark.parametrize(("name", "code"), [("reference", 0), ("starter", 1)])
+def test_a_lab_ends_with_its_verdict(tmp_path: Path, name: str, code: int) -> None:
+    """The exit code is the verdict; JSON holds the counter-example, the seeds and where one stands."""
+    file = tmp_path / "mine.py"
+    file.write_text(solutions(LABS["token-bucket"])[name])
+    run = CliRunner().invoke(app, ["lab", "run", "token-bucket", str(file), "--hidden", "--json"])
+    assert run.exit_code == code, run.output
+    result = msgspec.json.decode(run.stdout)
+    assert result["hidden"] and len(result["seeds"]) == 3 and "reelwright" in result["standing"]
+    assert bool(result["reason"]) is bool(code) and result["picture"].startswith("<svg") is bool(code)
+
+
+@pytest.mark.parametrize("arguments", [["nothing", "x.py"], ["token-bucket", "not-there.py"]])
+def test_a_lab_that_cannot_be_run_says_why(arguments: list[str]) -> None:
+    """Another exit code than that of a wrong solution."""
+    run = CliRunner().invoke(app, ["lab", "run", *arguments])
+    assert run.exit_code == 2 and "reelwright:" in run.output

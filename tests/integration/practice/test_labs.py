@@ -46,7 +46,7 @@ def test_our_own_policy_passes_the_same_judge(lab: Lab) -> None:
 @every_lab
 def test_the_same_seeds_give_the_same_result(lab: Lab) -> None:
     """A stored result can be repeated, also one that failed."""
-    wrong = next(source for name, source in sorted(solutions(lab).items()) if name != "reference")
+    wrong = next(source for name, source in sorted(solutions(lab).items()) if name.startswith("wrong"))
     first = grade(lab, wrong)
     again = grade(lab, wrong, seeds=first.seeds)
     assert (again.valid, again.reason, again.seeds) == (first.valid, first.reason, first.seeds)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ Confinement = Literal["bubblewrap", "limits"]
 DRIVERS = Path(__file__).resolve().parents[1] / "labs" / "drivers"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
 TMP_BYTES = 16 << 20
+_LIVE: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,12 @@ def bubblewrap_works() -> bool:
         return False
 
 
+def end_all() -> None:
+    """Kill whatever runs, in whichever thread: this process is about to end."""
+    for sandbox in list(_LIVE):
+        sandbox.kill()
+
+
 class Sandbox:
     """One process with a person's code; a context manager that ends it."""
 
@@ -93,6 +101,7 @@ class Sandbox:
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._deadline_s = time.monotonic() + self._bounds.wall_s
         self._start()
+        _LIVE.add(self)
         return self
 
     def _start(self) -> None:
@@ -124,6 +133,7 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _LIVE.discard(self)
         self.kill()
         self._errors.close()
         self._folder.cleanup()

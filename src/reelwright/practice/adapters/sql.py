@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reelwright.kernel.database import row_dict
+from reelwright.practice.adapters import lab_runs
 
 METADATA = sa.MetaData()
 INTERVIEWS = sa.Table(
@@ -160,3 +161,4 @@ def delete_person(connection: sa.Connection, person: str) -> None:
     connection.execute(TURNS.delete().where(TURNS.c.interview_id.in_(mine)))
     connection.execute(INTERVIEWS.delete().where(INTERVIEWS.c.person == person))
     connection.execute(LOOPS.delete().where(LOOPS.c.person == person))
+    lab_runs.delete_person(connection, person)

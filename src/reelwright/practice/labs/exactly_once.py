@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +16,7 @@ from reelwright.events.core.frame import START, frame
 from reelwright.kernel.files import AppendFile, ForgetfulDisk
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.contract import Broken
-from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Serve
+from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Prediction, Serve
 
 FOLDER = Path("/lab")
 RUNS, BATCHES, EVENTS, CRASHES = 8, 10, 6, 4
@@ -33,8 +33,7 @@ on the same disk, and a batch whose `take` did not return comes again. Clients r
 `sync_folder()`; a new file's name survives only after `sync_folder`. It is the port on which the service's own log
 runs in its tests.
 
-It passes when every total is exact after every crash. Predict first: in how many of eight runs would a consumer that
-never syncs be wrong?
+It passes when every total is exact after every crash.
 """
 Event = tuple[str, str, int]
 
@@ -257,21 +256,57 @@ class _OnOurLog:
         self._events.update((event[0], event) for event in events)
 
     def totals(self) -> dict[str, int]:
-        sums: dict[str, int] = {}
-        for _, key, amount in self._events.values():
-            sums[key] = sums.get(key, 0) + amount
-        return sums
+        return _sums(self._events)
 
 
-def _ours() -> Decider:
+class _NeverSyncs:
+    """Lines of JSON, read again at the start; the disk's cache is believed."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+        self._events: dict[str, Event] = {}
+        for line in self._lines():
+            self._count(line)
+
+    def _lines(self) -> list[bytes]:
+        known = "log" in _value(self._serve(["list"]))
+        return base64.b64decode(_value(self._serve(["read", "log"]))).splitlines() if known else []
+
+    def _count(self, line: bytes) -> None:
+        try:
+            events = msgspec.json.decode(line, type=list[Event])
+        except msgspec.DecodeError:
+            return
+        self._events.update((event[0], event) for event in events)
+
+    def take(self, events: list[Event]) -> None:
+        line = msgspec.json.encode(events)
+        _value(self._serve(["append", "log", base64.b64encode(line + b"\n").decode()]))
+        self._count(line)
+
+    def totals(self) -> dict[str, int]:
+        return _sums(self._events)
+
+
+def _sums(events: dict[str, Event]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for _, key, amount in events.values():
+        sums[key] = sums.get(key, 0) + amount
+    return sums
+
+
+def _policy(consumer_of: Callable[[Serve], _OnOurLog | _NeverSyncs]) -> Decider:
     def make() -> Any:
-        consumer: list[_OnOurLog] = []
+        consumer: list[_OnOurLog | _NeverSyncs] = []
 
         def answer(message: Any, serve: Serve | None) -> Any:
             assert serve is not None
             if not consumer:
-                consumer.append(_OnOurLog(serve))
-            return consumer[0].take(message["take"]) if "take" in message else consumer[0].totals()
+                consumer.append(consumer_of(serve))
+            if "totals" in message:
+                return consumer[0].totals()
+            consumer[0].take(message["take"])
+            return True
 
         return answer
 
@@ -284,6 +319,12 @@ LAB = Lab(
     brief=BRIEF,
     driver="exactly_once.py",
     judge=judge,
-    policies={"reelwright": _ours},
+    policies={"reelwright": lambda: _policy(_OnOurLog), "textbook, never syncs": lambda: _policy(_NeverSyncs)},
+    predicts=Prediction(
+        asks="In how many of 8 runs is a consumer wrong that appends and never syncs?",
+        measure="wrong_runs",
+        policy="textbook, never syncs",
+    ),
+    shows=(("reliability", 5), ("correctness", 4)),
     bounds=Bounds(wall_s=50),
 )

@@ -10,10 +10,12 @@ from typing import Any, Protocol
 import msgspec
 
 from reelwright.practice.adapters.sandbox import Bounds, Confinement, Sandbox
-from reelwright.practice.contract import Broken, LabResult
+from reelwright.practice.contract import Broken, Dimension, LabResult, Level
 
 HIDDEN_SEEDS = 3
 Serve = Callable[[Any], Any]
+Told = Callable[[str], None]
+"""Hears how a run goes on."""
 
 
 class Decider(Protocol):
@@ -37,6 +39,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     measures: dict[str, float]
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says before they run: how one measure will come out."""
+
+    asks: str
+    measure: str
+    policy: str = ""
+    """Whose measure; empty is their own code's."""
+
+
 class Lab(msgspec.Struct, frozen=True, kw_only=True):
     """A lab; `judge` is the replay that our own policies go through as well."""
 
@@ -48,6 +59,9 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
     judge: Callable[[Decider, int], Judged]
     policies: Mapping[str, Callable[[], Decider]]
     """Reelwright's own and the textbook's, to stand beside."""
+    predicts: Prediction
+    shows: tuple[tuple[Dimension, Level], ...]
+    """What passing on hidden seeds shows, by measurement and not by words."""
     seeds: tuple[int, ...] = (1, 2, 3)
     """To practise on."""
     bounds: Bounds = Bounds()
@@ -79,32 +93,50 @@ def draw_seeds(count: int = HIDDEN_SEEDS) -> tuple[int, ...]:
     return tuple(secrets.randbits(48) for _ in range(count))
 
 
-def practise(lab: Lab, source: str, *, confinement: Confinement = "bubblewrap") -> LabResult:
-    """Run on the visible seeds, alone."""
-    return _run(lab, source, lab.seeds, hidden=False, confinement=confinement)
+def unheard(_said: str) -> None:
+    """Nobody listens."""
+
+
+def practise(lab: Lab, source: str, *, confinement: Confinement = "bubblewrap", told: Told = unheard) -> LabResult:
+    """Run on the visible seeds; our own policies run on the same."""
+    return _beside(lab, _run(lab, source, lab.seeds, hidden=False, confinement=confinement, told=told), told)
 
 
 def grade(
-    lab: Lab, source: str, *, seeds: tuple[int, ...] | None = None, confinement: Confinement = "bubblewrap"
+    lab: Lab,
+    source: str,
+    *,
+    seeds: tuple[int, ...] | None = None,
+    confinement: Confinement = "bubblewrap",
+    told: Told = unheard,
 ) -> LabResult:
     """Run on hidden seeds, drawn now unless a stored result is repeated; our own policies run on the same."""
-    result = _run(lab, source, seeds or draw_seeds(), hidden=True, confinement=confinement)
-    return msgspec.structs.replace(result, standing=_standing(lab, result.seeds))
+    drawn = seeds or draw_seeds()
+    return _beside(lab, _run(lab, source, drawn, hidden=True, confinement=confinement, told=told), told)
+
+
+def starter(lab: Lab) -> str:
+    """Code to begin with: it runs, and does not pass."""
+    return solutions(lab)["starter"]
 
 
 def solutions(lab: Lab) -> dict[str, str]:
-    """Packaged solutions by name: `reference`, and the wrong ones with which the lab itself is tested."""
+    """Packaged solutions by name: `reference`, `starter`, and the wrong ones with which the lab itself is tested."""
     folder = resources.files("reelwright.practice") / "labs" / "solutions" / lab.folder
     files = (file for file in folder.iterdir() if file.name.endswith(".py"))
     return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
 
 
-def _run(lab: Lab, source: str, seeds: tuple[int, ...], *, hidden: bool, confinement: Confinement) -> LabResult:
+def _run(
+    lab: Lab, source: str, seeds: tuple[int, ...], *, hidden: bool, confinement: Confinement, told: Told
+) -> LabResult:
     judged: list[Judged] = []
     try:
-        for seed in seeds:
+        for number, seed in enumerate(seeds, start=1):
+            told(f"replay {number} of {len(seeds)}, {'a hidden seed' if hidden else f'seed {seed}'}")
             with Sandbox(source, driver=lab.driver, bounds=lab.bounds, confinement=confinement) as sandbox:
                 judged.append(lab.judge(sandbox, seed))
+            told(f"replay {number}: {'passed' if judged[-1].passed else 'a counter-example was found'}")
             if not judged[-1].passed:
                 break
     except Broken as error:
@@ -129,8 +161,13 @@ def _result(
     )
 
 
-def _standing(lab: Lab, seeds: tuple[int, ...]) -> dict[str, dict[str, float]]:
-    return {name: _worst([lab.judge(make(), seed) for seed in seeds]) for name, make in lab.policies.items()}
+def _beside(lab: Lab, result: LabResult, told: Told) -> LabResult:
+    """With the standing; code that did not get through one replay stands nowhere."""
+    standing = {}
+    for name, make in lab.policies.items() if result.measures else ():
+        told(f"the same replays with {name}")
+        standing[name] = _worst([lab.judge(make(), seed) for seed in result.seeds])
+    return msgspec.structs.replace(result, standing=standing)
 
 
 def _worst(judged: list[Judged]) -> dict[str, float]:

@@ -11,7 +11,7 @@ import msgspec
 from reelwright.limits.contract import NEVER
 from reelwright.limits.core.gcra import exactly, token_bucket
 from reelwright.practice.contract import Broken
-from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab
+from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Prediction
 
 BUCKETS, REQUESTS = 24, 700
 SECOND = 10**9
@@ -25,8 +25,7 @@ or the whole nanoseconds until this request would pass if nobody else came, and 
 `count` tokens come back per `period`, evenly, and at most `burst` are there. A refused request takes nothing. `reset`
 is not judged here.
 
-It passes when every decision, every `left` and every `wait` is exact. Predict first: how many of 50,000 decisions
-would a version with floating-point tokens get wrong?
+It passes when every decision, every `left` and every `wait` is exact.
 """
 
 
@@ -190,4 +189,10 @@ LAB = Lab(
     driver="token_bucket.py",
     judge=judge,
     policies={"reelwright": _ours, "textbook, floating point": _textbook},
+    predicts=Prediction(
+        asks="How many of 16,800 decisions does a version with floating-point tokens get wrong?",
+        measure="wrong_decisions",
+        policy="textbook, floating point",
+    ),
+    shows=(("correctness", 5), ("domain", 4)),
 )

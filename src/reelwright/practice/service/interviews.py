@@ -12,7 +12,7 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.kernel.ids import new_id
-from reelwright.practice.adapters import sql
+from reelwright.practice.adapters import lab_runs, sql
 from reelwright.practice.contract import (
     Criterion,
     Dimension,
@@ -31,9 +31,12 @@ from reelwright.practice.contract import (
 )
 from reelwright.practice.core import loop, skill
 from reelwright.practice.core.levels import dimension_levels
+from reelwright.practice.labs.labs import LABS
 
 DAY_MS = 86_400_000
 MAX_ANSWER_CHARS = 1_000_000
+Judgement = tuple[Dimension, int, bool]
+"""Dimension, level, whether it was met."""
 TOLD = ("number", "question_id", "challenge_id", "kind", "asks", "answer", "draft")
 
 
@@ -133,25 +136,37 @@ class PracticeService:
         return {dimension: [_told_belief(one) for one in known] for dimension, known in beliefs.items()}
 
     async def _beliefs(self, person: str) -> tuple[dict[Dimension, list[skill.Belief]], dict[Dimension, int]]:
-        """After each answer; the demo's answers count only until there is one of one's own."""
+        """After each answer and each graded lab; the demo's answers count only until there is one of one's own."""
         beliefs: dict[Dimension, list[skill.Belief]] = {}
         counts: dict[Dimension, int] = {}
-        answered = await self._database.read(sql.list_answered, person)
-        for turn in [one for one in answered if not one["sample"]] or answered:
-            day = turn["answered_ms"] / DAY_MS
-            criteria = {criterion.id: criterion for criterion in self._criteria(turn)}
-            judged: dict[Dimension, list[tuple[float, bool]]] = {}
-            for verdict in turn["verdicts"]:
-                criterion = criteria.get(verdict["criterion"])
-                if criterion is not None and verdict["state"] != "not_assessable":
-                    met = verdict["state"] == "met"
-                    judged.setdefault(criterion.dimension, []).append((criterion.level, met))
-            for dimension, seen in judged.items():
+        for at_ms, judged in await self._judgements(person):
+            day = at_ms / DAY_MS
+            for dimension in dict.fromkeys(one for one, _, _ in judged):
+                seen = [(float(level), met) for one, level, met in judged if one == dimension]
                 known = beliefs.setdefault(dimension, [])
                 last = known[-1] if known else skill.Belief(at_day=day)
                 known.append(skill.updated(last, seen, day))
                 counts[dimension] = counts.get(dimension, 0) + len(seen)
         return beliefs, counts
+
+    async def _judgements(self, person: str) -> list[tuple[int, list[Judgement]]]:
+        """What was judged, in order of time."""
+        answered = await self._database.read(sql.list_answered, person)
+        own = [one for one in answered if not one["sample"]]
+        runs = [
+            row for row in await self._database.read(lab_runs.list_runs, person) if row["hidden"] and row["result"]
+        ]
+        found = [(turn["answered_ms"], self._judged(turn)) for turn in (own if own or runs else answered)]
+        found += [(row["created_ms"], _measured(row)) for row in runs]
+        return sorted(found, key=lambda one: one[0])
+
+    def _judged(self, turn: Mapping[str, Any]) -> list[Judgement]:
+        criteria = {criterion.id: criterion for criterion in self._criteria(turn)}
+        return [
+            (criteria[one["criterion"]].dimension, criteria[one["criterion"]].level, one["state"] == "met")
+            for one in turn["verdicts"]
+            if one["criterion"] in criteria and one["state"] != "not_assessable"
+        ]
 
     async def export(self, *, person: str) -> list[Interview]:
         """Everything that is kept of the person."""
@@ -264,3 +279,11 @@ def _told_belief(belief: skill.Belief) -> SkillPoint:
     return SkillPoint(
         at_ms=round(belief.at_day * DAY_MS), mean=round(belief.mean, 2), low=round(low, 2), high=round(high, 2)
     )
+
+
+def _measured(row: Mapping[str, Any]) -> list[Judgement]:
+    """What a lab on hidden seeds shows; nothing where it could not be judged."""
+    lab, valid = LABS.get(row["lab"]), row["result"]["valid"]
+    if lab is None or valid == "unknown":
+        return []
+    return [(dimension, level, valid == "true") for dimension, level in lab.shows]

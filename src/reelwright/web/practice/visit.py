@@ -16,7 +16,7 @@ from reelwright.practice.contract import Role, Stage, Track
 from reelwright.practice.core.committee import DIMENSION_NAMES
 from reelwright.practice.core.levels import WORDS
 from reelwright.practice.core.loop import STAGE_MINUTES
-from reelwright.web.forms import read_form
+from reelwright.web.forms import VALUE_MOST, read_form
 from reelwright.web.pages import profile_of
 from reelwright.web.render import Renderer
 
@@ -48,9 +48,9 @@ class Visit:
         self._accounts = accounts
         self._renderer = renderer
 
-    async def form(self) -> dict[str, str]:
+    async def form(self, *, most: int = VALUE_MOST) -> dict[str, str]:
         """The fields sent. Raises Forbidden without the session's CSRF value."""
-        return await read_form(self.request, self._accounts)
+        return await read_form(self.request, self._accounts, most=most)
 
     async def page(self, template: str, /, *, status: int = 200, **context: Any) -> Response[str]:
         """A page of `templates/practice/`."""

@@ -1,0 +1,135 @@
+"""Labs through pages and API: a run is begun, followed to its verdict, kept; where code may not run, none is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from tests.composed import Composed, composed
+
+from reelwright.practice.adapters import sandbox
+from reelwright.practice.adapters.sandbox import bubblewrap_works
+from reelwright.practice.labs.lab import solutions
+from reelwright.practice.labs.labs import LABS
+
+pytestmark = pytest.mark.anyio
+API = "/api/v1/practice/labs"
+SOLUTIONS = solutions(LABS["token-bucket"])
+bubblewrap = pytest.mark.skipif(
+    not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
+)
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Composed]:
+    """The application, with nobody signed up."""
+    async with composed(tmp_path) as made:
+        yield made
+
+
+async def finished(client: httpx.AsyncClient, run: dict[str, Any]) -> dict[str, Any]:
+    """The run with its result."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        told: dict[str, Any] = (await client.get(f"{API}/{run['lab']}/runs/{run['id']}")).json()
+        if told["result"]:
+            return told
+        await anyio.sleep(0.05)
+    raise AssertionError("no result within 60 s")
+
+
+@bubblewrap
+async def test_a_run_from_the_editor_to_the_counter_example(home: Composed) -> None:
+    """The page holds the code, verdict, picture, the textbook's figures, and how far off the prediction was."""
+    client = home.client()
+    assert "/practice/labs/token-bucket" in (await client.get("/practice/labs")).text
+    page = (await client.get("/practice/labs/token-bucket")).text
+    assert "No run yet" in page and "def token_bucket" in page
+    form = {"source": SOLUTIONS["wrong_window"], "predicted": "100", "do": "grade"}
+    begun = await client.post("/practice/labs/token-bucket", data=form)
+    assert begun.status_code == 303
+    run = (await client.get(f"{API}/token-bucket/runs")).json()[0]
+    told = await finished(client, run)
+    assert told["result"]["valid"] == "false" and told["surprise"] is not None and told["log"]
+    page = (await client.get(begun.headers["location"])).text
+    for part in (
+        "valid: false",
+        "<svg",
+        "textbook, floating point",
+        "reelwright",
+        "You predicted",
+        "expected allowed",
+    ):
+        assert part in page, part
+    assert "not passed yet" in (await client.get("/practice/labs")).text
+
+
+@bubblewrap
+async def test_a_passed_lab_moves_the_skill_and_practising_does_not(home: Composed) -> None:
+    """Only hidden seeds count: what was measured there is evidence like an answer's."""
+    client = home.client()
+    body = {"source": SOLUTIONS["reference"]}
+    await finished(client, (await client.post(f"{API}/token-bucket/runs", json=body)).json())
+    assert (await client.get("/api/v1/practice/skills")).json() == []
+    await finished(client, (await client.post(f"{API}/token-bucket/runs", json={**body, "hidden": True})).json())
+    skills = {one["dimension"]: one["mean"] for one in (await client.get("/api/v1/practice/skills")).json()}
+    assert set(skills) == {"correctness", "domain"} and min(skills.values()) > 2
+
+
+@pytest.mark.parametrize("people", [1, 2])
+async def test_without_bubblewrap_one_person_may_agree_and_several_may_not(
+    home: Composed, monkeypatch: pytest.MonkeyPatch, people: int
+) -> None:
+    """The code that was typed is on the page again; several people's server runs nobody's code."""
+    monkeypatch.setattr("reelwright.practice.adapters.sandbox.bubblewrap_works", lambda: False)
+    clients = [await home.session(await home.person(f"person {number}")) for number in range(people)]
+    form = {"source": "mine = 1", "csrf": clients[0].headers["X-CSRF-Token"]}
+    refused = await clients[0].post("/practice/labs/token-bucket", data=form)
+    assert refused.status_code == 403 and "mine = 1" in refused.text
+    assert ('name="agreed"' in refused.text) is (people == 1)
+    agreed = await clients[0].post("/practice/labs/token-bucket", data={**form, "agreed": "yes"})
+    assert agreed.status_code == (303 if people == 1 else 403)
+
+
+async def test_others_runs_and_unknown_labs_are_not_found(home: Composed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run belongs to one person, and is deleted with everything else."""
+    monkeypatch.setattr(sandbox, "choose_confinement", lambda **_: "limits")
+    ada, bob = [await home.session(await home.person(name)) for name in ("Ada", "Bob")]
+    assert (await ada.post(f"{API}/nothing/runs", json={"source": ""})).status_code == 404
+    assert (await ada.get("/practice/labs/nothing")).status_code == 404
+    if not bubblewrap_works():
+        return
+    run = (await ada.post(f"{API}/token-bucket/runs", json={"source": "broken ("})).json()
+    assert (await bob.get(f"{API}/token-bucket/runs/{run['id']}")).status_code == 404
+    await finished(ada, run)
+    await ada.delete("/api/v1/practice/everything")
+    assert (await ada.get(f"{API}/token-bucket/runs")).json() == []
+
+
+@bubblewrap
+async def test_stopping_the_service_ends_the_code_that_runs(tmp_path: Path) -> None:
+    """A loop without end does not keep the service from stopping."""
+    async with composed(tmp_path) as home:
+        client = home.client()
+        endless = "EMPTY = 0\ndef token_bucket(count, period, burst):\n    while True: pass\n"
+        run = (await client.post(f"{API}/token-bucket/runs", json={"source": endless})).json()
+        with anyio.fail_after(60):
+            while not (await client.get(f"{API}/token-bucket/runs/{run['id']}")).json()["log"]:
+                await anyio.sleep(0.02)
+    assert not list(sandbox._LIVE) or all(
+        box._process is None or box._process.poll() is not None for box in sandbox._LIVE
+    )
+
+
+@pytest.mark.parametrize("predicted", ["many", "1e", "--"])
+async def test_a_prediction_that_is_no_number_is_told(home: Composed, predicted: str) -> None:
+    """Nothing is run."""
+    client = home.client()
+    refused = await client.post("/practice/labs/token-bucket", data={"source": "", "predicted": predicted})
+    assert refused.status_code == 400
+    assert (await client.get(f"{API}/token-bucket/runs")).json() == []

@@ -38,7 +38,12 @@ export async function report(happening: Happening, soonMs?: number): Promise<voi
 export function reportLeaving(happening: Happening): void {
   const event = stamped(happening);
   void events().then((made) => made.add(event));
-  void call('POST', PATH, { events: [event] }, { keepalive: true }).catch(() => undefined);
+  void call('POST', PATH, batchOf([event]), { keepalive: true }).catch(() => undefined);
+}
+
+/** What is sent says what the clock here is: the service corrects the events' times by the difference to its own. */
+function batchOf(batch: ViewerEvent[]): { events: ViewerEvent[]; sent_ms: number } {
+  return { events: batch, sent_ms: Date.now() };
 }
 
 function stamped(happening: Happening): ViewerEvent {
@@ -55,7 +60,7 @@ async function openStore(): Promise<Store> {
 }
 
 async function send(batch: ViewerEvent[]): Promise<Verdict[]> {
-  const answer = await call<{ verdicts: Verdict[] }>('POST', PATH, { events: batch });
+  const answer = await call<{ verdicts: Verdict[] }>('POST', PATH, batchOf(batch));
   for (const verdict of answer.verdicts) {
     if (verdict.status === 'failed') console.warn(`event ${verdict.id} was refused: ${verdict.reason ?? ''}`);
   }

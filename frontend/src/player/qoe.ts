@@ -14,6 +14,10 @@ export class QualityOfExperience {
   private stallBegan: number | null = null;
   private bitrateBps = 0;
   private stopped = false;
+  private playedMs = 0;
+  private playingSince: number | null = null;
+  private bits = 0;
+  private stalledMs = 0;
   /** Milliseconds from the request to the first frame; null until there is one. */
   startMs: number | null = null;
   stalls = 0;
@@ -29,7 +33,8 @@ export class QualityOfExperience {
     on('waiting', () => this.waits());
     on('timeupdate', () => this.moves());
     on('seeked', () => this.seeked());
-    on('pause', () => this.tell('heartbeat'));
+    on('pause', () => this.pauses());
+    on('seeking', () => this.settle());
     on('ended', () => this.stop());
     engine.addEventListener('quality', () => this.qualityChanged(), options);
     window.addEventListener('pagehide', () => this.leave(), options);
@@ -59,10 +64,30 @@ export class QualityOfExperience {
       this.tell('play', { start_ms: this.startMs, engine: this.engine.kind });
     }
     this.stopped = false;
+    this.playingSince ??= performance.now();
     this.endStall();
   }
 
+  private pauses(): void {
+    this.settle();
+    this.tell('heartbeat');
+  }
+
+  /** Count what has been played up to now; whoever plays on begins a new stretch. */
+  private settle(): void {
+    if (this.playingSince === null) return;
+    const ms = performance.now() - this.playingSince;
+    this.playingSince = null;
+    this.playedMs += ms;
+    this.bits += (this.bitrateBps * ms) / 1000;
+  }
+
+  private goOn(): void {
+    if (!this.video.paused && !this.video.seeking && this.stallBegan === null) this.playingSince ??= performance.now();
+  }
+
   private waits(): void {
+    this.settle();
     if (this.started && !this.video.seeking && !this.video.ended) this.stallBegan ??= performance.now();
   }
 
@@ -74,8 +99,10 @@ export class QualityOfExperience {
     if (this.stallBegan === null) return;
     const ms = Math.round(performance.now() - this.stallBegan);
     this.stallBegan = null;
+    this.goOn();
     if (ms < 50) return; // a seam between segments is none
     this.stalls++;
+    this.stalledMs += ms;
     this.tell('stall', { ms });
   }
 
@@ -87,7 +114,9 @@ export class QualityOfExperience {
   private qualityChanged(): void {
     const { height, bitrateBps } = this.engine.stats();
     if (!this.started || bitrateBps === this.bitrateBps) return;
+    this.settle();
     this.bitrateBps = bitrateBps;
+    this.goOn();
     this.tell('quality_change', { height, bitrate_bps: Math.round(bitrateBps) });
   }
 
@@ -108,12 +137,35 @@ export class QualityOfExperience {
   }
 
   private tell(type: EventType, data: Record<string, unknown> = {}): void {
+    if (type === 'stop') this.settle();
     void report(this.happening(type, data), type === 'heartbeat' || type === 'stop' ? 0 : undefined);
   }
 
   private happening(type: EventType, data: Record<string, unknown> = {}): Happening {
     const { id, title_id, playable_id, duration_s } = this.session.now;
     const position_s = Math.round(this.video.currentTime * 1000) / 1000;
-    return { type, ...(id ? { session_id: id } : {}), title_id, playable_id, position_s, data: { duration_s, ...data } };
+    const sums = type === 'heartbeat' || type === 'stop' ? this.soFar() : {};
+    return { type, ...(id ? { session_id: id } : {}), title_id, playable_id, position_s, data: { duration_s, ...sums, ...data } };
+  }
+
+  /** How it went since the beginning: the next of these makes good for one that is lost. */
+  private soFar(): Record<string, unknown> {
+    this.settle();
+    this.goOn();
+    const watched_ms = Math.round(this.playedMs);
+    return {
+      watched_ms,
+      stalls: this.stalls,
+      stalled_ms: this.stalledMs,
+      ...(this.startMs === null ? {} : { start_ms: this.startMs }),
+      ...(watched_ms > 0 && this.bits > 0 ? { bitrate_bps: Math.round((this.bits * 1000) / watched_ms) } : {}),
+      edge: this.edge(),
+      device: 'browser',
+    };
+  }
+
+  private edge(): string {
+    const base = this.session.now.media_bases[0];
+    return base ? new URL(base, location.href).host : '';
   }
 }

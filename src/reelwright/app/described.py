@@ -21,7 +21,15 @@ _BATCH = {
     "type": "object",
     "required": ["events"],
     "additionalProperties": False,
-    "properties": {"events": {"type": "array", "maxItems": 500, "items": {}}},
+    "properties": {
+        "events": {"type": "array", "maxItems": 500, "items": {}},
+        "sent_ms": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "maximum": 1 << 48,
+            "description": "The client's clock when it sent this: its times are corrected by the difference to ours.",
+        },
+    },
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.params import Parameter
+from msgspec import Meta
 
 from reelwright.events.client import PATH, Answer, Report
 from reelwright.events.contract import MAX_BATCH, Event, EventsClient, EventType, Verdict, Watched
@@ -27,6 +28,8 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client sends: events, each decoded by itself."""
 
     events: list[msgspec.Raw]
+    sent_ms: Annotated[int, Meta(ge=0, le=1 << 48)] | None = None
+    """The client's clock when it sent this: its times are corrected by the difference to ours."""
 
 
 class Verdicts(msgspec.Struct, frozen=True):
@@ -59,7 +62,9 @@ class EventRoutes(Controller):
         """Report a batch of up to 500 events as `{"events": […]}`; answered, one verdict each, once they are safe."""
         with events.take(_size(request)):
             batch = await _read(request, Batch)
-            return Verdicts(await events.record_raw(batch.events, profile_id=_profile(request)))
+            return Verdicts(
+                await events.record_raw(batch.events, profile_id=_profile(request), sent_ms=batch.sent_ms)
+            )
 
     @get("/events/ledger", summary="Account for events", guards=[require("admin")])
     async def get_ledger(self, events: EventsClient) -> list[dict[str, Any]]:
@@ -198,7 +203,11 @@ async def report_for_others(request: Request[Any, Any, Any], events: EventsClien
     with events.take(_size(request)):
         report = await _read(request, Report)
         verdicts = await events.record_raw(
-            report.events, profile_id=report.profile_id, synthetic=report.synthetic, now_ms=report.now_ms
+            report.events,
+            profile_id=report.profile_id,
+            synthetic=report.synthetic,
+            now_ms=report.now_ms,
+            sent_ms=report.sent_ms,
         )
     await events.catch_up()
     return Answer(verdicts)

@@ -28,6 +28,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     profile_id: ProfileId | None = None
     synthetic: bool = False
     now_ms: int | None = None
+    sent_ms: int | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -61,9 +62,10 @@ class CollectorClient(Projections):
         profile_id: ProfileId | None,
         synthetic: bool = False,
         now_ms: int | None = None,
+        sent_ms: int | None = None,
     ) -> list[Verdict]:
         """Store a client's events at the collector. Raises Backlogged or Unavailable; then none counts as stored."""
-        report = Report(events=list(raws), profile_id=profile_id, synthetic=synthetic, now_ms=now_ms)
+        report = Report(events=list(raws), profile_id=profile_id, synthetic=synthetic, now_ms=now_ms, sent_ms=sent_ms)
         headers = {
             "Authorization": f"Bearer {peer_token(self._keys, self._clock)}",
             "Content-Type": "application/json",

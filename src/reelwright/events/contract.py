@@ -109,8 +109,9 @@ class EventsClient(Protocol):
         profile_id: ProfileId | None,
         synthetic: bool = False,
         now_ms: int | None = None,
+        sent_ms: int | None = None,
     ) -> list[Verdict]:
-        """Store a client's events; each gets a verdict, and a bad one never fails the others."""
+        """Store a client's events, sent when its clock said `sent_ms`; each gets a verdict of its own."""
         ...
 
     async def record(

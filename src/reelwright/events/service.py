@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from reelwright.events.adapters import sql
 from reelwright.events.adapters.wal import Log, Wal, read_log
 from reelwright.events.contract import MAX_EVENT_BYTES, Event, FailedBatch, FailedEvent, StoredBatch, Verdict, Watched
-from reelwright.events.core.check import corrected_ms, is_oversized, reason_to_refuse
+from reelwright.events.core.check import clock_skew_ms, corrected_ms, is_oversized, reason_to_refuse
 from reelwright.events.core.frame import START, Position
 from reelwright.events.core.intake import Intake
 from reelwright.events.settings import EventsSettings
@@ -141,13 +141,16 @@ class EventsService(Projections):
         profile_id: ProfileId | None,
         synthetic: bool = False,
         now_ms: int | None = None,
+        sent_ms: int | None = None,
     ) -> list[Verdict]:
         """Store a client's events; each gets a verdict, and a bad one never fails the others."""
+        received_ms = now_ms if now_ms is not None else self._now_ms()
+        skew_ms = clock_skew_ms(sent_ms=sent_ms, received_ms=received_ms)
         decoded = _decode_all(raws)
         failed = [(raw, event) for raw, event in zip(raws, decoded, strict=True) if isinstance(event, str)]
         await self._keep_failed(failed, profile_id, synthetic)
         good = [event for event in decoded if isinstance(event, Event)]
-        stored = iter(await self.record(good, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms))
+        stored = iter(await self._record(good, profile_id, synthetic, received_ms, skew_ms))
         RECEIVED.labels("failed").inc(len(failed))
         return [
             Verdict(id=_id_in(raw), status="failed", reason=event) if isinstance(event, str) else next(stored)
@@ -158,7 +161,12 @@ class EventsService(Projections):
         self, events: list[Event], *, profile_id: ProfileId | None, synthetic: bool = False, now_ms: int | None = None
     ) -> list[Verdict]:
         """Store events durably; returns after fdatasync."""
-        received_ms = now_ms if now_ms is not None else self._clock.wall_ns() // 1_000_000
+        received_ms = now_ms if now_ms is not None else self._now_ms()
+        return await self._record(events, profile_id, synthetic, received_ms, 0)
+
+    async def _record(
+        self, events: list[Event], profile_id: ProfileId | None, synthetic: bool, received_ms: int, skew_ms: int
+    ) -> list[Verdict]:
         verdicts: list[Verdict] = []
         fresh: dict[str, Event] = {}
         refused = []
@@ -170,7 +178,7 @@ class EventsService(Projections):
             elif event.id in self._recent or event.id in fresh:
                 verdicts.append(Verdict(id=event.id, status="duplicate"))
             else:
-                at_ms = corrected_ms(event.at_ms, received_ms)
+                at_ms = corrected_ms(event.at_ms, received_ms, skew_ms)
                 fresh[event.id] = event if at_ms == event.at_ms else msgspec.structs.replace(event, at_ms=at_ms)
                 verdicts.append(Verdict(id=event.id, status="stored"))
         await self._keep_failed(refused, profile_id, synthetic)
@@ -188,6 +196,9 @@ class EventsService(Projections):
         self._count(failed=len(refused), stored=len(fresh), duplicate=len(events) - len(refused) - len(fresh))
         return verdicts
 
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 1_000_000
+
     def _count(self, **verdicts: int) -> None:
         for status, count in verdicts.items():
             if count:
@@ -200,7 +211,7 @@ class EventsService(Projections):
         if rows:
             kept = FailedBatch(
                 events=[FailedEvent(raw=bytes(raw)[:_KEPT_BYTES], reason=reason) for raw, reason in rows],
-                received_ms=self._clock.wall_ns() // 1_000_000,
+                received_ms=self._now_ms(),
                 profile_id=profile_id,
                 synthetic=synthetic,
             )

@@ -6,7 +6,7 @@ and it says how far every log is in it. Whoever comes next goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,18 @@ from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
 from reelwright.lake.adapters.iceberg import LakeTable, open_catalog
 from reelwright.lake.contract import Snapshot
 from reelwright.lake.core import offsets as offsets_of
+from reelwright.lake.core.pipelines import GRAPH, Node, files_of, name_of, rows_a_day, stale_days
 from reelwright.lake.core.rows import DAY_MS, event_rows, failed_rows
 from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED
 from reelwright.lake.core.tidy import merges
+from reelwright.lake.ports import Engine
 from reelwright.lake.settings import LakeSettings
 
 STORED = counter("lake_events_total", "Events written to the lake, and those that were there already.", ("status",))
 BEHIND = gauge("lake_committed_seconds", "When the lake's events were committed last, seconds since the epoch.")
 COVERED = "covered.json"
 """When each log segment was first seen to be in a snapshot whole; lost, segments only live longer."""
+DAYS_AT_ONCE = 31
 log = logger(__name__)
 
 
@@ -42,6 +45,7 @@ class Keeper:
         self._settings = settings
         self._clock = clock
         catalog = open_catalog(folder, warehouse=settings.warehouse, uri=settings.catalog)
+        self.engine = _engine(settings)
         self.tables = {name: LakeTable(catalog, table, folder) for name, table in BY_NAME.items()}
 
     def commit_some(self) -> int:
@@ -94,6 +98,31 @@ class Keeper:
             for position, failed in self._events.failed(source, after):
                 yield position, list(failed_rows(source, position, failed))
 
+    def compute(self, days: Collection[int] | None = None) -> int:
+        """Bring the computed tables to the state of `events`, or compute the given days anew; how many days were.
+
+        Each table moves on by itself: one that was cut off is behind, never half done.
+        """
+        done: set[int] = set()
+        for node in GRAPH:
+            events, table = self.tables[EVENTS].snapshot, self.tables[node.table]
+            stale = sorted(days) if days is not None else stale_days(events, table.snapshot.computed)
+            done.update(stale)
+            for first in range(0, len(stale), DAYS_AT_ONCE):
+                self._compute(node, stale[first : first + DAYS_AT_ONCE], events)
+        return len(done)
+
+    def _compute(self, node: Node, days: list[int], events: Snapshot) -> None:
+        table = self.tables[node.table]
+        inputs = {name: files_of(self.tables[name].snapshot, days) for name in node.reads}
+        rows = self.engine.run(node.sql, inputs, table.table)
+        known = rows_a_day(events)
+        table.commit(
+            add=rows,
+            remove=[file.path for file in files_of(table.snapshot, days)],
+            computed={name_of(day): known.get(day, 0) for day in days},
+        )
+
     def tidy(self) -> int:
         """Merge small files of every table; how many files went."""
         today = self._clock.wall_ns() // 1_000_000 // DAY_MS
@@ -134,3 +163,11 @@ class Keeper:
                         seen[f"{source}/{number}"] = since_ms
         path.with_suffix(".part").write_bytes(msgspec.json.encode(seen))
         path.with_suffix(".part").replace(path)
+
+
+def _engine(settings: LakeSettings) -> Engine:
+    if settings.engine == "duckdb":
+        return duck.DuckEngine()
+    from reelwright.lake.adapters.spark import SparkEngine
+
+    return SparkEngine(settings.engine)

@@ -9,17 +9,19 @@ import random
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from reelwright.events.adapters.reader import LogReader
 from reelwright.events.adapters.wal import Log
-from reelwright.events.contract import Event, StoredBatch
+from reelwright.events.contract import Event, EventType, StoredBatch
+from reelwright.events.core.check import clock_skew_ms, corrected_ms
 from reelwright.events.core.frame import frame
-from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.clock import SystemClock, VirtualClock
 from reelwright.kernel.errors import Transient
 from reelwright.kernel.files import LocalDisk
-from reelwright.kernel.ids import EventId, ProfileId, SessionId, TitleId, new_id
+from reelwright.kernel.ids import EventId, PlayableId, ProfileId, SessionId, TitleId, new_id
 from reelwright.lake.adapters import duck
 from reelwright.lake.core.tables import EVENTS
 from reelwright.lake.jobs import Keeper
@@ -28,6 +30,7 @@ from reelwright.lake.settings import LakeSettings
 SOURCES = ("web-a", "collector-b")
 SEGMENT_BYTES = 64 << 10
 DAY_MS = 86_400_000
+_LADDER = (400_000, 900_000, 2_000_000, 4_500_000)
 _SETTINGS = LakeSettings(commit_events=400, snapshots_s=60, log_h=0)
 
 
@@ -41,6 +44,95 @@ class Account(msgspec.Struct, frozen=True):
     doubled: int
     """In the table more than once."""
     commits: int
+
+
+class Truth(msgspec.Struct, frozen=True):
+    """What a viewer really experienced in one session."""
+
+    session_id: SessionId
+    start_ms: int
+    watched_ms: int
+    stalls: int
+    stalled_ms: int
+    bits: float
+
+    @property
+    def bitrate_bps(self) -> float:
+        """Average over what was played."""
+        return self.bits * 1000 / self.watched_ms
+
+
+def watch(chance: random.Random, *, began_ms: int, edge: str = "edge-1") -> tuple[Truth, list[Event]]:
+    """One viewer's session as the player reports it: each heartbeat says how it went since the beginning.
+
+    Two to forty minutes in stretches of ten seconds, some of which stall or change quality. Times are true.
+    """
+    session_id = SessionId(new_id(VirtualClock(began_ms * 1_000_000)))
+    about: dict[str, Any] = {
+        "session_id": session_id,
+        "title_id": TitleId(new_id()),
+        "playable_id": PlayableId(new_id()),
+    }
+    start_ms, watched_ms, stalls, stalled_ms, bits = chance.randint(80, 3000), 0, 0, 0, 0.0
+    bitrate_bps, now_ms, events = chance.choice(_LADDER), began_ms, list[Event]()
+
+    def tell(kind: EventType, **data: Any) -> None:
+        so_far = {"watched_ms": watched_ms, "stalls": stalls, "stalled_ms": stalled_ms, "start_ms": start_ms}
+        average = {"bitrate_bps": bits * 1000 / watched_ms} if watched_ms else {}
+        data = data or {**so_far, **average, "duration_s": 2400, "edge": edge, "device": "browser"}
+        identifier = EventId(new_id(VirtualClock(now_ms * 1_000_000)))
+        events.append(Event(id=identifier, type=kind, at_ms=now_ms, position_s=watched_ms / 1000, data=data, **about))
+
+    now_ms += start_ms
+    tell("play", start_ms=start_ms, duration_s=2400)
+    for _ in range(chance.randint(12, 240)):
+        if chance.random() < 0.05:
+            bitrate_bps = chance.choice(_LADDER)
+            tell("quality_change", bitrate_bps=bitrate_bps)
+        if chance.random() < 0.04:
+            ms = chance.randint(60, 4000)
+            stalls, stalled_ms, now_ms = stalls + 1, stalled_ms + ms, now_ms + ms
+            tell("stall", ms=ms)
+        watched_ms, now_ms, bits = watched_ms + 10_000, now_ms + 10_000, bits + bitrate_bps * 10
+        tell("heartbeat")
+    tell("stop")
+    return Truth(session_id, start_ms, watched_ms, stalls, stalled_ms, bits), events
+
+
+class Viewers(msgspec.Struct, frozen=True):
+    """How an audience's events arrive."""
+
+    lost: float = 0.0
+    """Share of events that never arrive."""
+    late_ms: int = 0
+    """The most that a session's events wait on the device."""
+    skew_ms: int = 0
+    """The most that a device's clock is wrong, either way."""
+
+
+def audience(folder: Path, chance: random.Random, *, sessions: int, now_ms: int, arrive: Viewers) -> list[Truth]:
+    """Sessions of the last day, their events in a log as the collector puts them there."""
+    log = Log(LocalDisk(), folder / "events" / "web-a", segment_bytes=1 << 20)
+    truths = []
+    for number in range(sessions):
+        late_ms = chance.randint(0, arrive.late_ms)
+        truth, events = watch(
+            chance, began_ms=now_ms - late_ms - chance.randint(3 * 3_600_000, DAY_MS), edge=f"edge-{number % 3}"
+        )
+        skew_ms = chance.randint(-arrive.skew_ms, arrive.skew_ms)
+        told = [event for event in events if chance.random() >= arrive.lost]
+        sent = [_corrected(event, skew_ms, now_ms) for event in told]
+        batch = StoredBatch(events=sent, profile_id=ProfileId(new_id()), received_ms=now_ms, source="web-a")
+        log.commit(frame(msgspec.json.encode(batch)))
+        truths.append(truth)
+    log.close()
+    return truths
+
+
+def _corrected(event: Event, skew_ms: int, received_ms: int) -> Event:
+    """The event as a device with a wrong clock tells it, and as the collector corrects it."""
+    skewed = clock_skew_ms(sent_ms=received_ms + skew_ms, received_ms=received_ms)
+    return msgspec.structs.replace(event, at_ms=corrected_ms(event.at_ms + skew_ms, received_ms, skewed))
 
 
 class Sender:

@@ -24,6 +24,13 @@ class LakeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     commit_events: Annotated[int, Meta(ge=100, le=1_000_000, description="Events that one commit takes at most.")] = (
         100_000
     )
+    engine: Annotated[
+        str,
+        Meta(
+            pattern=r"^(duckdb|local(\[.*\])?|spark://.*|yarn|k8s://.*)$",
+            description="What computes: `duckdb`, or a Spark master such as `spark://host:7077` (extra `spark`).",
+        ),
+    ] = "duckdb"
     compute_s: Annotated[float, Meta(ge=1, le=86_400, description="Seconds between two runs of the pipelines.")] = (
         300.0
     )

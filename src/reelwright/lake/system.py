@@ -105,6 +105,8 @@ async def _keep(keeper: Keeper, settings: LakeSettings, projected: Projected) ->
         await asyncio.to_thread(keeper.commit_all)
         if due("tidy", TIDY_S):
             await asyncio.to_thread(keeper.tidy)
+        if due("compute", settings.compute_s):
+            await asyncio.to_thread(keeper.compute)
         if due("forget", FORGET_S):
             await asyncio.to_thread(keeper.forget, await projected())
         await asyncio.sleep(max(0.0, settings.commit_s - (time.monotonic() - began)))

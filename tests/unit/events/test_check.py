@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelwright.events.contract import Backlogged, Event
-from reelwright.events.core.check import FUTURE_MS, PAST_MS, corrected_ms, reason_to_refuse
+from reelwright.events.core.check import (
+    FUTURE_MS,
+    ON_THE_WAY_MS,
+    PAST_MS,
+    clock_skew_ms,
+    corrected_ms,
+    reason_to_refuse,
+)
 from reelwright.events.core.intake import Intake
 from reelwright.kernel.ids import is_id, new_id
 
@@ -92,6 +99,25 @@ def test_every_new_id_passes() -> None:
 def test_a_wrong_clock_is_corrected(at_ms: int, expected_ms: int) -> None:
     """Never in the future, at most thirty days back; what was queued on a train keeps its time."""
     assert corrected_ms(at_ms, NOW_MS) == expected_ms
+
+
+@pytest.mark.parametrize(
+    ("sent_ms", "skew_ms"),
+    [
+        (None, 0),
+        (NOW_MS, 0),
+        (NOW_MS - ON_THE_WAY_MS, 0),
+        (NOW_MS - 3_600_000, 3_600_000),
+        (NOW_MS + 3_600_000, -3_600_000),
+        (0, NOW_MS),
+        (4_070_908_800_000, NOW_MS - 4_070_908_800_000),
+    ],
+)
+def test_a_clock_is_wrong_by_what_it_said_when_it_sent(sent_ms: int | None, skew_ms: int) -> None:
+    """1970 and 2099 included; what the way here explains is no skew."""
+    assert clock_skew_ms(sent_ms=sent_ms, received_ms=NOW_MS) == skew_ms
+    if sent_ms is not None:
+        assert corrected_ms(sent_ms - 5000, NOW_MS, skew_ms) == (sent_ms - 5000 if skew_ms == 0 else NOW_MS - 5000)
 
 
 def test_what_is_read_at_once_is_bounded() -> None:

@@ -12,6 +12,8 @@ DEEPEST = 6
 LONGEST_TEXT = 2000
 FUTURE_MS = 5 * 60_000
 """A client's clock may run ahead by this much before it is taken to be wrong."""
+ON_THE_WAY_MS = 30_000
+"""A request may take this long."""
 PAST_MS = 30 * 86_400_000
 """Events queued on a device for up to this long keep their own time."""
 
@@ -59,8 +61,21 @@ def _too_much(value: Any, depth: int) -> str:
     return next((reason for reason in (_too_much(item, depth + 1) for item in inner) if reason), "")
 
 
-def corrected_ms(at_ms: int, received_ms: int) -> int:
-    """When an event happened: the client's time unless it lies in the future or too far in the past."""
+def clock_skew_ms(*, sent_ms: int | None, received_ms: int) -> int:
+    """How much must be added to a client's times: what its clock said when it sent, against ours when that came.
+
+    A difference that the way here may explain is none; nor is one of a client that does not say.
+    """
+    if sent_ms is None or abs(received_ms - sent_ms) <= ON_THE_WAY_MS:
+        return 0
+    return received_ms - sent_ms
+
+
+def corrected_ms(at_ms: int, received_ms: int, skew_ms: int = 0) -> int:
+    """When an event happened: the client's time without its clock's skew, unless that lies in the future or too far
+    in the past.
+    """
+    at_ms += skew_ms
     return at_ms if received_ms - PAST_MS <= at_ms <= received_ms else received_ms
 
 

@@ -1,0 +1,56 @@
+"""The pipelines on Spark: the same SELECTs over the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from reelwright.kernel.errors import MissingExtra
+from reelwright.lake.adapters.arrow import arrow_schema
+from reelwright.lake.contract import LakeFile
+from reelwright.lake.core.tables import BY_NAME, Table
+
+
+class SparkEngine:
+    """Implements `Engine` on a Spark cluster, or on `local[N]`; files must be where its executors reach them."""
+
+    def __init__(self, master: str = "local[2]") -> None:
+        try:
+            from pyspark.sql import SparkSession
+        except ImportError as error:
+            raise MissingExtra("spark", f"the engine {master}") from error
+        builder = SparkSession.builder.master(master).appName("reelwright")
+        for key, value in _CONFIGURATION.items():
+            builder = builder.config(key, value)
+        self._session = builder.getOrCreate()
+
+    def run(self, sql: str, inputs: Mapping[str, Sequence[LakeFile]], into: Table) -> pa.Table:
+        """The rows of one SELECT."""
+        schema = arrow_schema(into)
+        for name, files in inputs.items():
+            if files:
+                found = self._session.read.parquet(*(file.path for file in files))
+            else:
+                found = self._session.createDataFrame([], _ddl(BY_NAME[name]))
+            found.createOrReplaceTempView(name)
+        columns = ", ".join(schema.names)
+        return self._session.sql(f"SELECT {columns} FROM ({sql})").toArrow().cast(schema)  # noqa: S608
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.stop()
+
+
+_CONFIGURATION = {
+    "spark.ui.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+}
+
+
+def _ddl(table: Table) -> str:
+    names = {"long": "bigint", "bool": "boolean"}
+    return ", ".join(f"{column.name} {names.get(column.type, column.type)}" for column in table.columns)

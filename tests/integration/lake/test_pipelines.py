@@ -1,0 +1,176 @@
+"""What is computed from events is what viewers experienced, on either engine, and costs only what has changed."""
+
+from __future__ import annotations
+
+import math
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwright[lake]'")
+
+import msgspec
+
+from reelwright.events.adapters.wal import Log
+from reelwright.events.contract import Event, StoredBatch
+from reelwright.events.core.frame import frame
+from reelwright.kernel.files import LocalDisk
+from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
+from reelwright.lake.adapters import duck
+from reelwright.lake.core.pipelines import GRAPH
+from reelwright.lake.core.tables import BY_NAME
+from reelwright.lake.jobs import Keeper
+from reelwright.lake.replay import DAY_MS, Truth, Viewers, audience, open_keeper
+
+NOW_MS = time.time_ns() // 1_000_000
+WEEK_LATE = Viewers(lost=0.05, late_ms=7 * DAY_MS, skew_ms=6 * 3_600_000)
+
+
+def rows(keeper: Keeper, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+    """A table's rows."""
+    with duck.connection() as connection:
+        files = keeper.tables[table].snapshot.files
+        return connection.execute(f"SELECT {columns} FROM {duck.read_files(files)}").fetchall()
+
+
+def watched(folder: Path, arrive: Viewers, *, sessions: int = 30) -> tuple[Keeper, list[Truth]]:
+    """A lake with an audience in it, computed."""
+    truths = audience(folder, random.Random(5), sessions=sessions, now_ms=NOW_MS, arrive=arrive)
+    keeper = open_keeper(folder)
+    keeper.commit_all()
+    keeper.compute()
+    return keeper, truths
+
+
+def test_quality_of_experience_is_the_truth_with_full_data(tmp_path: Path) -> None:
+    """Start time, seconds watched, stalls and bitrate of every session, exactly."""
+    keeper, truths = watched(tmp_path, Viewers())
+    columns = "session_id, start_ms, watched_s, stalls, stalled_s, bitrate_bps"
+    found = {row[0]: row[1:] for row in rows(keeper, "playback_sessions", columns)}
+    assert found == {
+        truth.session_id: (
+            truth.start_ms,
+            truth.watched_ms / 1000,
+            truth.stalls,
+            truth.stalled_ms / 1000,
+            truth.bitrate_bps,
+        )
+        for truth in truths
+    }
+
+
+def test_lost_late_and_skewed_events_cost_less_than_a_hundredth(tmp_path: Path) -> None:
+    """Every heartbeat makes good for those that were lost before it."""
+    keeper, truths = watched(tmp_path, WEEK_LATE)
+    columns = "sum(sessions), sum(start_ms), sum(watched_s), sum(stalled_s), sum(bits)"
+    sums = rows(keeper, "qoe_days", columns)[0]
+    expected = (
+        len(truths),
+        sum(truth.start_ms for truth in truths),
+        sum(truth.watched_ms for truth in truths) / 1000,
+        sum(truth.stalled_ms for truth in truths) / 1000,
+        sum(truth.bits for truth in truths),
+    )
+    assert sums[0] == expected[0]
+    assert sums == pytest.approx(expected, rel=0.01)
+    assert len(keeper.tables["qoe_days"].snapshot.files) >= 7
+
+
+def put(folder: Path, profile_id: ProfileId, *events: Event) -> None:
+    """Events in the log of a collector."""
+    log = Log(LocalDisk(), folder / "events" / "web-z", segment_bytes=1 << 20)
+    batch = StoredBatch(events=list(events), profile_id=profile_id, received_ms=NOW_MS, source="web-z")
+    log.commit(frame(msgspec.json.encode(batch)))
+    log.close()
+
+
+def event(kind: Any, *, days_ago: int = 0, **data: Any) -> Event:
+    """Something that happened without a session."""
+    at_ms = NOW_MS - days_ago * DAY_MS
+    return Event(id=EventId(new_id()), type=kind, at_ms=at_ms, title_id=TitleId(new_id()), data=data)
+
+
+def test_late_events_reopen_their_day_and_no_other(tmp_path: Path) -> None:
+    """Files of other days stay as they are."""
+    profile_id = ProfileId(new_id())
+    put(tmp_path, profile_id, *(event("search", days_ago=days) for days in range(5)))
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+    assert keeper.compute() == 5
+    assert keeper.compute() == 0
+    before = {file.day: file.path for file in keeper.tables["metric_facts"].snapshot.files}
+    put(tmp_path, profile_id, event("search", days_ago=3))
+    keeper.commit_all()
+    assert keeper.compute() == 1
+    after = {file.day: file.path for file in keeper.tables["metric_facts"].snapshot.files}
+    assert [day for day in after if after[day] != before[day]] == [sorted(before)[1]]
+    assert sorted(rows(keeper, "metric_facts", "value")) == [(1.0,), (1.0,), (1.0,), (1.0,), (2.0,)]
+
+
+def test_a_run_that_was_cut_off_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each table knows by itself which days it has."""
+    put(tmp_path, ProfileId(new_id()), event("search"))
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+
+    def breaks(*_: Any, **__: Any) -> None:
+        raise OSError("gone")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="gone"):
+        patch.setattr(keeper.tables["metric_facts"], "commit", breaks)
+        keeper.compute()
+    assert open_keeper(tmp_path).compute() == 1
+    assert len(rows(open_keeper(tmp_path), "metric_facts")) == 1
+
+
+def test_exposures_and_judgements_are_facts(tmp_path: Path) -> None:
+    """First exposure a day, experiment, cell and profile; thumbs add up."""
+    profile_id = ProfileId(new_id())
+    seen = [event("exposure", experiment="rows", cell="b") for _ in range(3)]
+    put(tmp_path, profile_id, *seen, event("thumb", value=1), event("thumb", value=-1), event("thumb", value=1))
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+    keeper.compute()
+    assert rows(keeper, "exposures", "experiment, cell, profile_id, exposures") == [("rows", "b", profile_id, 3)]
+    assert rows(keeper, "metric_facts", "metric, profile_id, value, weight") == [("thumbs", profile_id, 1.0, 1.0)]
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    """Spark in this process's own Java."""
+    pytest.importorskip("pyspark", reason="needs the extra: pip install 'reelwright[spark]'")
+    if shutil.which("java") is None:
+        pytest.skip("needs Java 17: apt install openjdk-17-jre-headless")
+    from reelwright.lake.adapters.spark import SparkEngine
+
+    engine = SparkEngine("local[2]")
+    yield engine
+    engine.close()
+
+
+@pytest.mark.slow
+def test_spark_computes_what_duckdb_computes(tmp_path: Path, spark: Any) -> None:
+    """Every table: counts exactly, floats to a billionth."""
+    put(tmp_path, ProfileId(new_id()), event("exposure", experiment="rows", cell="b"), event("thumb", value=1))
+    keeper, _ = watched(tmp_path, WEEK_LATE, sessions=25)
+    for node in GRAPH:
+        inputs = {name: keeper.tables[name].snapshot.files for name in node.reads}
+        table = BY_NAME[node.table]
+        ours, theirs = (engine.run(node.sql, inputs, table).to_pylist() for engine in (duck.DuckEngine(), spark))
+        keys = [column.name for column in table.columns if column.type != "double"]
+        ours, theirs = (sorted(found, key=lambda row: str([row[key] for key in keys])) for found in (ours, theirs))
+        assert len(ours) == len(theirs) > 0
+        for our, their in zip(ours, theirs, strict=True):
+            assert all(same(our[name], their[name]) for name in table.names), (node.table, our, their)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal; floats to a billionth."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return bool(one == other)

@@ -17,13 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
+from reelwright.cdn.adapters.conformance import PACKAGE, Score, Suite, listening, tally
+from reelwright.cdn.adapters.gateway import Gateway, GatewaySettings, start_gateway
+from reelwright.cdn.adapters.origin import Origin
 from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.bench import Row
+from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
 from reelwright.kernel.objects import content_name
 
@@ -41,6 +48,7 @@ GB = 1e9
 def rows(only: str = "") -> Iterator[Row]:
     """All rows, or those whose id starts with `only`."""
     parts: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
+        ("conformance", conformance),
         ("data_plane", data_plane),
         ("flash_crowd", flash_crowd),
         ("idle_memory", idle_memory),
@@ -49,6 +57,130 @@ def rows(only: str = "") -> Iterator[Row]:
     for name, measure in parts:
         if name.startswith(only) or only.startswith(name):
             yield from (row for row in measure() if row.id.startswith(only))
+
+
+def conformance() -> Iterator[Row]:
+    """The public suite http-cache-tests against our gateway, two tiers of it, and the peers, in the same run."""
+    with tempfile.TemporaryDirectory() as text:
+        try:
+            suite = Suite(Path(text))
+        except Unavailable as error:
+            yield Row(
+                id="conformance.required_failed", what="not measured", value=None, unit="cases", note=str(error)
+            )
+            return
+        scores = asyncio.run(_scores(suite, Path(text)))
+    ours = scores["edge"]
+    for name, score in (("required_failed", ours), ("required_failed_tiers", scores["tiers"])):
+        yield Row(
+            id=f"conformance.{name}",
+            what=f"required cases of {PACKAGE} failing, of {score.required}",
+            value=len(score.required_failed),
+            unit="cases",
+            op="==",
+            goal=0,
+            peer="nginx" if "nginx" in scores else "",
+            peer_value=len(scores["nginx"].required_failed) if "nginx" in scores else None,
+            note=", ".join(score.required_failed) or "none",
+        )
+    yield Row(
+        id="conformance.optimal",
+        what=f"share of the {ours.optimal} optimal cases passed",
+        value=round(ours.optimal_share, 3),
+        unit="share",
+        op=">=",
+        goal=0.9,
+        peer="varnish" if "varnish" in scores else "",
+        peer_value=round(scores["varnish"].optimal_share, 3) if "varnish" in scores else None,
+        note="failing: " + ", ".join(ours.optimal_failed),
+    )
+
+
+async def _scores(suite: Suite, folder: Path) -> dict[str, Score]:
+    """Scores of all caches; each has an origin of its own, since they wait far more than they work."""
+    cases = suite.cases()
+
+    async def score(name: str, start: Callable[[int], Any]) -> tuple[str, Score]:
+        origin_port = _free_port()
+        origin = await suite.origin(origin_port)
+        try:
+            async with start(origin_port) as base:
+                return name, tally(cases, await suite.run(base))
+        finally:
+            origin.kill()
+            await origin.wait()
+
+    caches: dict[str, Callable[[int], Any]] = {"edge": lambda port: _gateways(port, ("edge",))}
+    caches["tiers"] = lambda port: _gateways(port, ("shield", "edge"))
+    if shutil.which("nginx"):
+        caches["nginx"] = lambda port: _nginx_cache(folder, port)
+    if shutil.which("varnishd"):
+        caches["varnish"] = lambda port: _varnish_cache(folder, port)
+    return dict(await asyncio.gather(*(score(name, start) for name, start in caches.items())))
+
+
+@asynccontextmanager
+async def _gateways(port: int, names: tuple[str, ...]) -> AsyncIterator[str]:
+    """Our gateways one behind the other, the last in front; its URL."""
+    servers = []
+    for name in names:
+        origin = Origin(f"http://127.0.0.1:{port}", stall_s=30)
+        gateway = Gateway(partial(_only, origin), GatewaySettings(name=name), SystemClock())
+        servers.append(await start_gateway(gateway, "127.0.0.1", 0))
+        port = servers[-1].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        for server in servers:
+            server.close()
+
+
+def _only(origin: Origin, _key: str) -> list[Origin]:
+    return [origin]
+
+
+@asynccontextmanager
+async def _nginx_cache(folder: Path, origin_port: int) -> AsyncIterator[str]:
+    port = _free_port()
+    home = folder / "nginx"
+    home.mkdir()
+    (home / "nginx.conf").write_text(
+        f"""
+        daemon off; worker_processes 1; pid {home}/nginx.pid; error_log {home}/error.log;
+        {"user root;" if os.getuid() == 0 else ""}
+        events {{ worker_connections 1024; }}
+        http {{
+          access_log off; proxy_cache_path {home}/cache keys_zone=z:10m; proxy_temp_path {home}/t2;
+          client_body_temp_path {home}/t1; fastcgi_temp_path {home}/t3; uwsgi_temp_path {home}/t4;
+          scgi_temp_path {home}/t5;
+          server {{ listen 127.0.0.1:{port};
+            location / {{ proxy_pass http://127.0.0.1:{origin_port}; proxy_cache z; proxy_cache_revalidate on;
+              proxy_http_version 1.1; }} }}
+        }}
+        """
+    )
+    async with _peer_process(["nginx", "-p", str(home), "-c", str(home / "nginx.conf")], port) as base:
+        yield base
+
+
+@asynccontextmanager
+async def _varnish_cache(folder: Path, origin_port: int) -> AsyncIterator[str]:
+    port = _free_port()
+    command = ["varnishd", "-F", "-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{origin_port}"]
+    async with _peer_process([*command, "-n", str(folder / "varnish"), "-s", "malloc,64m"], port) as base:
+        yield base
+
+
+@asynccontextmanager
+async def _peer_process(command: list[str], port: int) -> AsyncIterator[str]:
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    try:
+        await listening(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 def data_plane() -> Iterator[Row]:

@@ -34,3 +34,23 @@ def slice_of(header: str | None, size: int) -> Slice | None:
     if match[2] and int(match[2]) < start:
         return Slice(0, size, partial=False)
     return Slice(start, end, partial=True) if start < size else None
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Bytes [start, end) of an object of `size` bytes."""
+
+    start: int
+    end: int
+    size: int
+
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+
+
+def content_range_of(header: str | None) -> Part | None:
+    """What a 206 says it holds; None where it says nothing possible."""
+    match = _CONTENT_RANGE.fullmatch((header or "").strip())
+    if match is None:
+        return None
+    start, last, size = (int(group) for group in match.groups())
+    return Part(start, last + 1, size) if start <= last < size else None

@@ -182,7 +182,7 @@ def test_an_edge_dies_under_three_browsers_and_nobody_notices(journey: Journey, 
         os.kill(journey.first_edge.pid_of("edge"), signal.SIGKILL)
         for one in pages:
             video(one, "v.currentTime = 60")  # nothing of it is buffered
-            play_until(one, 62, within_s=90)
+            print(f"stood for {play_until(one, 62, within_s=90) - 2:.1f} s")
             assert no_problem(one)
     assert "SIGKILL" in (journey.first_edge.data / "run" / "incidents.json").read_text()
 

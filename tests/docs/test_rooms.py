@@ -17,7 +17,7 @@ FILES = {
 FOLDERS = {"core", "adapters", "migrations", "__pycache__"}
 EXTRA = {
     "web": {
-        "pages.py",
+        "pages",
         "practice",
         "studio.py",
         "errors.py",

@@ -21,7 +21,7 @@ from reelwright.kernel.units import whole_number
 from reelwright.media.service import MediaService
 from reelwright.playback.service import PlaybackService
 from reelwright.web.forms import go, read_form
-from reelwright.web.pages import profile_of
+from reelwright.web.pages.profiles import profile_of
 from reelwright.web.render import Renderer
 from reelwright.web.service import report_of
 

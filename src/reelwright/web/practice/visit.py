@@ -17,7 +17,7 @@ from reelwright.practice.core.committee import DIMENSION_NAMES
 from reelwright.practice.core.levels import WORDS
 from reelwright.practice.core.loop import STAGE_MINUTES
 from reelwright.web.forms import VALUE_MOST, read_form
-from reelwright.web.pages import profile_of
+from reelwright.web.pages.profiles import profile_of
 from reelwright.web.render import Renderer
 
 T = TypeVar("T")

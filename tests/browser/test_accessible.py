@@ -26,7 +26,10 @@ VIEWER = (
     "/practice/labs/token-bucket",
     "/nowhere",
 )
-STUDIO = ("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api")
+STUDIO = (
+    *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
+    *("/studio/quality", "/studio/data"),
+)
 HOME_BYTES_MOST = 60_000
 
 

@@ -19,6 +19,7 @@ EXTRA = {
     "web": {
         "pages",
         "practice",
+        "lake.py",
         "studio.py",
         "errors.py",
         "forms.py",

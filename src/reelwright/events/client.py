@@ -29,6 +29,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     synthetic: bool = False
     now_ms: int | None = None
     sent_ms: int | None = None
+    keep_failed: bool = True
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -63,9 +64,17 @@ class CollectorClient(Projections):
         synthetic: bool = False,
         now_ms: int | None = None,
         sent_ms: int | None = None,
+        keep_failed: bool = True,
     ) -> list[Verdict]:
         """Store a client's events at the collector. Raises Backlogged or Unavailable; then none counts as stored."""
-        report = Report(events=list(raws), profile_id=profile_id, synthetic=synthetic, now_ms=now_ms, sent_ms=sent_ms)
+        report = Report(
+            events=list(raws),
+            profile_id=profile_id,
+            synthetic=synthetic,
+            now_ms=now_ms,
+            sent_ms=sent_ms,
+            keep_failed=keep_failed,
+        )
         headers = {
             "Authorization": f"Bearer {peer_token(self._keys, self._clock)}",
             "Content-Type": "application/json",

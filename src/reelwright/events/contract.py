@@ -110,6 +110,7 @@ class EventsClient(Protocol):
         synthetic: bool = False,
         now_ms: int | None = None,
         sent_ms: int | None = None,
+        keep_failed: bool = True,
     ) -> list[Verdict]:
         """Store a client's events, sent when its clock said `sent_ms`; each gets a verdict of its own."""
         ...

@@ -142,15 +142,17 @@ class EventsService(Projections):
         synthetic: bool = False,
         now_ms: int | None = None,
         sent_ms: int | None = None,
+        keep_failed: bool = True,
     ) -> list[Verdict]:
         """Store a client's events; each gets a verdict, and a bad one never fails the others."""
         received_ms = now_ms if now_ms is not None else self._now_ms()
         skew_ms = clock_skew_ms(sent_ms=sent_ms, received_ms=received_ms)
         decoded = _decode_all(raws)
         failed = [(raw, event) for raw, event in zip(raws, decoded, strict=True) if isinstance(event, str)]
-        await self._keep_failed(failed, profile_id, synthetic)
+        if keep_failed:
+            await self._keep_failed(failed, profile_id, synthetic)
         good = [event for event in decoded if isinstance(event, Event)]
-        stored = iter(await self._record(good, profile_id, synthetic, received_ms, skew_ms))
+        stored = iter(await self._record(good, profile_id, synthetic, received_ms, skew_ms, keep_failed))
         RECEIVED.labels("failed").inc(len(failed))
         return [
             Verdict(id=_id_in(raw), status="failed", reason=event) if isinstance(event, str) else next(stored)
@@ -162,10 +164,16 @@ class EventsService(Projections):
     ) -> list[Verdict]:
         """Store events durably; returns after fdatasync."""
         received_ms = now_ms if now_ms is not None else self._now_ms()
-        return await self._record(events, profile_id, synthetic, received_ms, 0)
+        return await self._record(events, profile_id, synthetic, received_ms, 0, True)
 
     async def _record(
-        self, events: list[Event], profile_id: ProfileId | None, synthetic: bool, received_ms: int, skew_ms: int
+        self,
+        events: list[Event],
+        profile_id: ProfileId | None,
+        synthetic: bool,
+        received_ms: int,
+        skew_ms: int,
+        keep_failed: bool,
     ) -> list[Verdict]:
         verdicts: list[Verdict] = []
         fresh: dict[str, Event] = {}
@@ -181,7 +189,8 @@ class EventsService(Projections):
                 at_ms = corrected_ms(event.at_ms, received_ms, skew_ms)
                 fresh[event.id] = event if at_ms == event.at_ms else msgspec.structs.replace(event, at_ms=at_ms)
                 verdicts.append(Verdict(id=event.id, status="stored"))
-        await self._keep_failed(refused, profile_id, synthetic)
+        if keep_failed:
+            await self._keep_failed(refused, profile_id, synthetic)
         if fresh:
             batch = StoredBatch(
                 events=list(fresh.values()),

@@ -8,10 +8,12 @@ LakeError
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from reelwright.events.contract import EventsClient
 from reelwright.events.core.frame import Position
 from reelwright.kernel.errors import Terminal, Transient
 
@@ -68,7 +70,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked, of which lake, and what it may cost."""
 
-    sql: str
+    sql: tuple[str, ...]
+    """Asked one after the other, of the same state."""
     lake: str
     warehouse: str
     """The folder of the tables' files, the only one that SQL may read."""
@@ -84,7 +87,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
     too_much: bool = False
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+class Answers(msgspec.Struct, frozen=True, kw_only=True, tag="answers"):
+    """One answer a question."""
+
+    answers: list[Answer]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a question found."""
 
     columns: tuple[str, ...]
@@ -106,19 +115,96 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     committed_ms: int
 
 
-class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """An hour and source of which the books do not agree."""
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One hour of one source."""
 
     hour: int
+    """Hours since the epoch."""
     source: str
-    kind: Literal["lost", "doubled", "unanswered"]
+    synthetic: bool
+    received: int
+    """Answered with a verdict."""
+    acknowledged: int
+    """Stored for the first time, as the projections count."""
+    duplicate: int
+    failed: int
+    stored: int
+    """In the lake, the log behind it included."""
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """An hour whose books do not agree."""
+
+    hour: int
+    kind: Literal["lost", "uncounted"]
     count: int
     says: str
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """The account of some hours, reconciled."""
+
+    entries: list[Entry]
+    gaps: list[Gap]
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A refused event that is not stored by now."""
+
+    id: str
+    received_ms: int
+    source: str
+    event_id: str | None
+    reason: str
+    raw: str
+    profile_id: str | None
+    synthetic: bool
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of sending refused events again."""
+
+    stored: int
+    duplicate: int
+    failed: int
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality of experience of some sessions."""
+
+    sessions: int
+    started: int
+    start_p50_ms: float | None
+    start_p95_ms: float | None
+    stall_ratio: float | None
+    """Seconds stalled over seconds played and stalled."""
+    stalls_an_hour: float | None
+    bitrate_bps: float | None
+    failed: int
+    """Sessions with an error and without a picture."""
+    watched_s: float
+
+
+class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality of experience over some days, synthetic viewers left out."""
+
+    first: str
+    last: str
+    by: str
+    total: Quality
+    days: list[tuple[str, Quality]]
+    groups: list[tuple[str, Quality]]
+    funnel: list[tuple[str, int]]
 
 
 @runtime_checkable  # handlers are given it by name, and its type is checked
 class LakeClient(Protocol):
     """What other systems may ask."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether events become tables here."""
+        ...
 
     async def ask(self, sql: str) -> Answer:
         """Answer one SELECT over tables and hot tail. Raises NotReadable, TookTooLong."""
@@ -126,4 +212,20 @@ class LakeClient(Protocol):
 
     def freshness(self) -> list[Freshness]:
         """Every table, with when it was committed last."""
+        ...
+
+    async def reconcile(self, acknowledged: Sequence[Mapping[str, Any]], *, hours: int = 48) -> Ledger:
+        """The events' own ledger beside what the lake holds."""
+        ...
+
+    async def list_refused(self, *, limit: int = 200) -> list[Refused]:
+        """Refused events that are not stored by now, newest first."""
+        ...
+
+    async def replay(self, events: EventsClient, *, limit: int = 1000) -> Replayed:
+        """Send refused events again, as they came; what is stored already stays one event."""
+        ...
+
+    async def quality(self, *, first: str, last: str, by: str) -> QualityReport:
+        """Quality of experience from day to day (ISO dates), by `edge`, `device` or `title`."""
         ...

@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from reelwright.events.adapters.reader import LogReader
+from reelwright.events.contract import EventsClient
 from reelwright.kernel.clock import Clock
-from reelwright.kernel.errors import MissingExtra
+from reelwright.kernel.errors import Invalid, MissingExtra
+from reelwright.kernel.ids import ProfileId
 from reelwright.lake.adapters.published import get_snapshot
-from reelwright.lake.contract import Answer, Freshness, NotReadable, Question, Refusal, TookTooLong
+from reelwright.lake.contract import (
+    Answer,
+    Answers,
+    Freshness,
+    Ledger,
+    NotReadable,
+    Quality,
+    QualityReport,
+    Question,
+    Refusal,
+    Refused,
+    Replayed,
+    TookTooLong,
+)
+from reelwright.lake.core import account, charts
 from reelwright.lake.core.offsets import place
 from reelwright.lake.core.tables import EVENTS, TABLES
 from reelwright.lake.settings import LakeSettings
 
 LATE_S = 60.0
 """A committer that has left acknowledged events alone for so long is in trouble."""
+SPARE_S = 60.0
 _MOST_BYTES = 64 << 20
 
 
@@ -32,7 +52,11 @@ def is_installed() -> bool:
 class LakeService:
     """Implements `LakeClient`; holds no engine itself, so that any process may have one."""
 
-    def __init__(self, *, folder: Path, events: Path, settings: LakeSettings, clock: Clock) -> None:
+    def __init__(
+        self, *, folder: Path, events: Path, settings: LakeSettings, clock: Clock, spare: bool = False
+    ) -> None:
+        """With `spare` a child waits for the next question, for a minute after each."""
+        self._keeps_spare = spare
         self.settings = settings
         self._folder = folder
         self._events = events
@@ -47,7 +71,11 @@ class LakeService:
         return self.settings.enabled and is_installed()
 
     async def ask(self, sql: str) -> Answer:
-        """Answer one SELECT over tables and hot tail. Raises NotReadable, TookTooLong, MissingExtra.
+        """Answer one SELECT over tables and hot tail. Raises NotReadable, TookTooLong, MissingExtra."""
+        return (await self._ask(sql))[0]
+
+    async def _ask(self, *sql: str) -> list[Answer]:
+        """Answer several, of the same state, in one child.
 
         A child that has read its libraries already waits for the next question.
         """
@@ -70,15 +98,17 @@ class LakeService:
             raise TookTooLong(f"the question was stopped after {self.settings.sql_s:g} s") from None
         finally:
             await _end(child)
+        if self._keeps_spare:
+            await self.warm()
         return self._understood(child.returncode, out, err)
 
-    def _understood(self, status: int | None, out: bytes, err: bytes) -> Answer:
+    def _understood(self, status: int | None, out: bytes, err: bytes) -> list[Answer]:
         if status != 0 or not out:
             last = err.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason given"]
             raise TookTooLong(f"the question's process ended with status {status}: {last[0][:300]}")
-        found = msgspec.json.decode(out, type=Answer | Refusal)
-        if isinstance(found, Answer):
-            return found
+        found = msgspec.json.decode(out, type=Answers | Refusal)
+        if isinstance(found, Answers):
+            return found.answers
         raise (TookTooLong if found.too_much else NotReadable)(found.says)
 
     async def _start_child(self) -> asyncio.subprocess.Process:
@@ -91,15 +121,22 @@ class LakeService:
         )
 
     async def warm(self) -> None:
-        """Have a child ready for the next question."""
-        if self._spare is None and is_installed():
+        """Have a child ready for the next question; it leaves when none comes for a minute."""
+        if self._spare is None:
             self._spare = await self._start_child()
+            asyncio.get_running_loop().call_later(SPARE_S, self._dismiss, self._spare)
+
+    def _dismiss(self, child: asyncio.subprocess.Process) -> None:
+        if self._spare is child:
+            self._spare = None
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
 
     async def stop(self) -> None:
         """End the child that waits."""
-        if self._spare is not None:
-            await _end(self._spare)
-            self._spare = None
+        child, self._spare = self._spare, None
+        if child is not None:
+            await _end(child)
 
     def freshness(self) -> list[Freshness]:
         """Every table, with when it was committed last."""
@@ -119,6 +156,49 @@ class LakeService:
             )
         return found
 
+    async def reconcile(self, acknowledged: Sequence[Mapping[str, Any]], *, hours: int = 48) -> Ledger:
+        """The events' own ledger, read before, beside what the lake holds."""
+        now_hour = self._clock.wall_ns() // 3_600_000_000_000
+        stored, failed = await self._ask(*charts.ledger(now_hour - hours))
+        recent = [row for row in acknowledged if row["hour"] >= now_hour - hours]
+        found = account.entries(recent, _counts(stored), _counts(failed))
+        return Ledger(entries=found, gaps=account.gaps(found, open_hour=now_hour - 1))
+
+    async def list_refused(self, *, limit: int = 200) -> list[Refused]:
+        """Refused events that are not stored by now, newest first."""
+        answer = await self.ask(f"{charts.FAILED} LIMIT {int(limit)}")
+        return [Refused(**dict(zip(Refused.__struct_fields__, row, strict=True))) for row in answer.rows]
+
+    async def replay(self, events: EventsClient, *, limit: int = 1000) -> Replayed:
+        """Send refused events again as they came, each batch for whom it came from; none is refused twice."""
+        counts = {"stored": 0, "duplicate": 0, "failed": 0}
+        for refused in await self.list_refused(limit=limit):
+            verdicts = await events.record_raw(
+                [msgspec.Raw(refused.raw.encode())],
+                profile_id=ProfileId(refused.profile_id) if refused.profile_id else None,
+                synthetic=refused.synthetic,
+                now_ms=refused.received_ms,
+                keep_failed=False,
+            )
+            counts[verdicts[0].status] += 1
+        return Replayed(**counts)
+
+    async def quality(self, *, first: str, last: str, by: str) -> QualityReport:
+        """Quality of experience from day to day, by `edge`, `device` or `title`. Raises Invalid."""
+        if by not in charts.DIMENSIONS:
+            raise Invalid(f"quality is grouped by {', '.join(charts.DIMENSIONS)}, got {by[:30]!r}")
+        days = (checked_day(first), checked_day(last))
+        total, daily, groups, funnel = await self._ask(*charts.quality(*days, by))
+        return QualityReport(
+            first=first,
+            last=last,
+            by=by,
+            total=_quality(total.rows[0]),
+            days=[(str(row[0]), _quality(row[1:])) for row in daily.rows],
+            groups=[(str(row[0] or "unknown"), _quality(row[1:])) for row in groups.rows],
+            funnel=list(zip(charts.STEPS, funnel.rows[0], strict=True)),
+        )
+
     def problem(self) -> str:
         """What is wrong with the committer, empty when nothing is: called now and then, it notices standstill."""
         snapshot = get_snapshot(self._folder, EVENTS)
@@ -136,6 +216,23 @@ class LakeService:
         elif now_s - self._behind_since[1] > LATE_S:
             return f"events of {', '.join(behind)} are acknowledged but have not reached the lake for {LATE_S:g} s"
         return ""
+
+
+def checked_day(text: str) -> str:
+    """A day as an ISO date. Raises Invalid."""
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise Invalid(f"a day looks like 2026-11-30, got {text[:30]!r}") from error
+
+
+def _counts(answer: Answer) -> dict[account.Key, int]:
+    return {(int(row[0]), str(row[1]), bool(row[2])): int(row[3]) for row in answer.rows}
+
+
+def _quality(row: Sequence[Any]) -> Quality:
+    named = dict(zip(charts.QUALITY, row, strict=True))
+    return Quality(**{**named, "watched_s": named["watched_s"] or 0.0})
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -36,6 +36,7 @@ class LakeSystem:
             events=resources.data / "events",
             settings=resources.source.section("lake", LakeSettings),
             clock=resources.clock,
+            spare=True,
         )
 
     def routes(self) -> Sequence[Any]:

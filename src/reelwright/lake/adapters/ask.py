@@ -22,7 +22,7 @@ from reelwright.events.adapters.reader import LogReader
 from reelwright.lake.adapters import duck
 from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
 from reelwright.lake.adapters.published import get_snapshot
-from reelwright.lake.contract import Answer, Question, Refusal, Snapshot
+from reelwright.lake.contract import Answer, Answers, Question, Refusal, Snapshot
 from reelwright.lake.core.offsets import place
 from reelwright.lake.core.rows import event_rows, failed_rows
 from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED, Table
@@ -33,25 +33,29 @@ _SPARE_BYTES = 1 << 30
 _SPILL_BYTES = 2 << 30
 
 
-def answer(question: Question) -> Answer | Refusal:
-    """Answer a question, or say why not."""
-    began = time.perf_counter()
+def answer(question: Question) -> Answers | Refusal:
+    """Answer the questions, or say why not."""
     with duck.connection(memory_mb=question.memory_mb) as connection:
         try:
-            statement = _only_select(connection, question.sql)
+            statements = [_only_select(connection, sql) for sql in question.sql]
             _offer(connection, Path(question.lake), LogReader(Path(question.events)))
             _lock(connection, question.warehouse)
-            found = connection.execute(statement)
-            columns = tuple(str(column[0]) for column in found.description or ())
-            rows = found.fetchmany(question.rows + 1)
+            return Answers(answers=[_answer(connection, statement, question.rows) for statement in statements])
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             return Refusal(says=f"the question needs more than {question.memory_mb} MB: {error}", too_much=True)
         except duckdb.Error as error:
             return Refusal(says=str(error))
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, statement: Any, most: int) -> Answer:
+    began = time.perf_counter()
+    found = connection.execute(statement)
+    columns = tuple(str(column[0]) for column in found.description or ())
+    rows = found.fetchmany(most + 1)
     return Answer(
         columns=columns,
-        rows=[list(row) for row in rows[: question.rows]],
-        truncated=len(rows) > question.rows,
+        rows=[list(row) for row in rows[:most]],
+        truncated=len(rows) > most,
         took_ms=round((time.perf_counter() - began) * 1000),
     )
 

@@ -57,7 +57,7 @@ def failed_rows(source: str, position: Position, batch: FailedBatch) -> Iterable
             "id": f"{source}:{position[0]}:{position[1]}:{place}",
             "day": batch.received_ms // DAY_MS,
             "received_at": batch.received_ms * 1000,
-            "source": source,
+            "source": source.removesuffix("-failed"),
             "event_id": _claimed_id(event.raw),
             "reason": event.reason,
             "profile_id": batch.profile_id,

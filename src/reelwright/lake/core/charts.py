@@ -1,0 +1,67 @@
+"""The questions behind the product's own charts: over computed tables, without the synthetic audience. Pure."""
+
+from __future__ import annotations
+
+HOUR_US = 3_600_000_000
+DIMENSIONS = {"edge": "edge", "device": "device", "title": "title_id"}
+
+
+def ledger(since_hour: int) -> tuple[str, str]:
+    """Stored and refused events an hour and source."""
+    hour = f"epoch_us(received_at) // {HOUR_US}"
+    since = f"{hour} >= {since_hour}"
+    stored = f"SELECT {hour}, source, synthetic, count(*) FROM events WHERE {since} GROUP BY ALL"  # noqa: S608
+    failed = f"SELECT {hour}, source, synthetic, count(*) FROM failed_events WHERE {since} GROUP BY ALL"  # noqa: S608
+    return stored, failed
+
+
+FAILED = """
+SELECT f.id, epoch_ms(f.received_at), f.source, f.event_id, f.reason, f.raw, f.profile_id, f.synthetic
+FROM failed_events f
+WHERE f.event_id IS NULL OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = f.event_id)
+ORDER BY f.received_at DESC, f.id
+"""
+"""Refused events that are not stored by now."""
+
+
+def _window(first: str, last: str) -> str:
+    return f"day BETWEEN DATE '{first}' AND DATE '{last}' AND NOT synthetic"
+
+
+_QUALITY = """
+  count(*), count(*) FILTER (started),
+  quantile_cont(start_ms, 0.5), quantile_cont(start_ms, 0.95),
+  sum(stalled_s) / nullif(sum(watched_s + stalled_s), 0), sum(stalls) * 3600 / nullif(sum(watched_s), 0),
+  sum(bitrate_bps * watched_s) / nullif(sum(watched_s) FILTER (bitrate_bps IS NOT NULL), 0),
+  count(*) FILTER (errors > 0 AND NOT started), sum(watched_s)
+"""
+QUALITY = (
+    "sessions", "started", "start_p50_ms", "start_p95_ms", "stall_ratio", "stalls_an_hour", "bitrate_bps",
+    "failed", "watched_s",
+)  # fmt: skip
+"""Names of the columns that the three questions below share, at their end."""
+
+
+def quality(first: str, last: str, by: str) -> tuple[str, str, str, str]:
+    """Quality of experience: in all, a day, by a dimension, and how far sessions came; days as ISO dates."""
+    column, where = DIMENSIONS[by], _window(first, last)
+    return (
+        f"SELECT {_QUALITY} FROM playback_sessions WHERE {where}",  # noqa: S608
+        f"SELECT day, {_QUALITY} FROM playback_sessions WHERE {where} GROUP BY day ORDER BY day",  # noqa: S608
+        f"SELECT {column}, {_QUALITY} FROM playback_sessions WHERE {where} GROUP BY {column} "  # noqa: S608
+        "ORDER BY count(*) DESC LIMIT 100",
+        f"SELECT count(*), count(*) FILTER (started), count(*) FILTER (watched_s >= 30), "  # noqa: S608
+        "count(*) FILTER (position_s >= duration_s / 2), count(*) FILTER (position_s >= duration_s * 0.95) "
+        f"FROM playback_sessions WHERE {where}",
+    )
+
+
+STEPS = ("asked to play", "saw a picture", "watched 30 s", "came half way", "saw it to the end")
+
+
+def popularity(first: str, last: str) -> str:
+    """Titles by seconds watched."""
+    return (
+        "SELECT title_id, sum(sessions), sum(viewers), sum(watched_s), sum(completed) FROM title_days "  # noqa: S608
+        f"WHERE {_window(first, last)} GROUP BY title_id ORDER BY sum(watched_s) DESC LIMIT 100"
+    )

@@ -1,0 +1,125 @@
+"""Studio's pages about data, the ledger and sending refused events again, in the whole application."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwright[lake]'")
+
+import httpx
+from tests.composed import Composed
+
+from reelwright.kernel.ids import new_id
+from reelwright.lake.cli import open_keeper
+
+pytestmark = pytest.mark.anyio
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    """A heartbeat of a session that has gone well so far."""
+    now_ms = time.time_ns() // 1_000_000
+    so_far = {"watched_ms": 40_000, "stalls": 1, "stalled_ms": 400, "start_ms": 700, "bitrate_bps": 2e6, "edge": "e1"}
+    return {
+        "id": new_id(),
+        "type": "heartbeat",
+        "at_ms": now_ms,
+        "session_id": new_id(),
+        "title_id": new_id(),
+        "playable_id": new_id(),
+        "position_s": 40.0,
+        "data": {"duration_s": 60, **so_far},
+        **fields,
+    }
+
+
+async def report(client: httpx.AsyncClient, *events: dict[str, Any]) -> list[str]:
+    """Verdicts of a batch."""
+    answer = await client.post("/api/v1/events", json={"events": list(events)})
+    assert answer.status_code == 200, answer.text
+    return [verdict["status"] for verdict in answer.json()["verdicts"]]
+
+
+async def test_events_are_accounted_for_and_refused_ones_sent_again(tmp_path: Path) -> None:
+    """From a player's report to Studio: ledger, quality, and a replay that makes no duplicates."""
+    composed = Composed(tmp_path)
+    admin = await composed.person("admin", "admin")
+    profile = await composed.profile(admin)
+    client = await composed.session(admin, profile)
+    events = composed.wiring.dependencies["events"]
+    lake = composed.wiring.dependencies["lake"]
+    await events.start()
+    try:
+        page = (await client.get("/studio/data")).text
+        assert "Nothing has happened" in page
+        assert "Nobody has watched" in (await client.get("/studio/quality")).text
+
+        good, bad = event(), event(position_s=-1.0)
+        assert await report(client, good, bad, good) == ["stored", "failed", "duplicate"]
+        await events.catch_up()
+        ledger = (await client.get("/api/v1/analytics/ledger")).json()
+        assert ledger["gaps"] == []
+        counts = ("received", "acknowledged", "failed", "stored")
+        assert [sum(entry[name] for entry in ledger["entries"]) for name in counts] == [2, 1, 1, 1]
+
+        open_keeper(tmp_path).commit_all()
+        open_keeper(tmp_path).compute()
+        page = (await client.get("/studio/data")).text
+        assert "Yes: all 1 of the last 24 hours" in page
+        assert "position_s: 0 to 86400 seconds" in page
+        for by in ("edge", "title"):
+            quality = await client.get(f"/studio/quality?days=7&by={by}")
+            assert "Films start in <b>0.7 s</b>" in quality.text
+            assert "0.99 %" in quality.text
+
+        for _ in range(2):  # still bad: refused again, and not kept twice
+            answer = (await client.post("/api/v1/analytics/failed/replay")).json()
+            assert answer == {"stored": 0, "duplicate": 0, "failed": 1}
+        assert len((await client.get("/api/v1/analytics/failed")).json()) == 1
+        assert await report(client, {**bad, "position_s": 1.0}) == ["stored"]  # the client was mended
+        assert (await client.get("/api/v1/analytics/failed")).json() == []
+    finally:
+        await events.stop()
+        await lake.stop()
+
+
+async def test_a_replay_stores_once_what_passes_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the cause is mended, refused events are stored as they came, for whom they came from."""
+    composed = Composed(tmp_path)
+    admin = await composed.person("admin", "admin")
+    profile = await composed.profile(admin)
+    client = await composed.session(admin, profile)
+    events, lake = composed.wiring.dependencies["events"], composed.wiring.dependencies["lake"]
+    await events.start()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("reelwright.events.service.reason_to_refuse", lambda _: "a rule that was wrong")
+            assert await report(client, event(), event()) == ["failed", "failed"]
+        form = {"csrf": client.headers["X-CSRF-Token"]}
+        answer = await client.post("/studio/data/replay", data=form)
+        assert answer.headers["location"] == "/studio/data?replayed=2-0"
+        assert (await client.post("/api/v1/analytics/failed/replay")).json()["stored"] == 0
+        found = await client.post("/api/v1/analytics/sql", json={"sql": "SELECT profile_id FROM events"})
+        assert found.json()["rows"] == [[profile.id], [profile.id]]
+    finally:
+        await events.stop()
+        await lake.stop()
+
+
+@pytest.mark.parametrize("path", ["/studio/data", "/studio/quality", "/api/v1/analytics/ledger"])
+async def test_only_administrators_see_what_viewers_did(tmp_path: Path, path: str) -> None:
+    """Editors do not."""
+    composed = Composed(tmp_path)
+    client = await composed.session(await composed.person("ed", "editor"))
+    assert (await client.get(path)).status_code == 403
+
+
+async def test_without_the_lake_the_pages_say_how_to_get_it(tmp_path: Path) -> None:
+    """Turned off, or not installed."""
+    composed = Composed(tmp_path, lake={"enabled": False})
+    client = await composed.session(await composed.person("admin", "admin"))
+    for path in ("/studio/data", "/studio/quality"):
+        assert "pip install" in (await client.get(path)).text

@@ -25,6 +25,7 @@ INTERVIEWS = sa.Table(
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("loop_id", sa.String(26), nullable=False),
     sa.Column("sample", sa.Boolean, nullable=False),
+    sa.Index("practice_interviews_loop", "loop_id"),
 )
 TURNS = sa.Table(
     "practice_turns",

@@ -54,3 +54,32 @@ def front(
         await server.serve_forever()
 
     asyncio.run(serve())
+
+
+@app.command()
+def replay(
+    trace: Annotated[Path, typer.Argument(help="CSV, oracleGeneral or our access log; .gz and .xz are opened.")],
+    policy: Annotated[list[str], typer.Option(help="lru, sieve, s3fifo, wtinylfu, gdsf, foresight or belady.")] = [  # noqa: B006
+        "lru",
+        "s3fifo",
+        "foresight",
+        "belady",
+    ],
+    share: Annotated[float, typer.Option(min=0.0001, max=1, help="Capacity as a share of all distinct bytes.")] = 0.1,
+    capacity: Annotated[int, typer.Option(min=0, help="Capacity in bytes, instead of a share.")] = 0,
+    kind: Annotated[str, typer.Option("--format", help="csv, oracle or events, where the name does not tell.")] = "",
+) -> None:
+    """Run a trace through cache policies: the code that decides live, and Belady as a reference."""
+    from reelwright.cdn.replay import gap_closed, read_trace, replay_named
+
+    found = read_trace(trace, kind=kind)
+    budget = capacity or max(1, int(found.working_set_bytes() * share))
+    typer.echo(f"{len(found.visits):,} requests, {found.working_set_bytes():,} distinct bytes, capacity {budget:,}")
+    if found.refused:
+        typer.echo(f"{len(found.refused):,} lines left out, such as {found.refused[0]}", err=True)
+    lru, best = (replay_named(found, name, budget).byte_miss_ratio for name in ("lru", "belady"))
+    typer.echo(f"{'policy':<10} {'byte miss':>10} {'object miss':>12} {'gap closed':>11}")
+    for name in policy:
+        one = replay_named(found, name, budget)
+        closed = gap_closed(lru, one.byte_miss_ratio, best)
+        typer.echo(f"{name:<10} {one.byte_miss_ratio:>10.4f} {one.object_miss_ratio:>12.4f} {closed:>11.1%}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,10 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     cache_bytes: Annotated[
         int, Meta(ge=1_000_000, description="Disk budget of the cache, for an edge that fetches.")
     ] = 10_000_000_000
+    eviction: Annotated[
+        Literal["lru", "sieve", "s3fifo", "wtinylfu", "gdsf", "foresight"],
+        Meta(description="What a full cache gives up; `reelwright cdn replay` compares them on a trace of yours."),
+    ] = "s3fifo"
     idle_s: Annotated[float, Meta(gt=0, description="Seconds an idle connection is kept.")] = 75.0
     request_s: Annotated[float, Meta(gt=0, description="Seconds a client has to send its request.")] = 10.0
     stall_s: Annotated[

@@ -16,6 +16,7 @@ from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.files import FileTable
 from reelwright.cdn.adapters.protocol import Connection
 from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
+from reelwright.cdn.core.eviction import make_policy
 from reelwright.cdn.service import CachingLibrary, Edge, LocalLibrary
 from reelwright.cdn.settings import CdnSettings
 from reelwright.kernel.clock import Clock
@@ -69,7 +70,7 @@ class EdgeServer:
             return None
         return DiskCache(
             options.cache_folder,
-            budget_bytes=options.settings.cache_bytes,
+            policy=make_policy(options.settings.eviction, options.settings.cache_bytes),
             fetcher=fetcher,
             monotonic_ns=self._clock.monotonic_ns,
         )

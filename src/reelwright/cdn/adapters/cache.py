@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reelwright.cdn.adapters.files import FileTable, OpenFile
-from reelwright.cdn.core.index import LruIndex
+from reelwright.cdn.core.eviction import Policy
 from reelwright.cdn.ports import Fetcher
 from reelwright.kernel.errors import ReelwrightError, Unavailable
 from reelwright.kernel.telemetry import counter, logger
@@ -49,11 +49,11 @@ class Fill:
 class DiskCache:
     """Objects below `root`, within a budget; what is being fetched is shared."""
 
-    def __init__(self, root: Path, *, budget_bytes: int, fetcher: Fetcher, monotonic_ns: Callable[[], int]) -> None:
+    def __init__(self, root: Path, *, policy: Policy, fetcher: Fetcher, monotonic_ns: Callable[[], int]) -> None:
         self._root = root
         self._fetcher = fetcher
         self._files = FileTable(root, monotonic_ns)
-        self._index = LruIndex(budget_bytes)
+        self._index = policy
         self._fills: dict[str, Fill] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         root.mkdir(parents=True, exist_ok=True)
@@ -134,9 +134,9 @@ class DiskCache:
 
     def _keep(self, name: str, size: int) -> None:
         for victim in self._index.put(name, size):
-            self._files.forget(victim)
+            self._files.forget(str(victim))
             with contextlib.suppress(OSError):
-                (self._root / victim).unlink()
+                (self._root / str(victim)).unlink()
 
     def _rebuild(self) -> None:
         """Know again what was held before a restart; half files go."""

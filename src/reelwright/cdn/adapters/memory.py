@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from reelwright.cdn.adapters.body import Body
-from reelwright.cdn.core.index import LruIndex
+from reelwright.cdn.core.eviction import S3FifoPolicy
 from reelwright.cdn.core.reuse import Stored
 
 VARIANTS_MOST = 32
@@ -21,10 +21,10 @@ class Held(Stored):
 
 
 class ResponseStore:
-    """Variants by key; the least recently used keys go when the budget is exceeded."""
+    """Variants by key; S3-FIFO says which keys go when the budget is exceeded."""
 
     def __init__(self, budget_bytes: int) -> None:
-        self._index = LruIndex(budget_bytes)
+        self._index = S3FifoPolicy(budget_bytes)
         self._held: dict[str, list[Held]] = {}
 
     def find(self, key: str) -> list[Held]:
@@ -44,7 +44,7 @@ class ResponseStore:
         """Reckon a key's size anew: its bodies have grown."""
         size = sum(HEAD_BYTES + len(one.body) for one in self._held.get(key, []))
         for victim in self._index.put(key, size):
-            self._held.pop(victim, None)
+            self._held.pop(str(victim), None)
 
     def drop(self, key: str, held: Stored | None = None) -> bool:
         """Forget a variant, or all of a key; True when there was something."""

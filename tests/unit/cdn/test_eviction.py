@@ -1,0 +1,117 @@
+"""Every eviction policy keeps its budget and its word, and replays are what they should be."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelwright.cdn.core.eviction import POLICIES, Visit, make_policy
+from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
+from reelwright.cdn.replay import Trace, belady, read_trace, replay, replay_named
+from reelwright.kernel.errors import Invalid
+
+steps = st.lists(st.tuples(st.sampled_from(["get", "drop"]), st.integers(0, 30), st.integers(1, 40)), max_size=200)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@given(steps=steps)
+def test_a_policy_keeps_its_budget_and_says_all_it_gives_up(name: str, steps: list[tuple[str, int, int]]) -> None:
+    """What a disk holds is what was put less what was given up; the policy never differs from that."""
+    policy = make_policy(name, 100)
+    disk: dict[int, int] = {}
+    for verb, key, size in steps:
+        policy.note(Visit(key, size, 0.0))
+        if verb == "drop":
+            policy.drop(key)
+            disk.pop(key, None)
+        elif key in policy:
+            policy.use(key)
+        else:
+            disk[key] = size
+            for victim in policy.put(key, size):
+                del disk[victim]  # type: ignore[arg-type]
+        assert {one for one in range(31) if one in policy} == set(disk)
+        assert policy.held_bytes == sum(disk.values()) <= 100
+        assert len(policy) == len(disk)
+
+
+def test_lru_gives_up_the_least_recently_used() -> None:
+    """A hit renews."""
+    policy = make_policy("lru", 3)
+    for key in "abc":
+        policy.put(key, 1)
+    policy.use("a")
+    assert policy.put("d", 1) == ["b"]
+
+
+@pytest.mark.parametrize("name", ["sieve", "s3fifo", "wtinylfu", "foresight"])
+def test_a_scan_does_not_push_out_what_is_used(name: str) -> None:
+    """One-hit wonders leave before an object that was asked for five times."""
+    visits = [Visit("hot", 1, float(at)) for at in range(5)]
+    visits += [Visit(f"scan{at}", 1, 5.0 + at) for at in range(30)]
+    policy = make_policy(name, 20)
+    replay(visits, policy)
+    assert "hot" in policy
+    assert replay([*visits, Visit("hot", 1, 99.0)], make_policy("lru", 20)).hits == 4
+
+
+def test_foresight_keeps_what_a_session_is_about_to_ask_for() -> None:
+    """Of a film being watched the segments ahead of a second viewer stay; those behind the last go."""
+    policy = make_policy("foresight", 20)
+
+    def watch(session: str, index: int, now_s: float) -> bool:
+        visit = Visit(("film", index), 1, now_s, session, "film/1080", index)
+        policy.note(visit)
+        hit = visit.key in policy
+        if not hit:
+            policy.put(visit.key, 1)
+        return hit
+
+    hits = [0, 0]
+    for at in range(100):
+        watch("first", at, at * 4.0)
+        if at >= 12:
+            hits[0 if at < 50 else 1] += watch("second", at - 12, at * 4.0 + 1)
+    assert hits == [38, 50]
+
+
+def test_belady_is_never_worse_than_any_policy_on_equal_sizes() -> None:
+    """It knows the future."""
+    rng = np.random.default_rng(3)
+    visits = [Visit(int(key), 1, float(at)) for at, key in enumerate(rng.zipf(1.3, 3000) % 200)]
+    best = belady(visits, 30).hits
+    assert all(replay(visits, make_policy(name, 30)).hits <= best for name in POLICIES)
+
+
+def test_foresight_beats_lru_on_viewers_and_is_no_worse_on_pages() -> None:
+    """The reason why it is there."""
+    small = VodScenario(titles=40, sessions_a_day=60, days=1)
+    films = Trace(list(vod_trace(small, np.random.default_rng(5))))
+    pages = Trace(list(zipf_trace(8000, 3000, 0.8, np.random.default_rng(5))))
+    for trace, factor in ((films, 0.97), (pages, 1.01)):
+        budget = trace.working_set_bytes() // 10
+        lru, ours = (replay_named(trace, name, budget).byte_miss_ratio for name in ("lru", "foresight"))
+        assert ours <= lru * factor
+
+
+def test_traces_of_each_format_are_read_and_bad_lines_are_named(tmp_path: Path) -> None:
+    """Nothing is lost for one bad line."""
+    table = tmp_path / "a.csv"
+    table.write_text("time,key,size\n1,a,10\nx,y\n2,b,-5\n3,a,10\n")
+    oracle = tmp_path / "b.oracleGeneral"
+    oracle.write_bytes(struct.pack("<IQIq", 1, 7, 10, -1) * 2 + b"odd")
+    events = tmp_path / "c.jsonl"
+    events.write_text('{"at_ms": 1, "object": "a", "size": 5, "session": "s"}\nnonsense\n')
+    found = [read_trace(path) for path in (table, oracle, events)]
+    assert [(len(one.visits), len(one.refused)) for one in found] == [(2, 2), (2, 1), (1, 1)]
+    for path, text in ((tmp_path / "d.csv", "nothing\n"), (tmp_path / "e.csv.xz", "not xz")):
+        path.write_text(text)
+        with pytest.raises(Invalid):
+            read_trace(path)
+    with pytest.raises(Invalid, match="policy is one of"):
+        make_policy("fifo", 1)

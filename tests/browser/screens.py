@@ -24,7 +24,12 @@ PAGES = (
     *("/", "/search", "/search?q=light", "/my-list", "/profiles", "/profiles/new", "/settings", "/nowhere"),
     *("/practice", "/practice/progress", "/practice/labs", "/practice/labs/token-bucket"),
     *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
-    *("/studio/quality", "/studio/data"),
+    *(
+        "/studio/quality",
+        "/studio/data",
+        "/studio/limits",
+        "/studio/limits/replay?limit=pages&rule=2/minute&when=hour",
+    ),
 )
 
 

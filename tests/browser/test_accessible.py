@@ -28,7 +28,12 @@ VIEWER = (
 )
 STUDIO = (
     *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
-    *("/studio/quality", "/studio/data"),
+    *(
+        "/studio/quality",
+        "/studio/data",
+        "/studio/limits",
+        "/studio/limits/replay?limit=pages&rule=2/minute&when=hour",
+    ),
 )
 HOME_BYTES_MOST = 60_000
 

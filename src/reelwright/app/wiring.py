@@ -96,7 +96,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
         "viewers": SameHostViewers(accounts, cookies, resources),
     }
     limits = LimitsSystem(resources)
-    given["limits"] = limits.service
+    given |= {"limits": limits.service, "limits_history": limits.history, "limits_gate": limits.gate}
     recommend = RecommendSystem(resources, catalog=catalog.service, events=events.service)
     given["recommend"] = recommend.service
     practice = PracticeSystem(resources, accounts.service)

@@ -9,14 +9,19 @@ from typing import Annotated, Any
 import msgspec
 from litestar import get
 from litestar.enums import ScopeType
+from litestar.params import Parameter
+from litestar.response import Stream
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from msgspec import Meta
 
 from reelwright.kernel.clock import Clock, SystemClock
-from reelwright.kernel.errors import Invalid
+from reelwright.kernel.errors import Conflict, Invalid
+from reelwright.kernel.live import live
 from reelwright.kernel.principal import NOBODY, Principal, require
-from reelwright.limits.contract import Answer, Limit, Overloaded, Policy, Told, TooManyRequests
+from reelwright.limits.adapters.history import History
+from reelwright.limits.contract import Answer, Limit, Minute, Overloaded, Policy, Replayed, Told, TooManyRequests
 from reelwright.limits.core.fields import REDUCED_CAPACITY, headers, limit_item, problem
+from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import ENVOY_UNITS_S
 from reelwright.limits.core.shedding import Gate
 from reelwright.limits.service import Described, Limits, Status
@@ -33,9 +38,17 @@ ATTEMPTS = frozenset(
 )
 """Where a password, a code or a PIN is guessed: counted by address, whoever claims to ask."""
 UNLIMITED = frozenset({"/healthz", "/readyz"})
+KINDS = ("playing", "browsing", "background")
+"""What load shedding tells apart, the most important first."""
+PLAYING, BROWSING, BACKGROUND = range(3)
+_PLAYING = ("/api/v1/playback/", "/api/v1/events", "/watch/")
+_BACKGROUND = ("/static/", "/art/", "/sw.js")
+_LONG = ("/api/v1/uploads", "/api/v1/lake/", "/api/v1/practice/", "/metrics")
+"""What takes long by its nature: it would hold a slot all the while, and tell nothing of how busy the service is."""
 DOMAIN = "reelwright"
 WAIT_S = 1.0
 BODY_BYTES_MOST = 1 << 20
+MINUTES_MOST = 24 * 60
 REDUCED_TITLE = "Request cannot be satisfied due to temporary server capacity constraints"
 Identify = Callable[[Any], tuple[str, str] | None]
 """Of an ASGI scope, the door and who knocks; None where nothing is limited."""
@@ -108,7 +121,9 @@ class SheddingMiddleware:
     """Lets in what the application can do in time; the rest waits by priority and tenant, or is answered 503.
 
     For any ASGI application, on one event loop. `rank` says priority (0 is the most important) and tenant of a
-    request; None passes by: what stays open for long (events, uploads) would hold a slot all the while.
+    request; None passes by: what stays open for long (events, uploads) would hold a slot all the while. `told` hears
+    of each request's priority and whether it was let in. How long requests take is measured up to the priority
+    `measured_most`, where one is given: pictures take another time than pages.
     """
 
     def __init__(
@@ -119,9 +134,15 @@ class SheddingMiddleware:
         gate: Gate | None = None,
         clock: Clock | None = None,
         raises: bool = False,
+        wait_s: float = WAIT_S,
+        told: Callable[[int, bool], None] | None = None,
+        measured_most: int | None = None,
     ) -> None:
         self._app = app
         self._rank = rank
+        self._wait_s = wait_s
+        self._told = told or _tell_nobody
+        self._measured_most = measured_most
         self._gate = gate or Gate()
         self._now_ns = (clock or SystemClock()).monotonic_ns
         self._raises = raises
@@ -135,15 +156,19 @@ class SheddingMiddleware:
         try:
             await self._enter(*ranked)
         except Overloaded as error:
+            self._told(ranked[0], False)
             await self._refuse(error, send)
             return
+        self._told(ranked[0], True)
         begun_ns, failed = self._now_ns(), True
         try:
             await self._app(scope, receive, send)
             failed = False
         finally:
             now_ns = self._now_ns()
-            self._tell(*self._gate.leave(now_ns, rtt_ns=now_ns - begun_ns, dropped=failed))
+            measured = self._measured_most is None or ranked[0] <= self._measured_most
+            rtt_ns = max(1, now_ns - begun_ns) if measured else 0
+            self._tell(*self._gate.leave(now_ns, rtt_ns=rtt_ns, dropped=failed))
 
     async def _enter(self, priority: int, tenant: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -157,7 +182,7 @@ class SheddingMiddleware:
     async def _wait(self, turn: asyncio.Future[None]) -> None:
         """Until it is its turn; where nothing ends meanwhile, nobody else would look who has waited too long."""
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._wait_s):
                 await turn
         except TimeoutError:
             raise Overloaded from None
@@ -199,6 +224,27 @@ def limit_of(scope: HTTPScope) -> tuple[str, str] | None:
     return ("api" if path.startswith("/api/") else "pages"), key
 
 
+def rank_of(scope: HTTPScope) -> tuple[int, str] | None:
+    """How much one of our own requests matters when not all can be answered, and whose it is."""
+    path = scope["path"]
+    if path in UNLIMITED or path.endswith("/stream") or path.startswith(_LONG):
+        return None
+    if (scope["method"], path.rstrip("/") or "/") in ATTEMPTS:
+        return None  # checking a password takes long on purpose, and is limited by address
+    client = scope.get("client")
+    address = f"address {client[0] if client else 'unknown'}"
+    caller = scope.get("state", {}).get("principal", NOBODY)
+    tenant = _key_of(caller, address) if isinstance(caller, Principal) else address
+    if path.startswith(_PLAYING):
+        return PLAYING, tenant
+    extra = path.startswith(_BACKGROUND) or any(name == b"sec-purpose" for name, _ in scope["headers"])
+    return (BACKGROUND if extra else BROWSING), tenant
+
+
+def _tell_nobody(_priority: int, _admitted: bool) -> None:
+    """Where nobody counts."""
+
+
 def _key_of(caller: Principal, address: str) -> str:
     if caller.kind in ("session", "token"):
         return f"{caller.kind} {caller.user_id} {caller.profile_id}"
@@ -233,7 +279,45 @@ async def told(limits: Limits) -> Told:
     return limits.report()
 
 
-ROUTES = (told,)
+@get("/api/v1/limits/minutes", summary="List what limits did by minute", guards=[require("admin")], tags=("limits",))
+async def minutes(
+    limits_history: History | None, count: Annotated[int, Parameter(ge=1, le=MINUTES_MOST)] = 60
+) -> list[Minute]:
+    """The last `count` minutes, of all processes: by limit what was admitted, denied and shed, and the hot keys."""
+    return await limits_history.minutes(count) if limits_history else []
+
+
+@get("/api/v1/limits/replay", summary="Try limits on recorded traffic", guards=[require("admin")], tags=("limits",))
+async def replay(
+    limits_history: History | None,
+    limit: Annotated[str, Parameter(max_length=200)],
+    rule: Annotated[str, Parameter(max_length=1000)],
+    hours: Annotated[int, Parameter(ge=1, le=24)] = 24,
+    ago_hours: Annotated[int, Parameter(ge=0, le=24 * 31)] = 0,
+) -> Replayed:
+    """What `rule` would have done, in place of `limit`, to the traffic of `hours` that ended `ago_hours` ago."""
+    if limits_history is None:
+        raise Conflict("no traffic is recorded: set limits.history_hours")
+    return await limits_history.replay(parse_limits(rule, "rule"), limit, hours=hours, ago_hours=ago_hours)
+
+
+@get(
+    "/api/v1/limits/stream",
+    summary="Follow what limits do",
+    guards=[require("admin")],
+    tags=("limits",),
+    media_type="text/event-stream",
+)
+async def stream(limits_history: History | None) -> Stream:
+    """Follow the last two minutes live as Server-Sent Events; one message for each change, at most every 5 s."""
+
+    async def look() -> Any:
+        return await limits_history.minutes(2) if limits_history else []
+
+    return live(look, every_s=5)
+
+
+ROUTES = (told, minutes, replay, stream)
 
 
 class RateLimitApp:

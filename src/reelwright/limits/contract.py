@@ -15,6 +15,7 @@ from typing import Literal, Protocol, get_args
 import msgspec
 
 from reelwright.kernel.errors import Invalid, ReelwrightError, Transient, Unavailable
+from reelwright.limits.core.traffic import Counts
 
 Algorithm = Literal["gcra", "leaky", "fixed", "counter", "window", "log", "concurrency"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
@@ -146,6 +147,41 @@ class Counted(msgspec.Struct, frozen=True):
     denied: int
     shadow: int
     """Would have been denied, were it not in shadow mode."""
+
+
+class Minute(msgspec.Struct, frozen=True, kw_only=True):
+    """What limits did in a minute, in all processes that share the database."""
+
+    at_ms: int
+    counts: dict[str, Counts]
+    """By limit; load shedding stands beside them by kind of request."""
+    hot: dict[str, int]
+    """Denials by key, of those denied most often."""
+    processes: int
+    """How many processes have told of it."""
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """A part of a replayed time."""
+
+    admitted: int
+    denied: int
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What limits would have done to recorded traffic in place of one that was there."""
+
+    limit: str
+    since_ms: int
+    hours: int
+    requests: int
+    admitted: int
+    denied: int
+    slices: tuple[Slice, ...]
+    """The time in equal parts, the oldest first."""
+    worst_keys: tuple[tuple[str, int], ...]
+    one_key_in: int
+    """1 where all keys were replayed, 4 where each fourth was: busy traffic is recorded in part."""
 
 
 class Told(msgspec.Struct, frozen=True):

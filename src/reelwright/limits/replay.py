@@ -17,7 +17,7 @@ import yaml
 
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.simulation import Network, Simulation, WrongClock
-from reelwright.limits.contract import Limit
+from reelwright.limits.contract import Limit, Slice
 from reelwright.limits.core.adaptive import Aimd, Gradient2, Seen, Vegas, average_rtt
 from reelwright.limits.core.algorithms import compiled
 from reelwright.limits.core.lease import Lease, bound, take
@@ -508,15 +508,21 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that each limit would have denied."""
     worst_keys: tuple[tuple[str, int], ...]
     """Whose requests would have been denied most often."""
+    slices: tuple[Slice, ...] = ()
+    """The same by parts of the time, where these were asked for."""
 
 
-def try_limits(limits: Sequence[Limit], trace: Iterable[Request]) -> Tried:
-    """Run `limits` over recorded traffic, by its own times. Raises Invalid where these go back."""
+def try_limits(limits: Sequence[Limit], trace: Iterable[Request], *, slices: int = 0, slice_s: float = 60.0) -> Tried:
+    """Run `limits` over recorded traffic, by its own times; also told in `slices` parts of `slice_s` from 0 s on.
+
+    Raises Invalid where times go back.
+    """
     rules = [compiled(limit) for limit in limits]
     states: dict[str, list[State]] = {}
     by_limit, by_key = {limit.name: 0 for limit in limits}, dict[str, int]()
     requests = admitted = 0
     last_ns = 0
+    parts = [[0, 0] for _ in range(slices)]
     for request in trace:
         now_ns = round(request.at_s * S)
         if now_ns < last_ns:
@@ -524,7 +530,10 @@ def try_limits(limits: Sequence[Limit], trace: Iterable[Request]) -> Tried:
         last_ns, requests = now_ns, requests + 1
         state = states.setdefault(request.key, [rule.empty for rule in rules])
         stepped = [rule.step(one, now_ns, request.cost) for rule, one in zip(rules, state, strict=True)]
-        if all(one[1] for one in stepped):
+        passes = all(one[1] for one in stepped)
+        if parts:
+            parts[min(slices - 1, int(request.at_s / slice_s))][not passes] += 1
+        if passes:
             admitted += 1
             states[request.key] = [one[0] for one in stepped]
             continue
@@ -533,7 +542,12 @@ def try_limits(limits: Sequence[Limit], trace: Iterable[Request]) -> Tried:
             by_limit[limit.name] += not one[1]
     worst = tuple(sorted(by_key.items(), key=lambda item: (-item[1], item[0]))[:20])
     return Tried(
-        requests=requests, admitted=admitted, denied=requests - admitted, by_limit=by_limit, worst_keys=worst
+        requests=requests,
+        admitted=admitted,
+        denied=requests - admitted,
+        by_limit=by_limit,
+        worst_keys=worst,
+        slices=tuple(Slice(*part) for part in parts),
     )
 
 

@@ -37,6 +37,8 @@ class Limits:
         self._counted: dict[tuple[str, str], int] = {}
         self._totals: dict[tuple[str, str], int] = {}
         self._hot = HotKeys()
+        self.note: Callable[[Sequence[Verdict]], None] | None = None
+        """Is told of every decision, where somebody keeps a history of them."""
 
     @classmethod
     def from_yaml(cls, *paths: str | Path, store: Store | None = None, merge_domains: bool = False) -> Limits:
@@ -159,6 +161,8 @@ class Limits:
             self._count(ask.limit.name, "shadow" if ask.shadow else "denied")
             self._hot.offer(ask.key)
             allowed = allowed and ask.shadow
+        if self.note is not None:
+            self.note(verdicts)
         return Answer(allowed, tuple(verdicts))
 
     def _count(self, limit: str, verdict: str) -> None:
@@ -173,6 +177,16 @@ class Limits:
             asyncio.get_running_loop().call_later(TELL_S, self.tell)
         except RuntimeError:  # without an event loop, nobody would tell them later
             self.tell()
+
+    def names(self) -> list[str]:
+        """Of all limits of all rules."""
+        found: set[str] = set()
+        nodes = [domain.root for domain in self.domains.values()]
+        while nodes:
+            node = nodes.pop()
+            found.update(limit.name for limit in (node.rules.limits if node.rules else ()))
+            nodes += node.children.values()
+        return sorted(found)
 
     def tell(self) -> None:
         """Bring metrics up to date."""

@@ -36,3 +36,29 @@ class LimitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         int, Meta(ge=1, description="Web processes that share the store, until they have heard of each other.")
     ] = 1
     keys: Annotated[int, Meta(ge=100, description="Counters kept in memory.")] = 200_000
+    lease_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60_000,
+            description="Milliseconds that a process may hold a slice of a limit that it took from a Redis store, "
+            "to spend it without asking; 0 asks the store for every request.",
+        ),
+    ] = 0
+    history_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=24 * 31,
+            description="Hours for which the database keeps what limits did and who asked when; 0 keeps nothing.",
+        ),
+    ] = 48
+    shed: Annotated[
+        bool, Meta(description="Turn requests away when more come than can be answered in time; playing comes first.")
+    ] = True
+    inflight_least: Annotated[
+        int, Meta(ge=1, le=10_000, description="Requests that are worked on at once however slow they are.")
+    ] = 16
+    inflight_most: Annotated[
+        int, Meta(ge=1, le=10_000, description="Requests that are worked on at once however fast they are.")
+    ] = 400

@@ -13,19 +13,31 @@ from litestar.types import ASGIApp
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.system import Health, Resources
-from reelwright.kernel.telemetry import logger
+from reelwright.kernel.telemetry import counter, logger
+from reelwright.limits.adapters.cpu import follow_cpu
 from reelwright.limits.adapters.guarded import GuardedStore
+from reelwright.limits.adapters.history import History
 from reelwright.limits.adapters.memory import MemoryStore
 from reelwright.limits.adapters.sqlite import SqliteStore
 from reelwright.limits.contract import BadRules
+from reelwright.limits.core.adaptive import Gradient
 from reelwright.limits.core.descriptors import Node, Rules, pair_of
+from reelwright.limits.core.fair import FairQueue
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import Domain
+from reelwright.limits.core.shedding import Gate
 from reelwright.limits.ports import Store
 from reelwright.limits.service import Limits
 from reelwright.limits.settings import LimitsSettings
 
 LOG = logger(__name__)
+LOADED = counter(
+    "limits_load_total", "Requests that load shedding let in or turned away, by kind.", ("kind", "verdict")
+)
+PATIENCE_S = 2.0
+"""How long a request waits for its turn: people would rather wait than be turned away at once."""
+PATIENCE_NS = round(PATIENCE_S * 1e9)
+BEGIN_INFLIGHT = 64
 LOOK_S = 1.0
 """How often a rule file is looked at."""
 
@@ -42,12 +54,36 @@ class LimitsSystem:
         self._file = RuleFile([Path(self._settings.rules)], self.service) if self._settings.rules else None
         if self._file:
             self._file.load()
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._clock = resources.clock
+        self.history: History | None = None
+        if self._settings.history_hours:
+            self.history = History(resources.database, clock=resources.clock, hours=self._settings.history_hours)
+            self.service.note = self.history.note
+        self.gate = gate_of(self._settings) if self._settings.shed else None
+        """What load shedding goes by; None where it is off."""
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
-        """`app` behind the limits."""
-        from reelwright.limits.api import LimitsMiddleware
+        """`app` behind the limits, and behind those, load shedding: what limits refuse takes nobody's place."""
+        from reelwright.limits.api import BROWSING, KINDS, LimitsMiddleware, SheddingMiddleware, rank_of
 
+        def told(priority: int, admitted: bool) -> None:
+            verdict = "allowed" if admitted else "shed"
+            LOADED.labels(KINDS[priority], verdict).inc()
+            if self.history is not None:
+                self.history.note_load(KINDS[priority], verdict)
+
+        if self.gate is not None:
+            app = SheddingMiddleware(
+                app,
+                rank=rank_of,
+                gate=self.gate,
+                clock=self._clock,
+                raises=True,
+                wait_s=PATIENCE_S,
+                told=told,
+                measured_most=BROWSING,
+            )
         return LimitsMiddleware(app, limits=self.service, raises=True)
 
     def routes(self) -> Sequence[Any]:
@@ -57,17 +93,23 @@ class LimitsSystem:
         return ROUTES
 
     async def start(self) -> None:
-        """Look after the rule file; make the tables of a PostgreSQL store."""
+        """Look after the rule file, the CPU and the history; make the tables of a PostgreSQL store."""
         await install_store(self._settings)
         if self._file:
-            self._watching = asyncio.create_task(self._file.watch())
+            self._tasks.append(asyncio.create_task(self._file.watch()))
+        if self.gate is not None:
+            self._tasks.append(asyncio.create_task(follow_cpu(self.gate)))
+        if self.history is not None:
+            await self.history.start()
 
     async def stop(self) -> None:
         """End what `start` began."""
-        if self._watching:
-            self._watching.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+                await task
+        if self.history is not None:
+            await self.history.stop()
         await self.service.store.close()
 
     async def health(self) -> Health:
@@ -83,9 +125,21 @@ class LimitsSystem:
         return Health(system=self.name, state="ok")
 
 
+def gate_of(settings: LimitsSettings) -> Gate:
+    """The gate of our own routes. Raises Invalid for bounds that exclude each other."""
+    least, most = settings.inflight_least, settings.inflight_most
+    if least > most:
+        raise Invalid(f"limits.inflight_least is at most inflight_most ({most}), got {least}")
+    queue = FairQueue(priorities=3, target_ns=PATIENCE_NS // 4, interval_ns=PATIENCE_NS)
+    limit = Gradient(estimate=float(min(most, max(least, BEGIN_INFLIGHT))), least=least, most=most)
+    return Gate(limit=limit, priorities=3, queue=queue, cpu_inflight_least=least)
+
+
 def open_store(settings: LimitsSettings, clock: Clock) -> Store:
     """The store of a URL; a shared one is guarded against its own outages. Raises Invalid, MissingExtra."""
     scheme, _, rest = settings.store.partition("://")
+    if settings.lease_ms and scheme not in ("redis", "rediss", "unix"):
+        raise Invalid(f"limits.lease_ms needs a store that grants leases: redis://, got {settings.store[:60]!r}")
     match scheme:
         case "memory":
             return MemoryStore(clock=clock, keys_most=settings.keys)
@@ -96,15 +150,24 @@ def open_store(settings: LimitsSettings, clock: Clock) -> Store:
 
             return GuardedStore(PostgresStore(settings.store, clock=clock), nodes=settings.nodes, clock=clock)
         case "redis" | "rediss" | "unix":
-            from reelwright.limits.adapters.redis import RedisStore
-
-            return GuardedStore(RedisStore(settings.store, clock=clock), nodes=settings.nodes, clock=clock)
+            return GuardedStore(_redis(settings, clock), nodes=settings.nodes, clock=clock)
         case "redis+cluster":
             from reelwright.limits.adapters.cluster import RedisClusterStore
 
             urls = [f"redis://{node}" for node in rest.split(",")]
             return GuardedStore(RedisClusterStore(urls, clock=clock), nodes=settings.nodes, clock=clock)
     raise Invalid(f"limits.store is memory://, sqlite://, postgresql:// or redis://, got {settings.store[:60]!r}")
+
+
+def _redis(settings: LimitsSettings, clock: Clock) -> Store:
+    from reelwright.limits.adapters.redis import RedisStore
+
+    store = RedisStore(settings.store, clock=clock)
+    if not settings.lease_ms:
+        return store
+    from reelwright.limits.adapters.leased import LeasedStore
+
+    return LeasedStore(store, hold_s=settings.lease_ms / 1000, clock=clock)
 
 
 async def install_store(settings: LimitsSettings) -> None:

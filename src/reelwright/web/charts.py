@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 720, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 12, 12, 26
+COLUMNS_WIDTH, COLUMNS_HEIGHT = 600.0, 96.0
+COLUMNS_GAP = 0.2
+"""Of a column's width."""
+BAR_LEAST = 1.5
+"""How high the smallest bar is: one among a thousand is to be seen."""
 Series = tuple[str, Sequence[float | None]]
 
 
@@ -81,3 +87,38 @@ def _x(place: int, count: int) -> float:
 
 def _y(value: float, top: float) -> float:
     return _TOP + (HEIGHT - _TOP - _BOTTOM) * (1 - value / top)
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """One rectangle."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Bars(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart of columns, each a stack of kinds."""
+
+    bars: tuple[Bar, ...]
+    most: int
+    """What a column as high as the chart stands for."""
+
+
+def stacked(columns: Sequence[Sequence[tuple[str, int]]]) -> Bars:
+    """The bars of columns of (kind, count), the first kind at the bottom; all share one scale."""
+    most = max((sum(count for _, count in column) for column in columns), default=0)
+    step = COLUMNS_WIDTH / max(1, len(columns))
+    found: list[Bar] = []
+    for number, column in enumerate(columns):
+        top = COLUMNS_HEIGHT
+        for kind, count in column:
+            if not count:
+                continue
+            height = min(top, max(BAR_LEAST, COLUMNS_HEIGHT * count / most))
+            top -= height
+            left, width = step * (number + COLUMNS_GAP / 2), step * (1 - COLUMNS_GAP)
+            found.append(Bar(kind, round(left, 2), round(top, 2), round(width, 2), round(height, 2)))
+    return Bars(bars=tuple(found), most=most)

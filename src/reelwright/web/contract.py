@@ -9,6 +9,8 @@ import msgspec
 from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.operations import Incident, ProcessState
 from reelwright.kernel.system import Health
+from reelwright.limits.core.traffic import Counts
+from reelwright.web.charts import Bars
 
 
 class ToldIncident(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,25 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     processes: Sequence[ProcessState]
     incidents: Sequence[ToldIncident]
     health: Sequence[Health]
+
+
+class RuleSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What one limit did, minute by minute."""
+
+    name: str
+    counts: Counts
+    bars: Bars
+    said: str
+
+
+class LimitsSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What all limits did in the minutes that a page shows."""
+
+    rules: Sequence[RuleSeen]
+    totals: Counts
+    """Of limits; `shed` is that of load shedding."""
+    hot: Sequence[tuple[str, int]]
+    processes: int
 
 
 DEMO_FILE = "demo.json"

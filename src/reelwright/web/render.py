@@ -16,6 +16,7 @@ from reelwright.accounts.contract import Profile
 from reelwright.catalog.contract import Playable, Title
 from reelwright.kernel.principal import Principal, principal_of
 from reelwright.kernel.units import say_bytes, say_seconds
+from reelwright.limits.core.descriptors import say_key
 from reelwright.web.assets import Assets
 
 PLAYING = frozenset({"watch.html", "offline.html"})
@@ -43,7 +44,7 @@ class Renderer:
         self._environment.globals.update(art=art_url, plural=plural, edges=edges)
         self._environment.globals["parts"] = self._environment.get_template("parts.html").module
         self._environment.filters.update(
-            runtime=say_length, ago=ago, size=say_bytes, seconds=say_seconds, day=say_day
+            runtime=say_length, ago=ago, size=say_bytes, seconds=say_seconds, day=say_day, counter=say_key
         )
 
     def page(

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from reelwright.catalog.contract import Playable
 from reelwright.kernel.errors import NotFound
 from reelwright.kernel.operations import Operations
+from reelwright.limits.contract import Minute
+from reelwright.limits.core.traffic import VERDICTS, Counts, Seen, merged
 from reelwright.media.contract import MediaClient, Package, TextTrack, Track
 from reelwright.media.core.renditions import language_name
 from reelwright.playback.service import PlaybackService
-from reelwright.web.contract import Report, ToldIncident
+from reelwright.web.charts import stacked
+from reelwright.web.contract import LimitsSeen, Report, RuleSeen, ToldIncident
 
 SEEN_BEFORE_MS = 30_000
 """A player that was heard of this shortly before a death was playing: two heartbeats."""
@@ -28,6 +31,35 @@ async def report_of(operations: Operations, playback: PlaybackService, *, incide
         for incident in operations.incidents()[:incidents]
     ]
     return Report(processes=operations.processes(), incidents=told, health=await operations.health())
+
+
+LOAD = "load "
+"""What the names of load shedding's rows begin with."""
+
+
+def seen_of(minutes: Sequence[Minute]) -> LimitsSeen:
+    """What limits did in these minutes, by rule: limits first, then load shedding."""
+    names = {name for minute in minutes for name in minute.counts}
+    rules = [_rule(name, minutes) for name in sorted(names, key=lambda name: (name.startswith(LOAD), name))]
+    totals = Counts()
+    for rule in rules:
+        shedding = rule.name.startswith(LOAD)
+        totals.add(Counts(shed=rule.counts.shed) if shedding else rule.counts)
+    hot = merged(Seen(hot=minute.hot) for minute in minutes).hot
+    processes = max((minute.processes for minute in minutes), default=0)
+    return LimitsSeen(rules=rules, totals=totals, hot=tuple(hot.items()), processes=processes)
+
+
+def _rule(name: str, minutes: Sequence[Minute]) -> RuleSeen:
+    each = [minute.counts.get(name, Counts()) for minute in minutes]
+    total = Counts()
+    for one in each:
+        total.add(one)
+    bars = stacked([[(verdict, getattr(one, verdict)) for verdict in VERDICTS] for one in each])
+    shed = f", shed {total.shed}" if total.shed else ""
+    shadow = f", would have denied {total.shadow}" if total.shadow else ""
+    said = f"admitted {total.allowed}, denied {total.denied}{shadow}{shed}"
+    return RuleSeen(name=name, counts=total, bars=bars, said=said)
 
 
 async def offers_of(media: MediaClient, playable: Playable | None) -> list[str]:

@@ -12,19 +12,31 @@ from reelwright.accounts.service import AccountsService
 from reelwright.catalog.contract import TitleDetail
 from reelwright.catalog.service import CatalogService, TitleChange
 from reelwright.events.contract import EventsClient
-from reelwright.kernel.errors import Invalid, Terminal
+from reelwright.kernel.errors import Conflict, Invalid, Terminal
 from reelwright.kernel.ids import AssetId, TitleId, UserId
 from reelwright.kernel.operations import Operations
 from reelwright.kernel.principal import principal_of, require
 from reelwright.kernel.system import Resources
 from reelwright.kernel.units import whole_number
+from reelwright.limits.adapters.history import History
+from reelwright.limits.core.grammar import parse_limits
+from reelwright.limits.core.shedding import Gate
+from reelwright.limits.service import Limits
 from reelwright.media.service import MediaService
 from reelwright.playback.service import PlaybackService
+from reelwright.web.charts import stacked
 from reelwright.web.forms import go, read_form
 from reelwright.web.pages.profiles import profile_of
 from reelwright.web.render import Renderer
-from reelwright.web.service import report_of
+from reelwright.web.service import report_of, seen_of
 
+MINUTES_SHOWN = 60
+REPLAY_PERIODS = {
+    "hour": ("the last hour", 1, 0),
+    "today": ("the last 24 hours", 24, 0),
+    "yesterday": ("yesterday (24 to 48 hours ago)", 24, 24),
+}
+"""By name, what it is called, how many hours it has and how many hours ago it ended."""
 ACTIVE_MS = 60_000
 """A player that was heard of within this time is playing now."""
 
@@ -187,6 +199,69 @@ class AdminPages(Controller):
             report=await report_of(operations, playback),
             ledger=await events.list_ledger(hours=24),
             now_ms=int(time.time() * 1000),
+        )
+
+    @get("/limits")
+    async def limits(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: AccountsService,
+        limits: Limits,
+        limits_history: History | None,
+        limits_gate: Gate | None,
+        operations: Operations,
+        renderer: Renderer,
+    ) -> Response[Any]:
+        """Who is turned away, by what, and which rule in shadow mode would do so?"""
+        minutes = await limits_history.minutes(MINUTES_SHOWN) if limits_history else []
+        health = next(one for one in await operations.health() if one.system == "limits")
+        return renderer.page(
+            request,
+            "studio/limits.html",
+            profile=await profile_of(request, accounts),
+            recorded=limits_history is not None,
+            seen=seen_of(minutes),
+            gate=limits_gate,
+            store=limits.report().store,
+            health=health,
+        )
+
+    @get("/limits/replay")
+    async def replay(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: AccountsService,
+        limits: Limits,
+        limits_history: History | None,
+        renderer: Renderer,
+        limit: Annotated[str, Parameter(max_length=200)] = "api",
+        rule: Annotated[str, Parameter(max_length=1000)] = "",
+        when: Annotated[str, Parameter(max_length=20)] = "yesterday",
+    ) -> Response[Any]:
+        """What would this rule have done yesterday?"""
+        replayed, problem, status = None, "", 200
+        _, hours, ago_hours = REPLAY_PERIODS.get(when, REPLAY_PERIODS["yesterday"])
+        try:
+            if rule and limits_history is None:
+                raise Conflict("no traffic is recorded: set limits.history_hours")
+            if rule and limits_history is not None:
+                tried = parse_limits(rule, "rule")
+                replayed = await limits_history.replay(tried, limit, hours=hours, ago_hours=ago_hours)
+        except Terminal as error:
+            problem, status = str(error), error.status
+        return renderer.page(
+            request,
+            "studio/replay.html",
+            status=status,
+            profile=await profile_of(request, accounts),
+            problem=problem,
+            names=sorted({limit, *limits.names()}),
+            periods=[(name, text) for name, (text, *_) in REPLAY_PERIODS.items()],
+            form={"limit": limit, "rule": rule, "when": when},
+            replayed=replayed,
+            bars=stacked(
+                [[("allowed", one.admitted), ("denied", one.denied)] for one in (replayed.slices if replayed else ())]
+            ),
         )
 
     @get("/people")

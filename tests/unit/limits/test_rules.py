@@ -15,7 +15,7 @@ from tests.unit.limits.cases import S, case_file, cases
 from reelwright.kernel.clock import VirtualClock
 from reelwright.limits import Limits, MemoryStore
 from reelwright.limits.contract import BadRules
-from reelwright.limits.core.descriptors import Match, find, pattern_of, prefixes, without_replaced
+from reelwright.limits.core.descriptors import Match, find, pattern_of, prefixes, say_key, without_replaced
 from reelwright.limits.core.rules import ENVOY_UNITS_S, Domain, read_rules
 from reelwright.limits.system import RuleFile
 
@@ -267,3 +267,12 @@ def test_a_file_is_read_again_when_it_changes_and_not_when_it_is_wrong(tmp_path:
     path.write_text(OURS.replace("3/minute", "4/minute"))
     file.look()
     assert limits.domains is not before and file.wrong == ""
+
+
+def test_a_counters_key_is_told_as_people_read_it() -> None:
+    """Whatever its values hold; what is no such key is told as it is."""
+    root = read_rules([("rules", OURS)])["films"].root
+    met = find("films", root, (("organisation", "a|9:x"), ("user", "Zoë 7")))
+    assert met is not None and say_key(met.key) == "organisation a|9:x · user Zoë 7"
+    for other in ("plain", "", "d|", "d|x", "d|3:abc", "d|99999:a", "d|1:a1:bX"):
+        assert say_key(other) == other

@@ -72,6 +72,10 @@ class LeasedStore:
         """Charge the costs (negative gives back) at the store. Raises StoreUnavailable."""
         await self._store.settle(asks)
 
+    def epoch(self) -> str:
+        """Which life of the store this is, as far as known."""
+        return self._store.epoch()
+
     async def close(self) -> None:
         """End calls, and close the store."""
         for call in list(self._calls.values()):

@@ -129,6 +129,29 @@ def _counter_key(domain: str, entries: Entries, shared: Sequence[str | None]) ->
     return "|".join(parts)
 
 
+_LENGTH = re.compile(r"(\d{1,9}):", re.ASCII)
+
+
+def say_key(key: str) -> str:
+    """A counter's key as people read it: `door api · caller address 10.0.0.1`; one that is no counter's as it is."""
+    _, bar, rest = key.partition("|")
+    said: list[str] = []
+    while bar and rest:
+        pair = []
+        for _ in range(2):
+            length = _LENGTH.match(rest)
+            if length is None:
+                return key
+            end = length.end() + int(length[1])
+            pair.append(rest[length.end() : end])
+            rest = rest[end:]
+        said.append(" ".join(pair))
+        if rest and not rest.startswith("|"):
+            return key
+        rest = rest[1:]
+    return " · ".join(said) or key
+
+
 def bounded(value: str) -> str:
     """The value, or where it is long its digest: nobody fills the store with what they are called."""
     if len(value) <= VALUE_LETTERS_MOST:

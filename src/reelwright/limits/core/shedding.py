@@ -18,11 +18,22 @@ Entry = Literal["begins", "waits", "shed"]
 
 
 class Gate:
-    """Decides for each request when it comes, and for those who wait when another ends."""
+    """Decides for each request when it comes, and for those who wait when another ends.
 
-    def __init__(self, *, limit: Gradient | None = None, priorities: int = 2, queue: FairQueue | None = None) -> None:
+    CPU sheds nobody while fewer than `cpu_inflight_least` are inside: who uses a core alone is no overload.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: Gradient | None = None,
+        priorities: int = 2,
+        queue: FairQueue | None = None,
+        cpu_inflight_least: int = 0,
+    ) -> None:
         self._adaptive = limit or Gradient()
         self._priorities = priorities
+        self._cpu_inflight_least = cpu_inflight_least
         self._queue = queue or FairQueue(priorities=priorities)
         self.inflight = 0
         self._window_ns = 0
@@ -37,10 +48,15 @@ class Gate:
         """How much is done at once."""
         return self._adaptive.limit
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return self._queue.size
+
     def enter(self, now_ns: int, *, priority: int, tenant: str, item: Any) -> tuple[Entry, list[Any]]:
         """What becomes of a request, and whom it pushes out of the queue."""
         priority = min(priority, self._priorities - 1)
-        if self.cpu > cpu_threshold(priority, self._priorities):
+        if self.cpu > cpu_threshold(priority, self._priorities) and self.inflight >= self._cpu_inflight_least:
             return "shed", []
         if self.inflight < self.limit and not self._queue.size:
             self._begin()
@@ -52,8 +68,9 @@ class Gate:
         return "waits", out
 
     def leave(self, now_ns: int, *, rtt_ns: int, dropped: bool = False) -> tuple[list[Any], list[Any]]:
-        """A request has ended: who begins now, and who has waited in vain."""
-        self._measure(now_ns, rtt_ns, dropped)
+        """A request has ended: who begins now, and who has waited in vain; 0 ns were not measured."""
+        if rtt_ns:
+            self._measure(now_ns, rtt_ns, dropped)
         return self.withdraw(now_ns)
 
     def withdraw(self, now_ns: int) -> tuple[list[Any], list[Any]]:

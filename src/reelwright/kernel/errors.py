@@ -26,6 +26,8 @@ class ReelwrightError(Exception):
     slug = "internal"
     headers: Mapping[str, str] = {}
     """Header fields that go with the answer."""
+    problem: Mapping[str, object] = {}
+    """Members of its problem (RFC 9457) in place of those that follow from the class, or beside them."""
 
 
 class Transient(ReelwrightError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -28,10 +29,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[dict[str, Any]] = []
 
 
-def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """`problem` as `application/problem+json`."""
+def problem_response(
+    problem: Problem, headers: dict[str, str] | None = None, members: Mapping[str, object] | None = None
+) -> Response[bytes]:
+    """`problem` as `application/problem+json`, with `members` in place of its own or beside them."""
     return Response(
-        msgspec.json.encode(problem),
+        msgspec.json.encode({**msgspec.to_builtins(problem), **members} if members else problem),
         status_code=problem.status,
         media_type="application/problem+json",
         headers=headers or {},
@@ -49,6 +52,7 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         return problem_response(
             Problem(type=PROBLEM_TYPE + error.slug, title=title, status=error.status, detail=_told(request, error)),
             headers,
+            error.problem,
         )
     if isinstance(error, ValidationException):
         extra = error.extra if isinstance(error.extra, list) else []

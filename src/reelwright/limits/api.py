@@ -20,7 +20,7 @@ from reelwright.kernel.live import live
 from reelwright.kernel.principal import NOBODY, Principal, require
 from reelwright.limits.adapters.history import History
 from reelwright.limits.contract import Answer, Limit, Minute, Overloaded, Policy, Replayed, Told, TooManyRequests
-from reelwright.limits.core.fields import REDUCED_CAPACITY, headers, limit_item, problem
+from reelwright.limits.core.fields import headers, limit_item
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import ENVOY_UNITS_S
 from reelwright.limits.core.shedding import Gate
@@ -49,7 +49,6 @@ DOMAIN = "reelwright"
 WAIT_S = 1.0
 BODY_BYTES_MOST = 1 << 20
 MINUTES_MOST = 24 * 60
-REDUCED_TITLE = "Request cannot be satisfied due to temporary server capacity constraints"
 Identify = Callable[[Any], tuple[str, str] | None]
 """Of an ASGI scope, the door and who knocks; None where nothing is limited."""
 
@@ -106,11 +105,7 @@ class LimitsMiddleware:
         refused = TooManyRequests(answer, headers(answer))
         if self._raises:
             raise refused
-        body = msgspec.json.encode(problem(answer, str(refused)))
-        told = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        told += [(name.lower().encode(), value.encode()) for name, value in refused.headers.items()]
-        await send({"type": "http.response.start", "status": 429, "headers": told})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await _send_problem(send, refused)
 
     def _policy(self, door: str, caller: str) -> Policy:
         of_door = ("door", door)
@@ -200,12 +195,16 @@ class SheddingMiddleware:
     async def _refuse(self, error: Overloaded, send: Send) -> None:
         if self._raises:
             raise error
-        document = {"type": REDUCED_CAPACITY, "title": REDUCED_TITLE, "status": 503, "detail": str(error)}
-        body = msgspec.json.encode(document)
-        told = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        told += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
-        await send({"type": "http.response.start", "status": 503, "headers": told})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await _send_problem(send, error)
+
+
+async def _send_problem(send: Send, error: TooManyRequests | Overloaded) -> None:
+    """A refusal as `application/problem+json`."""
+    body = msgspec.json.encode({**error.problem, "status": error.status, "detail": str(error)})
+    told = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    told += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": told})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def limit_of(scope: HTTPScope) -> tuple[str, str] | None:

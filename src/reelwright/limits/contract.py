@@ -21,6 +21,8 @@ Algorithm = Literal["gcra", "leaky", "fixed", "counter", "window", "log", "concu
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 Outage = Literal["share", "open", "closed"]
 """Without the shared store: each node limits to its share of the last known nodes, all are admitted, or none."""
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 NEVER = -1
 """A wait that does not end: this cost can never be admitted."""
 COUNT_MOST = 10**12
@@ -204,8 +206,10 @@ class TooManyRequests(LimitsError, Transient):
         self.answer = answer
         self.headers = headers
         self.retry_after_s = max(1.0, answer.wait_ns / 1e9)
-        names = ", ".join(verdict.limit.name for verdict in answer.violated)
-        super().__init__(f"too many requests for {names}; try again in {self.retry_after_s:.0f} s")
+        names = [verdict.limit.name for verdict in answer.violated]
+        title = "Request cannot be satisfied as assigned quota has been exceeded"
+        self.problem = {"type": QUOTA_EXCEEDED, "title": title, "violated-policies": names}
+        super().__init__(f"too many requests for {', '.join(names)}; try again in {self.retry_after_s:.0f} s")
 
 
 class Overloaded(LimitsError, Transient):
@@ -213,6 +217,11 @@ class Overloaded(LimitsError, Transient):
 
     status = 503
     slug = "overloaded"
+    problem: Mapping[str, object] = {
+        "type": REDUCED_CAPACITY,
+        "title": "Request cannot be satisfied due to temporary server capacity constraints",
+        "violated-policies": [],
+    }
 
     def __init__(self, retry_after_s: float = 1.0) -> None:
         self.retry_after_s = retry_after_s

@@ -39,7 +39,8 @@ def test_guessing_passwords_is_slowed_down_with_a_problem_that_says_when(
     assert {answer.status_code for answer in answers} == {401, 429} and len(refused) >= 3
     problem = refused[-1]
     assert problem.headers["content-type"] == "application/problem+json"
-    assert problem.json()["type"].endswith("/too-many-requests")
+    assert problem.json()["type"] == "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    assert problem.json()["violated-policies"] == ["sign_in"]
     assert int(problem.headers["Retry-After"]) >= 1
     assert "q=5;w=300" in problem.headers["RateLimit-Policy"] and "r=0" in problem.headers["RateLimit"]
 

@@ -8,13 +8,16 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from tests.engines import RedisServer
 
+from reelwright.kernel.clock import VirtualClock
 from reelwright.limits import Ask, Limit
 from reelwright.limits.adapters.guarded import GuardedStore
 from reelwright.limits.adapters.redis import RedisStore
 from reelwright.limits.bench import FAULTS, FaultyStore
-from reelwright.limits.contract import Outage
+from reelwright.limits.contract import Algorithm, Outage, StoreUnavailable
+from reelwright.limits.core.algorithms import Outcome
 
 pytestmark = pytest.mark.anyio
+S = 10**9
 LIMIT = Limit(name="x", count=40, period_ns=3600 * 10**9, algorithm="window")
 
 
@@ -125,3 +128,55 @@ async def test_nodes_hear_of_each_other_through_the_store(server: RedisServer) -
         await asyncio.sleep(0.05)
     for node in nodes:
         await node.close()
+
+
+@pytest.mark.parametrize("algorithm", ["window", "gcra", "fixed", "counter", "log"])
+async def test_what_a_node_counted_stays_counted_when_nodes_come_and_go(algorithm: Algorithm) -> None:
+    """Four nodes become two and three again: no node admits anew what it has admitted already."""
+    clock = VirtualClock()
+    limit = Limit(name="x", count=40, period_ns=3600 * S, algorithm=algorithm)
+    node = GuardedStore(Down(), nodes=4, clock=clock)
+    assert await press([node], Ask(limit, "k"), 30) == 10
+    assert hear(node, 2) == 2
+    assert await press([node], Ask(limit, "k"), 30) == 10, "twenty of forty, ten of which it had"
+    assert hear(node, 3) == 3
+    assert await press([node], Ask(limit, "k"), 30) == 0
+    assert await press([node], Ask(limit, "another"), 30) == 13
+    assert {key: used for _, key, used in node._taken()} == {"k": 20, "another": 13}
+    clock.advance(3 * 3 * 3600)
+    assert await press([node], Ask(limit, "k"), 30) == 13 and not node._former
+    await node.close()
+
+
+async def test_a_slot_that_is_held_while_nodes_come_is_given_back_once() -> None:
+    """Concurrency is counted on, too."""
+    limit = Limit(name="c", count=8, period_ns=3600 * S, algorithm="concurrency")
+    node = GuardedStore(Down(), nodes=4, clock=VirtualClock())
+    assert await press([node], Ask(limit, "k"), 3) == 2
+    hear(node, 2)
+    assert await press([node], Ask(limit, "k"), 3) == 2
+    await node.settle([Ask(limit, "k", -1)] * 4)
+    assert await press([node], Ask(limit, "k"), 9) == 4
+    await node.close()
+
+
+class Down:
+    """A store that never answers."""
+
+    async def decide(self, asks: object) -> list[Outcome]:
+        """Not now."""
+        raise StoreUnavailable("down")
+
+    async def settle(self, asks: object) -> None:
+        """Not now."""
+        raise StoreUnavailable("down")
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def hear(node: GuardedStore, nodes: int) -> int:
+    """Tell a node so often how many there are that it believes it."""
+    for _ in range(5):
+        node._hear(nodes)
+    return node.nodes

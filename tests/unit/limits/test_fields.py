@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from tests.unit.limits.cases import S, cases
 
 from reelwright.kernel.errors import Invalid
-from reelwright.limits.contract import ALGORITHMS, NEVER, Answer, Ask, Limit, Verdict
+from reelwright.limits.contract import ALGORITHMS, NEVER, Answer, Ask, Limit, Overloaded, TooManyRequests, Verdict
 from reelwright.limits.core.fields import (
     QuotaPolicy,
     ServiceLimit,
     headers,
     parse_limit_field,
     parse_policy,
-    problem,
     retry_after_s,
 )
 
@@ -69,7 +68,7 @@ def test_one_answer_to_the_letter() -> None:
         "RateLimit": '"minute";r=12;t=30, "day";r=0;t=18',
         "Retry-After": "18",
     }
-    assert problem(answer, "later")["violated-policies"] == ["day"]
+    assert TooManyRequests(answer, headers(answer)).problem["violated-policies"] == ["day"]
     assert retry_after_s(Answer(False, (Verdict(day.ask, False, 0, NEVER, 0),))) == 86400
 
 
@@ -114,10 +113,12 @@ def test_the_problem_is_that_of_the_draft() -> None:
     """Type, status and title of an exceeded quota are the registered ones."""
     told = cases("ietf_ratelimit_headers.json")["problem_types"][0]
     limit = Limit(name="daily", count=1, period_ns=S)
-    ours = problem(Answer(False, (Verdict(Ask(limit, "k"), False, 0, S, S),)), "later")
+    refused = TooManyRequests(Answer(False, (Verdict(Ask(limit, "k"), False, 0, S, S),)), {})
+    ours = {"status": refused.status, **refused.problem}
     assert {key: ours[key] for key in ("status", "type", "title")} == {
         key: told[key] for key in ("status", "type", "title")
     }
+    assert Overloaded.problem["type"] == cases("ietf_ratelimit_headers.json")["problem_types"][1]["type"]
 
 
 @given(st.text(max_size=60))

@@ -18,7 +18,7 @@ from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.kernel.telemetry import counter, logger
 from reelwright.limits.adapters.memory import MemoryStore
 from reelwright.limits.contract import Ask, Limit, StoreUnavailable
-from reelwright.limits.core.algorithms import Outcome
+from reelwright.limits.core.algorithms import Outcome, compiled
 from reelwright.limits.core.breaker import CLOSED, failed, succeeded
 from reelwright.limits.core.shares import share_of
 from reelwright.limits.ports import Store
@@ -45,6 +45,8 @@ class GuardedStore:
         self._nodes = nodes
         self._fewer = 0
         self._shares: dict[Limit, Limit] = {}
+        self._former: dict[Limit, list[tuple[Limit, int]]] = {}
+        """Shares of other numbers of nodes, and until when something may still be counted under them."""
         self._epoch: Callable[[], str] = getattr(store, "epoch", str)
         self._seen = ""
         self._owed: dict[tuple[Limit, str], int] = {}
@@ -119,7 +121,18 @@ class GuardedStore:
         share = self._shares.get(ask.limit)
         if share is None:
             share = self._shares[ask.limit] = share_of(ask.limit, self._nodes)
+        if self._former:
+            self._take_over(ask, share)
         return Ask(share, ask.key, ask.cost, ask.shadow)
+
+    def _take_over(self, ask: Ask, share: Limit) -> None:
+        """What was counted for another number of nodes is counted for this one, when the key is asked for again."""
+        former, now_ns = self._former.get(ask.limit, []), self._clock.monotonic_ns()
+        for old, ends_ns in former:
+            if old != share and share.count and now_ns < ends_ns:
+                self._mirror.move(old, share, ask.key)
+        if former and all(now_ns >= ends_ns for _, ends_ns in former):
+            del self._former[ask.limit]
 
     def _give_up(self, error: StoreUnavailable) -> None:
         if self._breaker.closed:
@@ -160,15 +173,22 @@ class GuardedStore:
         if self._seen and self._epoch() != self._seen:
             LOG.warning("store_came_back_empty")
             self._owed = {
-                (limit, key): used
-                for limit, share in self._shares.items()
-                for key, used in self._mirror.taken(share)
-                if limit.algorithm != "concurrency"
+                (limit, key): used for limit, key, used in self._taken() if limit.algorithm != "concurrency"
             }
             await self._pay()
             await asyncio.sleep(SETTLE_S)
         self._seen = self._epoch()
         await self._pay()
+
+    def _taken(self) -> list[tuple[Limit, str, int]]:
+        """Every key of every limit of which something is taken here, and how much."""
+        found: dict[tuple[Limit, str], int] = {}
+        for limit in {*self._shares, *self._former}:
+            shares = {self._shares.get(limit), *(old for old, _ in self._former.get(limit, ()))}
+            for share in shares - {None}:
+                for key, used in self._mirror.taken(share):  # type: ignore[arg-type]
+                    found[limit, key] = found.get((limit, key), 0) + used
+        return [(limit, key, used) for (limit, key), used in found.items()]
 
     async def _pay(self) -> None:
         while self._owed:
@@ -193,10 +213,11 @@ class GuardedStore:
             self._seen = self._epoch()
 
     def _hear(self, nodes: int) -> None:
-        """More nodes are believed at once, fewer after a while: a store that came back empty knows of few at first.
-
-        What was counted here for another number of nodes is forgotten.
-        """
+        """More nodes are believed at once, fewer after a while: an empty store knows of few at first."""
         self._fewer = self._fewer + 1 if nodes < self._nodes else 0
         if nodes > self._nodes or self._fewer >= FEWER_BEATS:
+            now_ns = self._clock.monotonic_ns()
+            for limit, share in self._shares.items():
+                known = [one for one in self._former.get(limit, []) if one[0] != share and now_ns < one[1]]
+                self._former[limit] = [(share, now_ns + compiled(share).lifetime), *known]
             self._nodes, self._shares, self._fewer = nodes, {}, 0

@@ -136,6 +136,14 @@ class MemoryStore:
             bucket = self.bucket(ask.limit)
             bucket.put(ask.key, bucket.rule.settle(bucket.get(ask.key, now), now, ask.cost))
 
+    def move(self, old: Limit, new: Limit, key: str) -> None:
+        """Count what a key has taken of one limit under another one."""
+        source, target, now = self.bucket(old), self.bucket(new), self._now()
+        used = source.rule.used(source.get(key, now), now)
+        if used:
+            source.put(key, source.rule.empty)
+            target.put(key, target.rule.settle(target.get(key, now), now, used))
+
     def taken(self, limit: Limit) -> list[tuple[str, int]]:
         """Every key of a limit of which something is taken, and how much."""
         bucket, now = self.bucket(limit), self._now()

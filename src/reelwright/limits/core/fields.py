@@ -16,9 +16,6 @@ import msgspec
 from reelwright.kernel.errors import Invalid
 from reelwright.limits.contract import NEVER, Answer, Limit, Verdict
 
-QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
-ABNORMAL_USAGE = "https://iana.org/assignments/http-problem-types#abnormal-usage-detected"
 RETRY_NEVER_S = 86_400
 """What a request is told that can never be admitted: it is to stop asking."""
 _INTEGER_MOST = 10**15 - 1
@@ -78,13 +75,6 @@ def limit_item(verdict: Verdict) -> str:
     ns = verdict.reset_ns if verdict.allowed else verdict.wait_ns
     seconds = RETRY_NEVER_S if ns == NEVER else -(-ns // 10**9)
     return f"{_quoted(verdict.ask.limit.name)};r={verdict.remaining};t={seconds}"
-
-
-def problem(answer: Answer, detail: str) -> dict[str, object]:
-    """The problem+json members of a refused request, with the policies that were violated."""
-    names = [verdict.limit.name for verdict in answer.violated]
-    title = "Request cannot be satisfied as assigned quota has been exceeded"
-    return {"type": QUOTA_EXCEEDED, "title": title, "status": 429, "detail": detail, "violated-policies": names}
 
 
 def parse_policy(value: str) -> tuple[QuotaPolicy, ...]:

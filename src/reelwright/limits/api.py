@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
 from litestar import get
+from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
+from litestar.handlers.base import BaseRouteHandler
 from litestar.params import Parameter
+from litestar.plugins.problem_details import ProblemDetailsException
 from litestar.response import Stream
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from msgspec import Meta
@@ -19,7 +22,19 @@ from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.kernel.live import live
 from reelwright.kernel.principal import NOBODY, Principal, require
 from reelwright.limits.adapters.history import History
-from reelwright.limits.contract import Answer, Limit, Minute, Overloaded, Policy, Replayed, Told, TooManyRequests
+from reelwright.limits.contract import (
+    Answer,
+    Ask,
+    Limit,
+    Minute,
+    Overloaded,
+    Policy,
+    Replayed,
+    Told,
+    TooManyRequests,
+    UnreadableLimit,
+)
+from reelwright.limits.core.descriptors import bounded
 from reelwright.limits.core.fields import headers, limit_item
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import ENVOY_UNITS_S
@@ -110,6 +125,39 @@ class LimitsMiddleware:
     def _policy(self, door: str, caller: str) -> Policy:
         of_door = ("door", door)
         return self._limits.policy(self._domain, ((of_door,), (of_door, ("caller", caller))))
+
+
+def limit_guard(
+    limits: Limits, rule: str, *, name: str, key: Callable[[ASGIConnection[Any, Any, Any, Any]], str] | None = None
+) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]:
+    """A guard for Litestar's routes, controllers or routers: `guards=[limit_guard(limits, "5/minute", name="x")]`.
+
+    `key` says whose counter a connection takes from; without it, its address. A refused request is a 429 with the
+    header fields, and a problem where the application has Litestar's problem details plugin. Raises Invalid for a
+    rule that is none.
+    """
+    stands, whose = parse_limits(rule, name), key or _address_of
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        counter = f"{name}|{bounded(whose(connection))}"
+        answer = await limits.decide([Ask(limit, counter) for limit in stands])
+        if not answer.allowed:
+            refused = TooManyRequests(answer, headers(answer))
+            members = dict(refused.problem)
+            raise ProblemDetailsException(
+                detail=str(refused),
+                status_code=refused.status,
+                headers=dict(refused.headers),
+                type_=str(members.pop("type")),
+                title=str(members.pop("title")),
+                extra=members,
+            )
+
+    return guard
+
+
+def _address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    return f"address {connection.client.host if connection.client else 'unknown'}"
 
 
 class SheddingMiddleware:
@@ -297,7 +345,11 @@ async def replay(
     """What `rule` would have done, in place of `limit`, to the traffic of `hours` that ended `ago_hours` ago."""
     if limits_history is None:
         raise Conflict("no traffic is recorded: set limits.history_hours")
-    return await limits_history.replay(parse_limits(rule, "rule"), limit, hours=hours, ago_hours=ago_hours)
+    try:
+        limits = parse_limits(rule, "rule")
+    except Invalid as error:
+        raise UnreadableLimit(str(error)) from error
+    return await limits_history.replay(limits, limit, hours=hours, ago_hours=ago_hours)
 
 
 @get(

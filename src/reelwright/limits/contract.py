@@ -4,6 +4,7 @@ LimitsError
 ├── TooManyRequests   Transient, 429   a quota is used up; the message says when to come again
 ├── Overloaded        Transient, 503   the service sheds load; says when to come again
 ├── StoreUnavailable  Transient, 503   the shared store does not answer
+├── UnreadableLimit   Invalid, 422     a limit in a request that cannot be read
 └── BadRules          Invalid, 400     rules that cannot be read; names file, line and reason
 """
 
@@ -241,6 +242,13 @@ class BadRules(LimitsError, Invalid):
         self.line = line
         self.reason = reason
         super().__init__(f"{origin}:{line}: {reason}" if line else f"{origin}: {reason}")
+
+
+class UnreadableLimit(LimitsError, Invalid):
+    """A limit that was given in a request cannot be read; the rest of the request is well formed."""
+
+    status = 422
+    slug = "unreadable-limit"
 
 
 class LimitsClient(Protocol):

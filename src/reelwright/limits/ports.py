@@ -27,3 +27,23 @@ class Store(Protocol):
     async def close(self) -> None:
         """Let go of connections and files."""
         ...
+
+
+class SyncStore(Protocol):
+    """A shared store that is asked without an event loop. Raises StoreUnavailable where no answer came in time."""
+
+    def decide_now(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Each ask's outcome, times in ns."""
+        ...
+
+    def settle_now(self, asks: Sequence[Ask]) -> None:
+        """Charge the costs (negative gives back) without asking."""
+        ...
+
+    def epoch(self) -> str:
+        """Which life of the store this is, as far as known: another one has lost all counters."""
+        ...
+
+    def close_now(self) -> None:
+        """Let go of the connection."""
+        ...

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,7 @@ class Limits:
     def __init__(self, *, store: Store | None = None, domains: Mapping[str, Domain] | None = None) -> None:
         self.store: Store = store or MemoryStore()
         self._decide_now: Callable[[Sequence[Ask]], list[Outcome]] | None = getattr(self.store, "decide_now", None)
+        self._decide_at_once = None if getattr(self.store, "blocks", False) else self._decide_now
         self.domains: Mapping[str, Domain] = domains or {}
         self._policies: dict[tuple[str, tuple[Entries, ...]], Policy] = {}
         self._counted: dict[tuple[str, str], int] = {}
@@ -96,7 +97,7 @@ class Limits:
             asks = with_cost(asks, cost)
         if not asks:
             return Answer(True)
-        decide_now = self._decide_now
+        decide_now = self._decide_at_once
         return self._answer(asks, decide_now(asks) if decide_now else await self.store.decide(asks))
 
     def check_now(self, attributes: Mapping[str, str], *, cost: int = 1, domain: str = "") -> Answer:
@@ -150,6 +151,21 @@ class Limits:
             raise
         finally:
             await self.store.settle(reservation.owed())
+
+    @contextmanager
+    def reserve_now(self, attributes: Mapping[str, str], *, cost: int = 1, domain: str = "") -> Iterator[Reservation]:
+        """`reserve` without an event loop. Raises TooManyRequests, and Invalid where the store needs a loop."""
+        answer = self.check_now(attributes, cost=cost, domain=domain)
+        if not answer.allowed:
+            raise TooManyRequests(answer, headers(answer))
+        reservation = Reservation(answer, cost)
+        try:
+            yield reservation
+        except BaseException:
+            reservation.settle(0)
+            raise
+        finally:
+            self.store.settle_now(reservation.owed())  # type: ignore[attr-defined]  # whoever decides now has it
 
     def _answer(self, asks: Sequence[Ask], outcomes: Sequence[Outcome]) -> Answer:
         allowed, verdicts = True, []

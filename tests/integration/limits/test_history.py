@@ -141,11 +141,12 @@ async def test_the_page_tells_who_was_denied_and_tries_a_rule(tmp_path: Path) ->
         page = (await admin.get("/studio/limits")).text
         assert "address 127.0.0.1" in page and 'class="bar-denied"' in page and "load browsing" in page
         told = (await admin.get("/api/v1/limits/minutes", params={"count": 2})).json()
-        assert sum(minute["counts"].get("pages", [0, 0])[1] for minute in told) == 5
+        assert sum(minute["counts"].get("pages", {"denied": 0})["denied"] for minute in told) == 5
         tried = {"limit": "pages", "rule": "3/minute", "when": "hour"}
         page = (await admin.get("/studio/limits/replay", params=tried)).text
         assert "Would be denied" in page and "address 127.0.0.1" in page
         wrong = await admin.get("/studio/limits/replay", params={**tried, "rule": "often"})
+        assert (await admin.get("/api/v1/limits/replay", params={"limit": "x", "rule": "0"})).status_code == 422
         assert wrong.status_code == 400 and "a limit looks like" in wrong.text
         none = await admin.get("/studio/limits/replay", params={**tried, "limit": "sign_in"})
         assert "no request was recorded then" in none.text

@@ -6,7 +6,10 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
+from litestar import Litestar, get
+from litestar.plugins.problem_details import ProblemDetailsPlugin
 from litestar.types import Message, Scope
 from tests.unit.limits.cases import S
 
@@ -14,7 +17,7 @@ from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.errors import Invalid
 from reelwright.limits import Limits, MemoryStore, TooManyRequests
 from reelwright.limits.adapters.guarded import GuardedStore
-from reelwright.limits.api import LimitsMiddleware, SheddingMiddleware, limit_of
+from reelwright.limits.api import LimitsMiddleware, SheddingMiddleware, limit_guard, limit_of
 from reelwright.limits.core.adaptive import Gradient
 from reelwright.limits.core.fields import parse_limit_field, parse_policy
 from reelwright.limits.core.rules import read_rules
@@ -191,3 +194,31 @@ def test_a_store_is_chosen_by_its_url() -> None:
         assert isinstance(open_store(LimitsSettings(store=url), clock), GuardedStore)
     with pytest.raises(Invalid, match="memory://"):
         open_store(LimitsSettings(store="memcached://x"), clock)
+
+
+async def test_a_guard_of_litestar_limits_single_routes() -> None:
+    """By address or by a key of one's own; a problem with the fields, where the application makes problems."""
+
+    @get("/dear", guards=[limit_guard(Limits(store=MemoryStore(clock=VirtualClock())), "2/hour", name="dear")])
+    async def dear() -> str:
+        return "done"
+
+    by_user = limit_guard(
+        Limits(store=MemoryStore(clock=VirtualClock())), "1/hour", name="u", key=lambda one: one.headers["x-user"]
+    )
+
+    @get("/mine", guards=[by_user])
+    async def mine() -> str:
+        return "done"
+
+    app = Litestar([dear, mine], plugins=[ProblemDetailsPlugin()])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:  # type: ignore[arg-type]
+        answers = [await client.get("/dear") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[2].headers["content-type"].startswith("application/problem+json")
+        assert answers[2].json()["violated-policies"] == ["dear"]
+        assert answers[2].headers["retry-after"] == "1800" and "r=0" in answers[2].headers["ratelimit"]
+        codes = [(await client.get("/mine", headers={"x-user": user})).status_code for user in "aab"]
+        assert codes == [200, 429, 200]
+    with pytest.raises(Invalid, match="a limit looks like"):
+        limit_guard(Limits(), "often", name="x")

@@ -71,7 +71,7 @@ class Door:
 
     def __init__(self, home: Composed) -> None:
         self.system = next(one for one in home.wiring.systems if isinstance(one, LimitsSystem))
-        self.app = self.system.middleware(self._work)  # type: ignore[arg-type]
+        self.app = self.system.middleware(self._work)
         self.done = asyncio.Event()
         self.inside: list[str] = []
 

@@ -21,7 +21,7 @@ HOT_KEPT = 20
 VERDICTS = ("allowed", "denied", "shadow", "shed")
 
 
-class Counts(msgspec.Struct, array_like=True):
+class Counts(msgspec.Struct):
     """What a limit did to requests."""
 
     allowed: int = 0

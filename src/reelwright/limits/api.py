@@ -35,7 +35,7 @@ from reelwright.limits.contract import (
     UnreadableLimit,
 )
 from reelwright.limits.core.descriptors import bounded
-from reelwright.limits.core.fields import headers, limit_item
+from reelwright.limits.core.fields import headers, limit_field
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import ENVOY_UNITS_S
 from reelwright.limits.core.shedding import Gate
@@ -52,6 +52,7 @@ ATTEMPTS = frozenset(
     }
 )
 """Where a password, a code or a PIN is guessed: counted by address, whoever claims to ask."""
+ATTEMPT_METHODS = frozenset(method for method, _ in ATTEMPTS)
 UNLIMITED = frozenset({"/healthz", "/readyz"})
 KINDS = ("playing", "browsing", "background")
 """What load shedding tells apart, the most important first."""
@@ -99,14 +100,15 @@ class LimitsMiddleware:
             await self._app(scope, receive, send)
             return
         policy = self._policy(*met)
-        answer = await self._limits.decide(policy.asks)
+        decide_at_once = self._limits.decide_at_once
+        answer = decide_at_once(policy.asks) if decide_at_once else await self._limits.decide(policy.asks)
         if not answer.allowed:
             await self._refuse(answer, send)
             return
         if not policy.field:  # all of its limits are in shadow mode
             await self._app(scope, receive, send)
             return
-        told = ", ".join([limit_item(verdict) for verdict in answer.verdicts if not verdict.ask.shadow]).encode()
+        told = limit_field(answer)
         fields = ((b"ratelimit-policy", policy.field), (b"ratelimit", told))
 
         async def send_with_fields(message: Message) -> None:
@@ -262,7 +264,7 @@ def limit_of(scope: HTTPScope) -> tuple[str, str] | None:
         return None
     client = scope.get("client")
     address = f"address {client[0] if client else 'unknown'}"
-    if (scope["method"], path.rstrip("/") or "/") in ATTEMPTS:
+    if scope["method"] in ATTEMPT_METHODS and (scope["method"], path.rstrip("/") or "/") in ATTEMPTS:
         return "sign_in", address
     caller = scope.get("state", {}).get("principal", NOBODY)
     key = _key_of(caller, address) if isinstance(caller, Principal) else address

@@ -32,7 +32,9 @@ class Limits:
     def __init__(self, *, store: Store | None = None, domains: Mapping[str, Domain] | None = None) -> None:
         self.store: Store = store or MemoryStore()
         self._decide_now: Callable[[Sequence[Ask]], list[Outcome]] | None = getattr(self.store, "decide_now", None)
-        self._decide_at_once = None if getattr(self.store, "blocks", False) else self._decide_now
+        self._at_once = None if getattr(self.store, "blocks", False) else self._decide_now
+        self.decide_at_once = self._decide_at_once if self._at_once else None
+        """`decide` without a coroutine, where the store answers without waiting."""
         self.domains: Mapping[str, Domain] = domains or {}
         self._policies: dict[tuple[str, tuple[Entries, ...]], Policy] = {}
         self._counted: dict[tuple[str, str], int] = {}
@@ -95,10 +97,12 @@ class Limits:
         """Ask these limits together."""
         if cost != 1:
             asks = with_cost(asks, cost)
-        if not asks:
-            return Answer(True)
-        decide_now = self._decide_at_once
-        return self._answer(asks, decide_now(asks) if decide_now else await self.store.decide(asks))
+        if self._at_once is not None:
+            return self._decide_at_once(asks)
+        return self._answer(asks, await self.store.decide(asks)) if asks else Answer(True)
+
+    def _decide_at_once(self, asks: Sequence[Ask]) -> Answer:
+        return self._answer(asks, self._at_once(asks)) if asks else Answer(True)  # type: ignore[misc]
 
     def check_now(self, attributes: Mapping[str, str], *, cost: int = 1, domain: str = "") -> Answer:
         """`check` without an event loop, for stores that answer at once. Raises Invalid for one that does not."""
@@ -171,24 +175,23 @@ class Limits:
         allowed, verdicts = True, []
         for ask, (admitted, remaining, wait_ns, reset_ns) in zip(asks, outcomes, strict=True):
             verdicts.append(Verdict(ask, admitted, remaining, wait_ns, reset_ns))
-            if admitted:
-                self._count(ask.limit.name, "allowed")
-                continue
-            self._count(ask.limit.name, "shadow" if ask.shadow else "denied")
-            self._hot.offer(ask.key)
-            allowed = allowed and ask.shadow
+            if not admitted:
+                self._hot.offer(ask.key)
+                allowed = allowed and ask.shadow
+            known = (ask.limit.name, "allowed" if admitted else "shadow" if ask.shadow else "denied")
+            if known in self._counted:
+                self._counted[known] += 1
+            else:
+                self._count(known)
         if self.note is not None:
             self.note(verdicts)
         return Answer(allowed, tuple(verdicts))
 
-    def _count(self, limit: str, verdict: str) -> None:
+    def _count(self, known: tuple[str, str]) -> None:
         """Metrics are told once a second: telling each decision would cost a fifth of it."""
-        known = (limit, verdict)
-        counted = self._counted
-        if counted:
-            counted[known] = counted.get(known, 0) + 1
+        first, self._counted[known] = not self._counted, 1
+        if not first:
             return
-        counted[known] = 1
         try:
             asyncio.get_running_loop().call_later(TELL_S, self.tell)
         except RuntimeError:  # without an event loop, nobody would tell them later

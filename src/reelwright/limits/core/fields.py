@@ -48,7 +48,7 @@ def headers(answer: Answer) -> dict[str, str]:
         return {} if answer.allowed else {"Retry-After": str(retry_after_s(answer))}
     found = {
         "RateLimit-Policy": ", ".join([policy_item(verdict.ask.limit) for verdict in told]),
-        "RateLimit": ", ".join([limit_item(verdict) for verdict in told]),
+        "RateLimit": limit_field(answer).decode(),
     }
     if not answer.allowed:
         found["Retry-After"] = str(retry_after_s(answer))
@@ -68,6 +68,14 @@ def policy_item(limit: Limit) -> str:
     if limit.algorithm == "concurrency":
         return f'{_string(limit.name)};q={quota};qu="concurrent-requests"'
     return f"{_string(limit.name)};q={quota};w={limit.quota_window_s}"
+
+
+def limit_field(answer: Answer) -> bytes:
+    """RateLimit of an answer; limits in shadow mode are not told."""
+    verdicts = answer.verdicts
+    if len(verdicts) == 1:
+        return limit_item(verdicts[0]).encode()
+    return ", ".join([limit_item(verdict) for verdict in verdicts if not verdict.ask.shadow]).encode()
 
 
 def limit_item(verdict: Verdict) -> str:

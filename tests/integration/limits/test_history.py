@@ -128,7 +128,7 @@ async def test_without_the_database_nobody_is_hurt(database: Database) -> None:
 
 async def test_the_page_tells_who_was_denied_and_tries_a_rule(tmp_path: Path) -> None:
     """Empty it explains itself; then charts, hot keys and a replay; only administrators see it."""
-    limits = {"pages": "30/minute burst 15", "api": "1000/minute"}
+    limits = {"pages": "15/hour", "api": "1000/minute"}
     async with composed(tmp_path / "data", limits=limits) as home:
         admin, viewer = await people(home)
         page = (await admin.get("/studio/limits")).text

@@ -59,7 +59,7 @@ KINDS = ("playing", "browsing", "background")
 PLAYING, BROWSING, BACKGROUND = range(3)
 _PLAYING = ("/api/v1/playback/", "/api/v1/events", "/watch/")
 _BACKGROUND = ("/static/", "/art/", "/sw.js")
-_LONG = ("/api/v1/uploads", "/api/v1/lake/", "/api/v1/practice/", "/metrics")
+_LONG = ("/api/v1/uploads", "/api/v1/analytics/", "/studio/data", "/api/v1/practice/", "/practice/", "/metrics")
 """What takes long by its nature: it would hold a slot all the while, and tell nothing of how busy the service is."""
 DOMAIN = "reelwright"
 WAIT_S = 1.0

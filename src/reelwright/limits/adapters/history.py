@@ -13,12 +13,12 @@ import zlib
 from collections.abc import Sequence
 
 import msgspec
-import sqlalchemy as sa
 
 from reelwright.kernel.clock import Clock
-from reelwright.kernel.database import METADATA, Database, upsert
+from reelwright.kernel.database import Database
 from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.telemetry import logger
+from reelwright.limits.adapters.sql import list_seen, list_traffic, put_minute
 from reelwright.limits.contract import Limit, Minute, Replayed, Verdict
 from reelwright.limits.core.traffic import (
     TICK_S,
@@ -36,15 +36,6 @@ LOG = logger(__name__)
 WRITE_S = 10.0
 REPLAYED_MOST = 200_000
 MINUTE_NS = 60 * 10**9
-MINUTES = sa.Table(
-    "limits_minutes",
-    METADATA,
-    sa.Column("minute", sa.BigInteger, nullable=False),
-    sa.Column("process", sa.String(32), nullable=False),
-    sa.Column("seen", sa.LargeBinary, nullable=False),
-    sa.Column("traffic", sa.LargeBinary, nullable=False),
-    sa.PrimaryKeyConstraint("minute", "process"),
-)
 _SEEN = msgspec.msgpack.Decoder(Seen)
 _TRAFFIC = msgspec.msgpack.Decoder(Traffic)
 
@@ -184,22 +175,3 @@ def _replay(limits: Sequence[Limit], of: str, rows: Sequence[tuple[int, bytes]],
 def _told(minute: int, many: Sequence[Seen]) -> Minute:
     seen = merged(many)
     return Minute(at_ms=minute * 60_000, counts=seen.counts, hot=seen.hot, processes=len(many))
-
-
-def put_minute(connection: sa.Connection, row: dict[str, object], *, keep_from: int) -> None:
-    """Write a minute of a process, and forget what is older than is kept."""
-    upsert(connection, MINUTES, [row])
-    connection.execute(MINUTES.delete().where(MINUTES.c.minute < keep_from))
-
-
-def list_seen(connection: sa.Connection, *, since: int) -> list[tuple[int, bytes]]:
-    """Minutes of all processes."""
-    query = sa.select(MINUTES.c.minute, MINUTES.c.seen).where(MINUTES.c.minute >= since)
-    return [(minute, seen) for minute, seen in connection.execute(query)]
-
-
-def list_traffic(connection: sa.Connection, *, since: int, until: int) -> list[tuple[int, bytes]]:
-    """Recorded traffic of all processes."""
-    query = sa.select(MINUTES.c.minute, MINUTES.c.traffic)
-    query = query.where(MINUTES.c.minute >= since, MINUTES.c.minute < until)
-    return [(minute, traffic) for minute, traffic in connection.execute(query)]

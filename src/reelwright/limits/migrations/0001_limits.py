@@ -18,3 +18,7 @@ def upgrade() -> None:
         sa.Column("traffic", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("minute", "process"),
     )
+
+
+def downgrade() -> None:
+    op.drop_table("limits_minutes")

@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -48,6 +49,10 @@ SPENT_NS = 10**6
 """Spent tokens are told by the millisecond; the windows counted are as much longer, so that none is missed."""
 SKEWED = Limit(name="skewed", count=100, period_ns=10 * 10**9, algorithm="window", cells=240)
 SKEW_SEEDS = 3
+LIVE_SKEWS_S = (-2.0, 0.0, 0.0, 2.0)
+LIVE_COUNT, LIVE_PERIOD_S = 200, 4
+LIVE_SECONDS, LIVE_RATE = 12, 60
+"""How long each process asks, and how often a second."""
 ROUNDS = 5
 CALLS = 100_000
 SLOW_CALLS = 10_000
@@ -182,15 +187,8 @@ def lease() -> Iterator[Row]:
         yield Row(id="lease.rate", what="not measured", value=None, unit="", note="sudo apt install redis-server")
         return
     with _redis(program) as url:
-        command = [sys.executable, "-c", "from reelwright.limits import bench; bench.press_by_leases()", url]
-        started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(NODES)]
-        for process in started:
-            cast(IO[bytes], process.stdout).readline()  # it is ready
-        begin = f"{time.monotonic_ns() + LEASE_START_NS}\n".encode()
-        for process in started:
-            cast(IO[bytes], process.stdin).write(begin)
-            cast(IO[bytes], process.stdin).flush()
-        told = [msgspec.json.decode(process.communicate()[0], type=Pressed) for process in started]
+        replies = _pressed_by_processes("press_by_leases", [[url]] * NODES)
+    told = [msgspec.json.decode(reply, type=Pressed) for reply in replies]
     spent = sorted((when, much) for one in told for when, much in one.spent)
     admitted = sum(much for _, much in spent)
     decisions, calls = sum(one.decisions for one in told), max(one.calls for one in told)
@@ -233,8 +231,30 @@ def lease() -> Iterator[Row]:
     )
 
 
+def _pressed_by_processes(function: str, arguments: Sequence[Sequence[str]]) -> list[bytes]:
+    """What processes print that run a function of this module and begin at the same time; nothing where one cannot."""
+    program = f"from reelwright.limits import bench; bench.{function}()"
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, *given], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for given in arguments
+    ]
+    if not all(cast(IO[bytes], process.stdout).readline() for process in started):  # ready
+        for process in started:
+            process.kill()
+            process.wait()
+        return []
+    begin = f"{time.monotonic_ns() + LEASE_START_NS}\n".encode()
+    for process in started:
+        cast(IO[bytes], process.stdin).write(begin)
+        cast(IO[bytes], process.stdin).flush()
+    return [process.communicate()[0] for process in started]
+
+
 def skew() -> Iterator[Row]:
-    """A simulation: nodes off by 2 s and by 1 h, a store whose clock steps by as much, either way."""
+    """A simulation: nodes off by 2 s and by 1 h, a store whose clock steps by as much, either way.
+
+    And live: four processes whose wall clocks are off by up to 2 s on one Redis, the peers in the same way.
+    """
     runs = [
         skewed(
             SKEWED,
@@ -246,14 +266,23 @@ def skew() -> Iterator[Row]:
         )
         for seed in range(SKEW_SEEDS)
     ]
-    note = f"simulated, {SKEW_SEEDS} seeds of 40 min; peers not run"
+    live = _skewed_live()
+    ours, peers = live.pop("ours", None), live
+    said = "; ".join(f"{name} {one.worst:.2f}, parts {one.least}:{one.most}" for name, one in peers.items())
+    live_note = (
+        f"live, {NODES} processes: ours {ours.worst:.2f}, parts {ours.least}:{ours.most}" if ours else "not live"
+    )
+    note = f"simulated, {SKEW_SEEDS} seeds of 40 min; {live_note}; {said or _PEERS_LINE}"
+    best = min(peers, key=lambda name: peers[name].worst, default="")
     yield Row(
         id="skew.worst_window",
         what="fullest true window / limit",
-        value=max(run.worst_window for run in runs),
+        value=max([run.worst_window for run in runs] + ([ours.worst] if ours else [])),
         unit="of the limit",
         op="<=",
         goal=1.0,
+        peer=best,
+        peer_value=round(peers[best].worst, 2) if best else None,
         note=note,
     )
     yield Row(
@@ -265,6 +294,7 @@ def skew() -> Iterator[Row]:
         goal=0.95,
         note=note,
     )
+    fairest = min(peers, key=lambda name: peers[name].share, default="")
     yield Row(
         id="skew.share",
         what="largest deviation of a node's part",
@@ -272,8 +302,97 @@ def skew() -> Iterator[Row]:
         unit="of a part",
         op="<=",
         goal=0.05,
-        note=note,
+        peer=fairest,
+        peer_value=round(peers[fairest].share, 4) if fairest else None,
+        note=f"{note}; the live parts of ours deviate by {ours.share:.3f}" if ours else note,
     )
+
+
+class SkewedLive(msgspec.Struct, frozen=True, kw_only=True):
+    """What four processes with wrong clocks were admitted by one limiter."""
+
+    worst: float
+    """The fullest window / limit: of what was asked and answered within it, so surely decided in it."""
+    least: int
+    most: int
+    """The smallest and the largest part of a process."""
+    share: float
+    """The largest deviation of a part."""
+
+
+def _skewed_live() -> dict[str, SkewedLive]:
+    """By limiter; those whose packages are installed, each on a Redis of its own."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    found: dict[str, SkewedLive] = {}
+    for name in SKEWED_LIMITERS if program else ():
+        with _redis(cast(str, program)) as url:
+            replies = _pressed_by_processes("press_skewed", [[url, name, str(skew_s)] for skew_s in LIVE_SKEWS_S])
+        if replies and all(replies):
+            found[name] = _live([msgspec.json.decode(reply, type=list[tuple[int, int]]) for reply in replies])
+    return found
+
+
+def _live(told: Sequence[Sequence[tuple[int, int]]]) -> SkewedLive:
+    admitted = sorted(one for process in told for one in process)
+    window_ns = round(LIVE_PERIOD_S * 1e9)
+    fullest = 0
+    for place, (first, _) in enumerate(admitted):
+        within = (got < first + window_ns for sent, got in admitted[place:] if sent < first + window_ns)
+        fullest = max(fullest, sum(within))
+    parts, equal = [len(process) for process in told], len(admitted) / len(told)
+    share = max(abs(part - equal) for part in parts) / equal if equal else 1.0
+    return SkewedLive(worst=fullest / LIVE_COUNT, least=min(parts), most=max(parts), share=share)
+
+
+def press_skewed() -> None:
+    """One of the processes: its wall clock is wrong before any limiter is imported; it prints what was admitted."""
+    url, name, skew_s = sys.argv[1:]
+    wall_ns, off_ns = time.time_ns, round(float(skew_s) * 1e9)
+    time.time_ns = lambda: wall_ns() + off_ns
+    time.time = lambda: time.time_ns() / 1e9
+    try:
+        admits = SKEWED_LIMITERS[name](url)
+    except ImportError:
+        return
+    print("ready", flush=True)
+    begin_ns, told = int(sys.stdin.readline()), []
+    for number in range(round(LIVE_SECONDS * LIVE_RATE)):
+        at_ns = begin_ns + round(number * 1e9 / LIVE_RATE)
+        time.sleep(max(0.0, (at_ns - time.monotonic_ns()) / 1e9))
+        sent_ns = time.monotonic_ns()
+        if admits():
+            told.append((sent_ns, time.monotonic_ns()))
+    print(msgspec.json.encode(told).decode())
+
+
+def _our_skewed(url: str) -> Callable[[], bool]:
+    from reelwright.limits.adapters.redis_sync import SyncRedisStore
+
+    store = SyncRedisStore(url, timeout_s=5)
+    period_ns = round(LIVE_PERIOD_S * 1e9)
+    ask = [Ask(Limit(name="live", count=LIVE_COUNT, period_ns=period_ns, algorithm="window", cells=240), "key")]
+    return lambda: store.decide_now(ask)[0][0]
+
+
+def _throttled_skewed(url: str) -> Callable[[], bool]:
+    throttled = importlib.import_module("throttled")
+    quota = throttled.rate_limiter.per_duration(timedelta(seconds=LIVE_PERIOD_S), limit=LIVE_COUNT)
+    limiter = throttled.Throttled(using="sliding_window", quota=quota, store=throttled.store.RedisStore(server=url))
+    return lambda: not limiter.limit("key").limited
+
+
+def _pyrate_skewed(url: str) -> Callable[[], bool]:
+    pyrate, redis = importlib.import_module("pyrate_limiter"), importlib.import_module("redis")
+    rates = [pyrate.Rate(LIVE_COUNT, pyrate.Duration.SECOND * LIVE_PERIOD_S)]
+    limiter = pyrate.Limiter(pyrate.RedisBucket.init(rates, redis.Redis.from_url(url), "key"))
+    return lambda: bool(limiter.try_acquire("key", blocking=False))
+
+
+SKEWED_LIMITERS: dict[str, Callable[[str], Callable[[], bool]]] = {
+    "ours": _our_skewed,
+    "throttled-py": _throttled_skewed,
+    "pyrate-limiter": _pyrate_skewed,
+}
 
 
 def outage() -> Iterator[Row]:

@@ -232,7 +232,7 @@ def lease() -> Iterator[Row]:
 
 
 def _pressed_by_processes(function: str, arguments: Sequence[Sequence[str]]) -> list[bytes]:
-    """What processes print that run a function of this module and begin at the same time; nothing where one cannot."""
+    """What processes print that run a function of this module and begin together; nothing where one cannot."""
     program = f"from reelwright.limits import bench; bench.{function}()"
     started = [
         subprocess.Popen([sys.executable, "-c", program, *given], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

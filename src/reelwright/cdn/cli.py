@@ -40,16 +40,22 @@ def front(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8002,
     name: Annotated[str, typer.Option(help="Name in Cache-Status and CDN-Loop; each tier needs its own.")] = "edge",
     memory_mb: Annotated[int, typer.Option(min=1, help="Megabytes of answers to hold.")] = 256,
+    spread: Annotated[bool, typer.Option(help="Share the targets among the origins by rendezvous hashing.")] = False,
 ) -> None:
     """Put a caching gateway (RFC 9111) in front of any HTTP origins."""
     from reelwright.cdn.adapters.gateway import Gateway, GatewaySettings, start_gateway
     from reelwright.cdn.adapters.origin import Origin
+    from reelwright.cdn.core.placement import ranked
 
     settings = GatewaySettings(name=name, budget_bytes=memory_mb << 20)
-    origins = [Origin(url, stall_s=settings.stall_s) for url in origin]
+    origins = {url: Origin(url, stall_s=settings.stall_s) for url in origin}
+    weights = dict.fromkeys(origins, 1.0)
+
+    def rank(key: str) -> list[Origin]:
+        return [origins[url] for url in (ranked(key, weights) if spread else origins)]
 
     async def serve() -> None:
-        server = await start_gateway(Gateway(lambda _key: origins, settings, SystemClock()), host, port)
+        server = await start_gateway(Gateway(rank, settings, SystemClock()), host, port)
         typer.echo(f"{name} listens on http://{host}:{port} in front of {', '.join(origin)}")
         await server.serve_forever()
 

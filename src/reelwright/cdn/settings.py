@@ -18,6 +18,9 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             description="Edges or shields to fetch from, in order of preference; empty serves the media store itself."
         ),
     ] = ()
+    spread: Annotated[
+        bool, Meta(description="Share the objects among the upstreams by rendezvous hashing, as shields do.")
+    ] = False
     cache_bytes: Annotated[
         int, Meta(ge=1_000_000, description="Disk budget of the cache, for an edge that fetches.")
     ] = 10_000_000_000

@@ -62,7 +62,7 @@ class EdgeServer:
         options = self._options
         if options.settings.upstreams:
             fetcher: HttpFetcher | ObjectFetcher = HttpFetcher(
-                options.settings.upstreams, keys=keys, clock=self._clock
+                options.settings.upstreams, keys=keys, clock=self._clock, spread=options.settings.spread
             )
         elif options.objects.root is None:
             fetcher = ObjectFetcher(options.objects)

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
 
 from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.core.placement import failing_last, ranked
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.errors import Invalid, NotFound, Unavailable
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.objects import ObjectStore
 
 SIGNED_S = 300
+FAILED_S = 15
+"""For how long an upstream that failed is asked last."""
 _BLOCK = 256 << 10
 
 
 class HttpFetcher:
-    """Fetches from the first upstream that answers, with a token of our own."""
+    """Fetches from the first upstream that answers, with a token of our own.
 
-    def __init__(self, upstreams: tuple[str, ...], *, keys: KeyRing, clock: Clock) -> None:
+    With `spread` the upstreams share the objects by rendezvous hashing, so that each shield holds a part of them and
+    every edge asks the same one; else they are asked in the order given.
+    """
+
+    def __init__(self, upstreams: tuple[str, ...], *, keys: KeyRing, clock: Clock, spread: bool = False) -> None:
         for url in upstreams:
             if urlsplit(url).scheme not in ("http", "https"):
                 raise Invalid(f"an upstream is http://host:port, got {url!r}")
         self._upstreams = [url.rstrip("/") for url in upstreams]
+        self._weights = dict.fromkeys(self._upstreams, 1.0)
+        self._spread = spread
+        self._failed_ns: dict[str, int] = {}
         self._keys = keys
         self._clock = clock
         limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
@@ -34,12 +45,21 @@ class HttpFetcher:
     async def open(self, name: str, offset: int) -> tuple[int, AsyncIterator[bytes]]:
         """One GET; the next upstream is tried where one does not answer."""
         problem: Exception = Unavailable("no upstream is configured")
-        for upstream in self._upstreams:
+        for upstream in self._order(name):
             try:
                 return await self._ask(upstream, name, offset)
             except (httpx.HTTPError, Unavailable) as error:
+                self._failed(upstream)
                 problem = error
         raise Unavailable(f"no upstream has {name} now: {problem}")
+
+    def _order(self, name: str) -> list[str]:
+        since_ns = self._clock.monotonic_ns() - FAILED_S * 10**9
+        failing = [upstream for upstream, at_ns in self._failed_ns.items() if at_ns > since_ns]
+        return failing_last(ranked(name, self._weights) if self._spread else self._upstreams, failing)
+
+    def _failed(self, upstream: str) -> None:
+        self._failed_ns[upstream] = self._clock.monotonic_ns()
 
     async def _ask(self, upstream: str, name: str, offset: int) -> tuple[int, AsyncIterator[bytes]]:
         folder = "/".join(name.split("/")[:2])
@@ -56,18 +76,19 @@ class HttpFetcher:
         if offset and response.status_code != 206:
             await response.aclose()
             raise Unavailable(f"{upstream} ignored a range")
-        return offset + int(response.headers["content-length"]), _bytes_of(response)
+        return offset + int(response.headers["content-length"]), _bytes_of(response, partial(self._failed, upstream))
 
     async def close(self) -> None:
         """Close the client."""
         await self._client.aclose()
 
 
-async def _bytes_of(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _bytes_of(response: httpx.Response, failed: Callable[[], None]) -> AsyncIterator[bytes]:
     try:
         async for block in response.aiter_raw():
             yield block
     except httpx.HTTPError as error:
+        failed()
         raise Unavailable(f"the upstream broke off: {error}") from error
     finally:
         await response.aclose()

@@ -11,6 +11,7 @@ import typer
 
 from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.errors import Invalid
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
 
 app = typer.Typer(help="The CDN: edges, shields, caches and what they would do.", no_args_is_help=True)
@@ -89,3 +90,29 @@ def replay(
         one = replay_named(found, name, budget)
         closed = gap_closed(lru, one.byte_miss_ratio, best)
         typer.echo(f"{name:<10} {one.byte_miss_ratio:>10.4f} {one.object_miss_ratio:>12.4f} {closed:>11.1%}")
+
+
+@app.command()
+def steer(
+    edges: Annotated[Path, typer.Option(help="JSON list of edges: name, capacity_bps, load_bps, costs, state.")],
+    region: Annotated[str, typer.Option(help="Region of the viewer.")] = "*",
+    bps: Annotated[float, typer.Option(help="What the session would take.")] = 5e6,
+    explain: Annotated[bool, typer.Option(help="Say why each edge stands where it does.")] = False,
+    kind: Annotated[str, typer.Option("--format", help="Content-steering document: hls or dash.")] = "hls",
+) -> None:
+    """Say where a viewer would be sent: the steering document, or the reasons."""
+    import msgspec
+
+    from reelwright.cdn.core.steering import EdgeState, rank, steering_document
+
+    try:
+        known = msgspec.json.decode(edges.read_bytes(), type=list[EdgeState])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Invalid(f"{edges} is no list of edges: {error}") from error
+    found = rank(region, known, bps=bps)
+    if not explain:
+        document = steering_document(found, reload_uri="/steering", kind="dash" if kind == "dash" else "hls")
+        typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+        return
+    for place, one in enumerate(found, 1):
+        typer.echo(f"{'-' if one.refused else place:>3}  {one.edge.name:<20} {one.says}")

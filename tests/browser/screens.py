@@ -82,7 +82,12 @@ def demo(data: Path) -> Iterator[tuple[str, httpx.Client]]:
     library = data.parent / "films"
     for film in FILMS:
         make_film(film, library)
-    environ = {"REELWRIGHT_LIBRARY": str(library), "REELWRIGHT_MEDIA_PRESET": "ultrafast"}
+    environ = {
+        "REELWRIGHT_LIBRARY": str(library),
+        "REELWRIGHT_MEDIA_PRESET": "ultrafast",
+        "REELWRIGHT_LAKE_ENABLED": "true",
+        "REELWRIGHT_LAKE_COMPUTE_S": "5",
+    }
     with RunningService(data, environ=environ) as service:
         client = set_up(service)
         wait_until_ready(client, titles=len({film.name for film in FILMS}), service=service, within_s=900)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import httpx
 import msgspec
 import numpy as np
 
@@ -50,6 +51,7 @@ CAPACITIES = (0.05, 0.2)
 TRACE_SEEDS = (11, 12)
 STEERING_SEEDS = (21, 22, 23)
 REPLAN = 250
+PURGES = 50
 ADAPTSIZE = Path(__file__).resolve().parents[4] / "shared" / "data" / "cdn" / "adaptsize" / "request.trace.xz"
 CROWD, EDGES = 1000, 8
 OUTAGE_OBJECTS = 200
@@ -65,6 +67,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("conformance", conformance),
         ("hit_ratio", hit_ratio),
         ("steering", steering),
+        ("purge", purge),
         ("data_plane", data_plane),
         ("flash_crowd", flash_crowd),
         ("idle_memory", idle_memory),
@@ -297,6 +300,59 @@ def _steered(rng: np.random.Generator) -> tuple[float, int]:
     wanted = {region: float((arriving == number).sum()) * bps for number, region in enumerate(regions)}
     best = plan_flows({region: one for region, one in wanted.items() if one}, edges).cost
     return cost / best - 1, sum(load[edge.name] > edge.capacity_bps for edge in edges)
+
+
+def purge() -> Iterator[Row]:
+    """From the order to purge a tag until each edge has asked anew."""
+    times = asyncio.run(_purges())
+    yield Row(
+        id="purge.visible",
+        what=f"p99 until a purge by tag is seen, {EDGES} edges",
+        value=round(statistics.quantiles(times, n=100)[-1], 3),
+        unit="s",
+        op="<=",
+        goal=1.0,
+        note=f"{PURGES} purges, {OUTAGE_OBJECTS} objects on each edge; the edges share one process",
+    )
+
+
+async def _purges() -> list[float]:
+    """Seconds from the order until an edge serves the new version, for each purge and edge."""
+    version = 0
+
+    async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = str(version).encode()
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nCache-Tag: film\r\nContent-Length: %d\r\n\r\n%b"
+            % (len(body), body)
+        )
+        writer.close()
+
+    server = await asyncio.start_server(origin, "127.0.0.1", 0)
+    upstream = Origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", stall_s=5)
+    gateways = [
+        Gateway(partial(_only, upstream), GatewaySettings(name=f"edge{at}"), SystemClock(), may_purge=lambda _: True)
+        for at in range(EDGES)
+    ]
+    edges = [await start_gateway(gateway, "127.0.0.1", 0) for gateway in gateways]
+    times: list[float] = []
+    async with httpx.AsyncClient(headers={"Host": "films"}, timeout=30) as client:
+        urls = [f"http://127.0.0.1:{edge.sockets[0].getsockname()[1]}" for edge in edges]
+        for url in urls:
+            await asyncio.gather(*(client.get(f"{url}/{number}") for number in range(OUTAGE_OBJECTS)))
+        for _ in range(PURGES):
+            version += 1
+            began = time.perf_counter()
+            headers = {"Purge-Tag": "film", "Authorization": "Bearer ours"}
+            await asyncio.gather(*(client.request("PURGE", url, headers=headers) for url in urls))
+            for url in urls:
+                while (await client.get(f"{url}/0")).text != str(version):
+                    await asyncio.sleep(0.001)
+                times.append(time.perf_counter() - began)
+    for one in (*edges, server):
+        one.close()
+    return times
 
 
 def data_plane() -> Iterator[Row]:

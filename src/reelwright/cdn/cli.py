@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,9 @@ import typer
 
 from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.clock import SystemClock
-from reelwright.kernel.errors import Invalid
+from reelwright.kernel.errors import Invalid, Unavailable
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
+from reelwright.kernel.peers import is_peer, peer_token
 
 app = typer.Typer(help="The CDN: edges, shields, caches and what they would do.", no_args_is_help=True)
 
@@ -41,6 +43,9 @@ def front(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8002,
     name: Annotated[str, typer.Option(help="Name in Cache-Status and CDN-Loop; each tier needs its own.")] = "edge",
     memory_mb: Annotated[int, typer.Option(min=1, help="Megabytes of answers to hold.")] = 256,
+    data: Annotated[
+        Path | None, typer.Option(help="Data folder whose key ring proves who may purge; without it nobody may.")
+    ] = None,
     spread: Annotated[bool, typer.Option(help="Share the targets among the origins by rendezvous hashing.")] = False,
 ) -> None:
     """Put a caching gateway (RFC 9111) in front of any HTTP origins."""
@@ -51,16 +56,49 @@ def front(
     settings = GatewaySettings(name=name, budget_bytes=memory_mb << 20)
     origins = {url: Origin(url, stall_s=settings.stall_s) for url in origin}
     weights = dict.fromkeys(origins, 1.0)
+    clock = SystemClock()
+    keys = KeyRing.open(data / KEYS_FILE) if data else None
+    may_purge = partial(is_peer, keys, clock) if keys else None
 
     def rank(key: str) -> list[Origin]:
         return [origins[url] for url in (ranked(key, weights) if spread else origins)]
 
     async def serve() -> None:
-        server = await start_gateway(Gateway(rank, settings, SystemClock()), host, port)
+        server = await start_gateway(Gateway(rank, settings, clock, may_purge=may_purge), host, port)
         typer.echo(f"{name} listens on http://{host}:{port} in front of {', '.join(origin)}")
         await server.serve_forever()
 
     asyncio.run(serve())
+
+
+@app.command()
+def purge(
+    edge: Annotated[list[str], typer.Option(help="URL of an edge or shield; give all, the shields first.")],
+    host: Annotated[str, typer.Option(help="Host under which viewers ask.")],
+    path: Annotated[str, typer.Option(help="Purge this path and query.")] = "",
+    prefix: Annotated[str, typer.Option(help="Purge every path that begins so.")] = "",
+    tag: Annotated[str, typer.Option(help="Purge what its origin gave this Cache-Tag or Surrogate-Key.")] = "",
+    soft: Annotated[bool, typer.Option(help="Make stale instead of forgetting.")] = False,
+    data: Annotated[Path, typer.Option(help="The service's data folder.")] = Path("reelwright-data"),
+) -> None:
+    """Purge at gateways by path, prefix or tag; says for each how many answers went."""
+    import httpx
+
+    if sum(bool(one) for one in (path, prefix, tag)) != 1:
+        raise Invalid("name what to purge: one of --path, --prefix and --tag")
+    token = peer_token(KeyRing.open(data / KEYS_FILE), SystemClock())
+    named = {"Purge-Prefix": prefix} if prefix else {"Purge-Tag": tag} if tag else {}
+    headers = {"Host": host, "Authorization": f"Bearer {token}", "Purge-Soft": str(int(soft)), **named}
+    failed = []
+    for url in edge:
+        try:
+            answer = httpx.request("PURGE", url.rstrip("/") + (path or "/"), headers=headers, timeout=10)
+            answer.raise_for_status()
+            typer.echo(f"{url}: {answer.json()['purged']} purged")
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            failed.append(f"{url}: {error}")
+    if failed:
+        raise Unavailable("not purged everywhere, so purge again: " + "; ".join(failed))
 
 
 @app.command()

@@ -73,7 +73,7 @@ class Stage:
         """A started gateway's URL."""
         made = GatewaySettings(**{"stall_s": 20.0, **settings})  # type: ignore[arg-type]
         origins = [Origin(url, stall_s=made.stall_s) for url in urls]
-        gateway = Gateway(lambda _key: origins, made, SystemClock())
+        gateway = Gateway(lambda _key: origins, made, SystemClock(), may_purge=lambda token: token == "ours")
         server = await start_gateway(gateway, "127.0.0.1", 0)
         self._stack.push_async_callback(gateway.close)
         self._stack.callback(server.close)
@@ -298,3 +298,74 @@ async def test_a_part_that_is_not_what_it_claims_is_not_kept(stage: Stage, clien
     for _ in range(2):
         await client.get(f"{edge}/a", headers={"Range": "bytes=-5"})
     assert len(source.heads) == 2
+
+
+@pytest.mark.parametrize(
+    ("named", "gone"),
+    [
+        ({}, {"/films/a"}),
+        ({"Purge-Prefix": "/films/"}, {"/films/a", "/films/b"}),
+        ({"Purge-Tag": "Odd"}, {"/films/b", "/other"}),
+    ],
+)
+@pytest.mark.parametrize("soft", ["0", "1"])
+async def test_a_purge_reaches_what_it_names_and_nothing_else(
+    stage: Stage, client: httpx.AsyncClient, named: dict[str, str], gone: set[str], soft: str
+) -> None:
+    """By URL, prefix and tag; a soft one leaves what an outage needs."""
+
+    async def tagged(head: str, writer: asyncio.StreamWriter) -> None:
+        tag = "even" if "GET /films/a" in head else "odd, new"
+        writer.write(
+            f"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nCache-Control: max-age=600\r\n"
+            f"Cache-Tag: {tag}\r\n\r\nheld".encode()
+        )
+
+    source = await stage.source(tagged)
+    edge = await stage.gateway(source.url)
+    paths = ["/films/a", "/films/b", "/other"]
+    for path in paths:
+        await client.get(edge + path)
+    headers = {"Authorization": "Bearer ours", "Purge-Soft": soft, **named}
+    answer = await client.request("PURGE", f"{edge}/films/a", headers=headers)
+    assert answer.json() == {"purged": len(gone)}
+    asked = len(source.heads)
+    if soft == "1":
+        source.stop()
+        assert [(await client.get(edge + path)).status_code for path in paths] == [200] * 3
+        return
+    for path in paths:
+        await client.get(edge + path)
+    assert {head.split()[1] for head in source.heads[asked:]} == gone
+
+
+async def test_an_answer_from_before_a_purge_is_not_kept_after_it(stage: Stage, client: httpx.AsyncClient) -> None:
+    """The race that would bring the old object back."""
+    gate = asyncio.Event()
+
+    async def slow(_head: str, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nCache-Control: max-age=600\r\n\r\nold")
+
+    source = await stage.source(slow)
+    edge = await stage.gateway(source.url)
+    first = asyncio.create_task(client.get(f"{edge}/a"))
+    while not source.heads:
+        await asyncio.sleep(0.01)
+    await client.request("PURGE", f"{edge}/a", headers={"Authorization": "Bearer ours"})
+    gate.set()
+    assert (await first).text == "old"
+    await client.get(f"{edge}/a")
+    assert len(source.heads) == 2
+
+
+async def test_a_purge_by_a_stranger_is_refused(stage: Stage, client: httpx.AsyncClient) -> None:
+    """And what makes no sense is said."""
+    source = await stage.source(says(b"held", "Cache-Control: max-age=600"))
+    edge = await stage.gateway(source.url)
+    await client.get(f"{edge}/a")
+    wrong = await client.request("PURGE", f"{edge}/a", headers={"Authorization": "Bearer theirs"})
+    both = {"Authorization": "Bearer ours", "Purge-Tag": "a", "Purge-Prefix": "/"}
+    odd = await client.request("PURGE", f"{edge}/a", headers=both)
+    await client.get(f"{edge}/a")
+    assert (wrong.status_code, odd.status_code, len(source.heads)) == (403, 400, 1)

@@ -28,6 +28,7 @@ from reelwright.cdn.adapters.memory import Held, ResponseStore
 from reelwright.cdn.adapters.origin import Exchange, Interim, Origin
 from reelwright.cdn.core.fields import Fields, members_of, value_of, without
 from reelwright.cdn.core.freshness import SURROGATE, may_store
+from reelwright.cdn.core.purge import purge_of
 from reelwright.cdn.core.ranges import Part, content_range_of, slice_of
 from reelwright.cdn.core.reuse import (
     Action,
@@ -104,7 +105,9 @@ class MustRevalidate(Unavailable):
 class _Flight:
     """A fetch that others may wait for."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        """Purges before it began; an answer from before a purge is not kept after it."""
         self.ready = asyncio.Event()
         self.held: Held | None = None
 
@@ -112,7 +115,12 @@ class _Flight:
 class Gateway:
     """Answers from memory or from the first origin that can."""
 
-    def __init__(self, rank: Rank, settings: GatewaySettings, clock: Clock) -> None:
+    def __init__(
+        self, rank: Rank, settings: GatewaySettings, clock: Clock, *, may_purge: Callable[[str], bool] | None = None
+    ) -> None:
+        """`may_purge` judges the bearer token of a PURGE; without it there is no such method."""
+        self._may_purge = may_purge
+        self._epoch = 0
         self._rank = rank
         self._settings = settings
         self._clock = clock
@@ -129,6 +137,8 @@ class Gateway:
             raise Loop("this request has passed here before; origins must not point back at an edge")
         if request.method in ("CONNECT", "TRACE"):
             raise MethodRefused(f"{request.method} is not for a cache")
+        if request.method == "PURGE" and self._may_purge is not None:
+            return self._purge(request, self._may_purge)
         if request.method not in ("GET", "HEAD") or body is not None:
             return await self._pass(request, body, interim)
         key = key_of(request)
@@ -145,6 +155,21 @@ class Gateway:
         if decision.action is Action.GIVE_UP:
             return _problem(504, "not held, and only-if-cached asks no further")
         return await self._join_or_fetch(request, key, decision, interim)
+
+    def _purge(self, request: RequestHead, may: Callable[[str], bool]) -> Reply:
+        scheme, _, token = (value_of(request.fields, "authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not may(token.strip()):
+            raise Forbidden("a purge needs the token of one of our own processes; it lives two minutes")
+        host = value_of(request.fields, "host") or ""
+        self._epoch += 1
+        count = self.store.purge(purge_of(host, request.target, request.fields), self._now_s())
+        document = msgspec.json.encode({"purged": count})
+
+        async def blocks() -> AsyncIterator[bytes]:
+            yield document
+
+        fields = (("content-type", "application/json"), ("cache-control", "no-store"))
+        return Reply(200, "OK", fields, blocks(), len(document))
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -164,8 +189,8 @@ class Gateway:
                 if reply is not None:
                     ANSWERS.labels("collapsed").inc()
                     return reply
-            return await self._fetch(request, key, decision, interim, _Flight())
-        flight = _Flight()
+            return await self._fetch(request, key, decision, interim, _Flight(self._epoch))
+        flight = _Flight(self._epoch)
         if request.method == "GET":
             self._flights[key] = flight
         try:
@@ -198,7 +223,7 @@ class Gateway:
             return await self._after_head(key, validated, exchange, asked_s)
         if exchange.head.status == 304 and validated is not None:
             await _drain(exchange)
-            fresh = self._freshen(key, validated, exchange.head, asked_s)
+            fresh = self._freshen(key, validated, exchange.head, asked_s, keep=flight.epoch == self._epoch)
             flight.held = fresh
             reply = self._reply_from(request, fresh, decision)
             if reply is not None:
@@ -221,7 +246,7 @@ class Gateway:
         head = exchange.head
         if decision.stored is not None and head.status < 500:
             self.store.drop(key, decision.stored)
-        body = self._body_for(request.method, head, request.fields)
+        body = self._body_for(request.method, head, request.fields) if flight.epoch == self._epoch else None
         ANSWERS.labels("fetched").inc()
         if body is None:
             return _relay(exchange, cache_status(self._settings.name, decision, asked_s))
@@ -293,7 +318,7 @@ class Gateway:
         else:
             self.store.drop(key, held)
 
-    def _freshen(self, key: str, validated: Held, head: ResponseHead, asked_s: float) -> Held:
+    def _freshen(self, key: str, validated: Held, head: ResponseHead, asked_s: float, *, keep: bool = True) -> Held:
         fresh = freshened(validated, head.fields, asked_s, self._now_s())
         held = Held(
             fresh.status,
@@ -304,7 +329,8 @@ class Gateway:
             validated.body,
             _tags(fresh.fields),
         )
-        self.store.put(key, held, replaces=validated)
+        if keep:
+            self.store.put(key, held, replaces=validated)
         return held
 
     async def _after_head(self, key: str, held: Held | None, exchange: Exchange, asked_s: float) -> Reply:
@@ -333,6 +359,7 @@ class Gateway:
         """An unsafe method, or one with a body: forwarded, with what it makes void."""
         key = key_of(request)
         host = value_of(request.fields, "host") or ""
+        flight = _Flight(self._epoch)
         asked_s = self._now_s()
         exchange = await self._ask(request, key, self._upwards(request, None), body, interim)
         head = exchange.head
@@ -340,7 +367,7 @@ class Gateway:
             self.store.drop(f"{host}{target}")
         names_itself = value_of(head.fields, "content-location") in (request.target, f"http://{host}{request.target}")
         if request.method == "POST" and names_itself:
-            return self._take(request, key, Decision(Action.FORWARD, None, "method"), exchange, asked_s, _Flight())
+            return self._take(request, key, Decision(Action.FORWARD, None, "method"), exchange, asked_s, flight)
         return _relay(exchange, f"{self._settings.name}; fwd=method")
 
     def _upwards(self, request: RequestHead, validated: Held | None) -> Fields:

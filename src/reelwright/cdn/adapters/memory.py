@@ -6,6 +6,7 @@ import msgspec
 
 from reelwright.cdn.adapters.body import Body
 from reelwright.cdn.core.eviction import S3FifoPolicy
+from reelwright.cdn.core.purge import Purge, aged
 from reelwright.cdn.core.reuse import Stored
 
 VARIANTS_MOST = 32
@@ -42,6 +43,8 @@ class ResponseStore:
 
     def weigh(self, key: str) -> None:
         """Reckon a key's size anew: its bodies have grown."""
+        if key not in self._held:
+            return
         size = sum(HEAD_BYTES + len(one.body) for one in self._held.get(key, []))
         for victim in self._index.put(key, size):
             self._held.pop(str(victim), None)
@@ -57,12 +60,14 @@ class ResponseStore:
             self._index.drop(key)
         return there
 
-    def expire(self, key: str) -> None:
-        """Soft purge: what is held stays, but must be validated before it is used."""
-        self._held[key] = [
-            msgspec.structs.replace(one, fields=(*one.fields, ("age", "-1"))) for one in self._held.get(key, [])
-        ]
-
-    def keys(self) -> list[str]:
-        """All keys."""
-        return list(self._held)
+    def purge(self, purge: Purge, now_s: float) -> int:
+        """Forget or age what a purge means; returns how many responses that were. O(responses held)."""
+        found = [(key, one) for key, held in self._held.items() for one in held if purge.matches(key, one.tags)]
+        for key, one in found:
+            if purge.soft and one.body.done:
+                request_s, response_s = aged(one, now_s)
+                made = msgspec.structs.replace(one, request_s=request_s, response_s=response_s)
+                self.put(key, made, replaces=one)
+            else:
+                self.drop(key, one)
+        return len(found)

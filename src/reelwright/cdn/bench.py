@@ -52,6 +52,7 @@ TRACE_SEEDS = (11, 12)
 STEERING_SEEDS = (21, 22, 23)
 REPLAN = 250
 PURGES = 50
+IDLE_CONNECTIONS = 1000
 ADAPTSIZE = Path(__file__).resolve().parents[4] / "shared" / "data" / "cdn" / "adaptsize" / "request.trace.xz"
 CROWD, EDGES = 1000, 8
 OUTAGE_OBJECTS = 200
@@ -68,6 +69,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("hit_ratio", hit_ratio),
         ("steering", steering),
         ("purge", purge),
+        ("data_plane.idle_connection", idle_connection),
         ("data_plane", data_plane),
         ("flash_crowd", flash_crowd),
         ("idle_memory", idle_memory),
@@ -300,6 +302,54 @@ def _steered(rng: np.random.Generator) -> tuple[float, int]:
     wanted = {region: float((arriving == number).sum()) * bps for number, region in enumerate(regions)}
     best = plan_flows({region: one for region, one in wanted.items() if one}, edges).cost
     return cost / best - 1, sum(load[edge.name] > edge.capacity_bps for edge in edges)
+
+
+def idle_connection() -> Iterator[Row]:
+    """What a connection costs that was used once and is kept."""
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        prefix = _write_objects(folder)
+        path = f"{FOLDER}/manifest-0.m4s"
+        with _edge(folder) as edge:
+            ours = asyncio.run(_idle_bytes(edge, prefix + path))
+        theirs = None
+        if shutil.which("nginx"):
+            with _nginx(folder) as nginx:
+                theirs = asyncio.run(_idle_bytes(nginx, f"/{path}"))
+    yield Row(
+        id="data_plane.idle_connection",
+        what=f"memory of an idle connection, over {IDLE_CONNECTIONS} of them",
+        value=round(ours),
+        unit="B",
+        op="<=",
+        goal=2048,
+        peer="nginx" if theirs is not None else "",
+        peer_value=None if theirs is None else round(theirs),
+        note="growth of PSS after one request on each; the kernel's socket buffers are not counted",
+    )
+
+
+async def _idle_bytes(server: _Server, path: str) -> float:
+    """Bytes of the server's tree by which a batch of idle connections makes it grow; the first batch warms it."""
+
+    async def batch() -> list[asyncio.StreamWriter]:
+        return [await _asked_once(server.port, path) for _ in range(IDLE_CONNECTIONS)]
+
+    kept = await batch()
+    before = sum(_pss_kb(pid) for pid in _tree(server.pid))
+    kept += await batch()
+    grown = sum(_pss_kb(pid) for pid in _tree(server.pid)) - before
+    for writer in kept:
+        writer.close()
+    return grown * 1024 / IDLE_CONNECTIONS
+
+
+async def _asked_once(port: int, path: str) -> asyncio.StreamWriter:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(MANIFEST_BYTES)
+    return writer
 
 
 def purge() -> Iterator[Row]:

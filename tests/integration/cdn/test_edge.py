@@ -380,3 +380,30 @@ async def test_an_upstream_must_be_a_url(stage: Stage) -> None:
     """A typing error in the settings is named at start."""
     with pytest.raises(Exception, match="http://host:port"):
         HttpFetcher(("shield:8001",), keys=stage.keys, clock=SystemClock())
+
+
+@pytest.mark.parametrize("damage", ["flipped", "short", "empty"])
+async def test_a_damaged_file_of_the_cache_is_fetched_again(
+    stage: Stage, client: httpx.AsyncClient, damage: str
+) -> None:
+    """After a restart nothing on the disk is believed before it was read."""
+    data = os.urandom(300_000)
+    name = stage.put(data)
+    origin = await stage.edge(name="origin")
+    upstream = (f"http://127.0.0.1:{origin.port}",)
+    first = await stage.edge(name="cache", upstreams=upstream)
+    assert (await client.get(stage.url(first, name))).content == data
+    path = stage.folder / "cache" / name
+    async with asyncio.timeout(60):
+        while not path.is_file():
+            await asyncio.sleep(0.01)
+    await first.stop()
+    stage.servers.remove(first)
+    changed = {"flipped": data[:-1] + bytes([data[-1] ^ 1]), "short": data[:100], "empty": b""}
+    path.write_bytes(changed[damage])
+    second = await stage.edge(name="cache", upstreams=upstream)
+    assert (await client.get(stage.url(second, name))).content == data
+    async with asyncio.timeout(60):
+        while path.stat().st_size != len(data):
+            await asyncio.sleep(0.01)
+    assert path.read_bytes() == data

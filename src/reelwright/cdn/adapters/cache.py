@@ -16,10 +16,12 @@ from reelwright.kernel.errors import ReelwrightError, Unavailable
 from reelwright.kernel.telemetry import counter, logger
 
 FETCHES = counter("edge_upstream_fetches_total", "Objects fetched from upstream, by how it ended.", ("outcome",))
+DAMAGED = counter("edge_damaged_files_total", "Files of the cache found damaged, deleted and fetched again.")
 FETCHED_BYTES = counter("edge_upstream_bytes_total", "Bytes fetched from upstream.")
 
 ATTEMPTS = 4
 PART = ".part"
+_BLOCK = 1 << 20
 log = logger(__name__)
 
 
@@ -55,6 +57,8 @@ class DiskCache:
         self._files = FileTable(root, monotonic_ns)
         self._index = policy
         self._fills: dict[str, Fill] = {}
+        self._proved: set[str] = set()
+        """Whose bytes this process has seen to be right; a file from before a restart is read once more."""
         self._tasks: set[asyncio.Task[None]] = set()
         root.mkdir(parents=True, exist_ok=True)
         self._rebuild()
@@ -66,8 +70,10 @@ class DiskCache:
         found = self._files.open(name)
         if found is None:
             self._index.drop(name)
-        else:
-            self._index.use(name)
+            return None
+        if name not in self._proved and not self._prove(name, found):
+            return None
+        self._index.use(name)
         return found
 
     def fill(self, name: str) -> Fill:
@@ -79,6 +85,28 @@ class DiskCache:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return found
+
+    def _prove(self, name: str, file: OpenFile) -> bool:
+        """Whether a file still is what its name says; one that is not goes, and is fetched again. O(size), once."""
+        digest = hashlib.sha256()
+        for start in range(0, file.size, _BLOCK):
+            digest.update(os.pread(file.descriptor, _BLOCK, start))
+        try:
+            _check_content(name, digest.hexdigest())
+        except Unavailable:
+            DAMAGED.inc()
+            log.warning("a file of the cache is damaged; it is fetched again", object=name)
+            self._forget(name)
+            return False
+        self._proved.add(name)
+        return True
+
+    def _forget(self, name: str) -> None:
+        self._index.drop(name)
+        self._proved.discard(name)
+        self._files.forget(name)
+        with contextlib.suppress(OSError):
+            (self._root / name).unlink()
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -94,6 +122,7 @@ class DiskCache:
             await self._fetch(fill, sink)
             if sink.on_disk:
                 part.replace(self._root / fill.name)
+                self._proved.add(fill.name)
                 self._keep(fill.name, fill.size)
             fill.done = True
             FETCHES.labels("ok").inc()
@@ -135,6 +164,7 @@ class DiskCache:
     def _keep(self, name: str, size: int) -> None:
         for victim in self._index.put(name, size):
             self._files.forget(str(victim))
+            self._proved.discard(str(victim))
             with contextlib.suppress(OSError):
                 (self._root / str(victim)).unlink()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from reelwright.limits.contract import Ask
@@ -16,7 +16,7 @@ class Store(Protocol):
     asked twice in one call is undefined. Raises StoreUnavailable where no answer came in time.
     """
 
-    async def decide(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def decide(self, asks: Sequence[Ask]) -> Awaitable[list[Outcome]]:
         """Each ask's outcome, times in ns."""
         ...
 

@@ -48,7 +48,7 @@ class Batch:
 
     def __init__(self, prefix: bytes) -> None:
         self._prefix = prefix
-        self._limits: dict[Limit, int] = {}
+        self._limits: dict[Limit, tuple[int, bytes]] = {}
         self._numbers: list[int] = []
         self._keys: dict[bytes, int] = {}
         self._body: list[int] = []
@@ -60,21 +60,17 @@ class Batch:
 
     def add(self, future: Any, asks: Sequence[Ask], compile_: Callable[[Limit], Compiled], *, settles: bool) -> None:
         """One request more."""
-        body, keys = self._body, self._keys
+        body, keys, limits = self._body, self._keys, self._limits
         body.append(-len(asks) if settles else len(asks))
         for ask in asks:
-            made = compile_(ask.limit)
-            limit = self._limits.get(ask.limit)
-            if limit is None:
-                limit = self._limits[ask.limit] = len(self._limits) + 1
+            known = limits.get(ask.limit)
+            if known is None:
+                made = compile_(ask.limit)
+                known = limits[ask.limit] = len(limits) + 1, made.prefix
                 self._numbers += made.arguments
-            key = made.prefix + ask.key.encode("utf-8", "surrogatepass")
-            number = keys.get(key)
-            if number is None:
-                number = keys[key] = len(keys) + 2
-            body.append(-limit if ask.shadow else limit)
-            body.append(number)
-            body.append(ask.cost)
+            limit, prefix = known
+            number = keys.setdefault(prefix + ask.key.encode("utf-8", "surrogatepass"), len(keys) + 2)
+            body += (-limit if ask.shadow else limit, number, ask.cost)
         self.waiting.append((future, () if settles else asks))
 
     def add_take(self, future: Any, ask: Ask, compile_: Callable[[Limit], Compiled]) -> None:
@@ -104,15 +100,9 @@ class Batch:
                 continue
             outcomes: list[Outcome] = []
             for _ in asks:
-                wait = reply[place + 2]
-                outcomes.append(
-                    (
-                        reply[place] == 1,
-                        reply[place + 1],
-                        wait * TICK_NS if wait > 0 else wait if wait == NEVER else 0,
-                        reply[place + 3] * TICK_NS,
-                    )
-                )
+                allowed, left, wait, reset = reply[place : place + 4]
+                wait_ns = wait * TICK_NS if wait > 0 else wait if wait == NEVER else 0
+                outcomes.append((allowed == 1, left, wait_ns, reset * TICK_NS))
                 place += 4
             if not future.done():
                 future.set_result(outcomes)

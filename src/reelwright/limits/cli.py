@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +74,9 @@ def serve(
 ) -> None:
     """Limits as a service of their own, for Envoy and other gateways: its RateLimitService, and POST /json."""
     asyncio.run(_serve(rules, store, host, port, grpc_port, merge_domains))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # threads of the servers may still be in Python: taking it down around them aborts the process
 
 
 async def _serve(files: list[Path], store: str, host: str, port: int, grpc_port: int, merge_domains: bool) -> None:

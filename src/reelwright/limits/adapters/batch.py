@@ -58,7 +58,9 @@ class Batch:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def add(self, future: Any, asks: Sequence[Ask], compile_: Callable[[Limit], Compiled], *, settles: bool) -> None:
+    def add(
+        self, future: Any, asks: Sequence[Ask], compile_: Callable[[Limit], Compiled], settles: bool = False
+    ) -> None:
         """One request more."""
         body, keys, limits = self._body, self._keys, self._limits
         body.append(-len(asks) if settles else len(asks))

@@ -205,12 +205,18 @@ class RedisStore:
 
     def decide(self, asks: Sequence[Ask]) -> Awaitable[list[Outcome]]:
         """Each ask's outcome, times in ns, in a future, which is cheap. Raises StoreUnavailable."""
-        return self._ask(asks, settles=False)
+        batch = self._batch(asks)
+        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        batch.add(future, asks, self._compile)
+        return future
 
     async def settle(self, asks: Sequence[Ask]) -> None:
         """Charge the costs (negative gives back) without asking. Raises StoreUnavailable."""
         if asks:
-            await self._ask(asks, settles=True)
+            batch = self._batch(asks)
+            future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+            batch.add(future, asks, self._compile, settles=True)
+            await future
 
     async def close(self) -> None:
         """Close the connection."""
@@ -224,12 +230,6 @@ class RedisStore:
         future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._batch((ask,)).add_take(future, ask, self._compile)
         return await future
-
-    def _ask(self, asks: Sequence[Ask], *, settles: bool) -> asyncio.Future[list[Outcome]]:
-        batch = self._batch(asks)
-        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        batch.add(future, asks, self._compile, settles=settles)
-        return future
 
     def _batch(self, asks: Sequence[Ask]) -> Batch:
         """The batch of this tick of the loop, which is sent at the tick's end."""

@@ -5,12 +5,15 @@ It is called once a segment, so it is synchronous and does no I/O but opening a 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict, deque
 from http import HTTPStatus
 from typing import Protocol
+from urllib.parse import unquote
 
 import msgspec
 
+from reelwright.cdn.adapters.access_log import Access, AccessLog
 from reelwright.cdn.adapters.cache import DiskCache, Fill
 from reelwright.cdn.adapters.files import FileTable, OpenFile
 from reelwright.cdn.contract import VIEWER_COOKIE
@@ -31,6 +34,7 @@ TYPES = {
     ".jpg": "image/jpeg",
     ".json": "application/json",
 }
+_SID = re.compile(r'(?:^|,)\s*sid="([^"]*)"')
 _TOKENS_KEPT = 10_000
 _ACCESSES_KEPT = 2_000
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
@@ -95,7 +99,17 @@ class CachingLibrary:
 class Edge:
     """Answers requests for media."""
 
-    def __init__(self, *, keys: KeyRing, library: Library, clock: Clock, origins: frozenset[str]) -> None:
+    def __init__(
+        self,
+        *,
+        keys: KeyRing,
+        library: Library,
+        clock: Clock,
+        origins: frozenset[str],
+        access_log: AccessLog | None = None,
+    ) -> None:
+        self._access_log = access_log
+        self._unlogged: list[Access] = []
         self.keys = keys
         self._library = library
         self._clock = clock
@@ -145,6 +159,9 @@ class Edge:
         statuses, self._statuses = self._statuses, Counter()
         for status, count in statuses.items():
             REQUESTS.labels(str(status)).inc(count)
+        if self._access_log is not None:
+            unlogged, self._unlogged = self._unlogged, []
+            self._access_log.write(unlogged)
         SENT_BYTES.inc(self._sent_bytes)
         self._sent_bytes = 0
 
@@ -235,7 +252,20 @@ class Edge:
         self._sent_bytes += sent
         path, _, query = request.path.partition("?")
         cmcd = query[5:] if query.startswith("CMCD=") else ""
+        if self._access_log is not None and answer.status in (200, 206, 304):
+            name = path.split("/", 3)[-1]
+            size = answer.end - answer.start
+            self._unlogged.append(
+                Access(self._clock.wall_ns() // 10**6, name, size, answer.status, session_of(request, cmcd))
+            )
         self.accesses.append((self._clock.wall_ns(), path[path.rfind("/") + 1 :], answer.status, sent, cmcd))
+
+
+def session_of(request: Request, query: str) -> str:
+    """CMCD's `sid`, from the header or the query; empty where there is none."""
+    said = request.headers.get("cmcd-session") or unquote(query)
+    match = _SID.search(said)
+    return match[1][:64] if match else ""
 
 
 def cookie(header: str, name: str) -> str:

@@ -28,6 +28,9 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Literal["lru", "sieve", "s3fifo", "wtinylfu", "gdsf", "foresight"],
         Meta(description="What a full cache gives up; `reelwright cdn replay` compares them on a trace of yours."),
     ] = "s3fifo"
+    access_log: Annotated[
+        bool, Meta(description="Log each answer beside the cache, for `reelwright cdn replay`; two files of 64 MB.")
+    ] = False
     idle_s: Annotated[float, Meta(gt=0, description="Seconds an idle connection is kept.")] = 75.0
     request_s: Annotated[float, Meta(gt=0, description="Seconds a client has to send its request.")] = 10.0
     stall_s: Annotated[

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from reelwright.cdn.adapters.access_log import AccessLog
 from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.files import FileTable
 from reelwright.cdn.adapters.protocol import Connection
@@ -27,6 +28,7 @@ from reelwright.kernel.telemetry import gauge, logger
 
 CONNECTIONS = gauge("edge_connections", "Connections open at the edge.")
 DRAIN_S = 2.5
+ACCESS_LOG = "access.jsonl"
 log = logger(__name__)
 
 
@@ -55,7 +57,8 @@ class EdgeServer:
         self._cache = self._open_cache(keys)
         files = FileTable(options.objects.root or Path(), clock.monotonic_ns)
         library = CachingLibrary(self._cache) if self._cache else LocalLibrary(files)
-        self.edge = Edge(keys=keys, library=library, clock=clock, origins=options.origins)
+        access_log = AccessLog(options.cache_folder.with_name(ACCESS_LOG)) if options.settings.access_log else None
+        self.edge = Edge(keys=keys, library=library, clock=clock, origins=options.origins, access_log=access_log)
         self.port = 0
 
     def _open_cache(self, keys: KeyRing) -> DiskCache | None:

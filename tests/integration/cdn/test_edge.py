@@ -16,6 +16,7 @@ import pytest
 
 from reelwright.cdn.adapters.upstream import HttpFetcher
 from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.replay import read_trace
 from reelwright.cdn.settings import CdnSettings
 from reelwright.cdn.system import EdgeOptions, EdgeServer
 from reelwright.kernel.clock import SystemClock
@@ -407,3 +408,16 @@ async def test_a_damaged_file_of_the_cache_is_fetched_again(
         while path.stat().st_size != len(data):
             await asyncio.sleep(0.01)
     assert path.read_bytes() == data
+
+
+async def test_the_access_log_can_be_replayed(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Objects, sizes and sessions; what was refused is not in it."""
+    server = await stage.edge(access_log=True)
+    name = stage.put(b"x" * 500)
+    url = stage.url(server, name)
+    await client.get(url, headers={"CMCD-Session": 'sf=h,sid="s1"'})
+    await client.get(f"{url}?CMCD=bl%3D1%2Csid%3D%22s2%22", headers={"Range": "bytes=0-99"})
+    await client.get(stage.url(server, name, expires_s=1))
+    server.edge.flush()
+    visits = read_trace(stage.folder / "access.jsonl").visits
+    assert [(visit.key, visit.size, visit.session) for visit in visits] == [(name, 500, "s1"), (name, 100, "s2")]

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 import pytest
 from tests.engines import RedisCluster, RedisServer
 
+from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid
 from reelwright.limits import Ask, Limit
 from reelwright.limits.adapters.cluster import RedisClusterStore, slot_of
 from reelwright.limits.adapters.leased import LeasedStore
 from reelwright.limits.adapters.redis import Address, RedisStore
 from reelwright.limits.contract import StoreUnavailable
+from reelwright.limits.settings import LimitsSettings
+from reelwright.limits.system import open_store
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600 * 10**9
@@ -152,3 +155,25 @@ async def test_limits_of_two_tenants_are_not_asked_together_in_a_cluster(redis_c
     with pytest.raises(Invalid, match="one slot"):
         await store.decide([Ask(LIMIT, "d|6:tenant1:a"), Ask(LIMIT, "d|6:tenant1:b")])
     await store.close()
+
+
+async def test_web_processes_spend_one_limit_by_leases(server: RedisServer) -> None:
+    """As the settings say it, through an outage too: no more than the theorem allows, and no error."""
+    settings = LimitsSettings(store=server.url, lease_ms=200, nodes=2)
+    stores = [open_store(settings, SystemClock()) for _ in range(2)]
+    limit = Limit(name="leased", count=10, period_ns=HOUR, burst=10)
+    admitted = 0
+    for _ in range(40):
+        for store in stores:
+            admitted += (await store.decide([Ask(limit, "k")]))[0][0]
+    assert 0 < admitted <= limit.most
+    server.stop()
+    for store in stores:
+        await store.decide([Ask(limit, "another")])
+        await store.close()
+
+
+def test_leases_need_a_store_that_grants_them() -> None:
+    """The setting is refused with what it needs."""
+    with pytest.raises(Invalid, match="lease_ms"):
+        open_store(LimitsSettings(lease_ms=50), SystemClock())

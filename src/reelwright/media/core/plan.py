@@ -19,7 +19,7 @@ CHUNK_SEGMENTS = 8
 LONGEST_S = 24 * 3600
 LARGEST_SIDE = 8192
 _TABLE = ((2160, 12_000_000), (1440, 7_000_000), (1080, 4_500_000), (720, 2_500_000), (540, 1_400_000),
-          (360, 700_000), (234, 300_000))  # fmt: skip
+          (360, 700_000), (234, 200_000))  # fmt: skip
 _RATES = (
     *(Fraction(halves, 2) for halves in range(2, 121)),
     *(Fraction(rate * 1000, 1001) for rate in (12, 15, 24, 30, 48, 60)),

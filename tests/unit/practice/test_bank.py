@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import get_args
+
 import pytest
 
 from reelwright.practice.adapters.bank import load_questions
-from reelwright.practice.contract import Question
+from reelwright.practice.contract import Area, Question
+from reelwright.practice.core.attacks import attacks
+from reelwright.practice.core.levels import level_of
 from reelwright.practice.core.predicate import find_met
 from reelwright.practice.core.question import check_bank
+from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.labs import LABS
 
 QUESTIONS = load_questions()
@@ -64,3 +70,20 @@ def test_a_lab_that_is_named_is_there() -> None:
 def test_design_questions_have_facts() -> None:
     """Whoever asks is told something."""
     assert [one.id for one in QUESTIONS if one.stages == ("design",) and not one.facts] == []
+
+
+def test_each_area_has_ten_questions() -> None:
+    """Enough that a loop need not repeat itself."""
+    counts = Counter(one.area for one in QUESTIONS)
+    assert [area for area in get_args(Area) if counts[area] < 10] == []
+
+
+@every_question
+def test_words_without_statements_are_no_answer(question: Question) -> None:
+    """Lists of the rubric's terms, the rubric or the question read aloud, and nothing at all reach no level."""
+    grader = RuleGrader()
+    for name, text, on_top in attacks(question.asks, question.criteria, ""):
+        if on_top or name == "off_topic":
+            continue
+        verdicts = grader.grade(asks=question.asks, criteria=question.criteria, answer=text)
+        assert (level_of(list(zip(question.criteria, verdicts, strict=True))) or 0) == 0, name

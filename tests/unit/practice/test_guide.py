@@ -85,3 +85,11 @@ def test_a_style_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
     path.write_text("id: mine\nname: Mine\nkeeper: yes\n")
     with pytest.raises(msgspec.ValidationError):
         read_style(path)
+
+
+def test_a_style_is_only_a_file() -> None:
+    """A second way to interview needs no code, and both name the same nine dimensions."""
+    styles = load_styles()
+    assert {"netflix", "classic"} <= set(styles)
+    nine = {*styles["netflix"].technical, *styles["netflix"].culture}
+    assert all({*style.technical, *style.culture} == nine for style in styles.values())

@@ -24,7 +24,7 @@ _BATCH = {
     "properties": {
         "events": {"type": "array", "maxItems": 500, "items": {}},
         "sent_ms": {
-            "type": ["integer", "null"],
+            "type": ["number", "null"],
             "minimum": 0,
             "maximum": 1 << 48,
             "description": "The client's clock when it sent this: its times are corrected by the difference to ours.",

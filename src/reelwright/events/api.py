@@ -28,7 +28,7 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client sends: events, each decoded by itself."""
 
     events: list[msgspec.Raw]
-    sent_ms: Annotated[int, Meta(ge=0, le=1 << 48)] | None = None
+    sent_ms: Annotated[float, Meta(ge=0, le=1 << 48)] | None = None
     """The client's clock when it sent this: its times are corrected by the difference to ours."""
 
 
@@ -62,9 +62,8 @@ class EventRoutes(Controller):
         """Report a batch of up to 500 events as `{"events": […]}`; answered, one verdict each, once they are safe."""
         with events.take(_size(request)):
             batch = await _read(request, Batch)
-            return Verdicts(
-                await events.record_raw(batch.events, profile_id=_profile(request), sent_ms=batch.sent_ms)
-            )
+            sent_ms = None if batch.sent_ms is None else round(batch.sent_ms)
+            return Verdicts(await events.record_raw(batch.events, profile_id=_profile(request), sent_ms=sent_ms))
 
     @get("/events/ledger", summary="Account for events", guards=[require("admin")])
     async def get_ledger(self, events: EventsClient) -> list[dict[str, Any]]:

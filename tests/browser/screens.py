@@ -22,7 +22,8 @@ ANSWER = (
 SIGNED_OUT = ("/", "/sign-in", "/offline")
 PAGES = (
     *("/", "/search", "/search?q=light", "/my-list", "/profiles", "/profiles/new", "/settings", "/nowhere"),
-    *("/practice", "/practice/progress", "/practice/labs", "/practice/labs/token-bucket"),
+    *("/practice", "/practice/progress", "/practice/labs", "/practice/labs/token-bucket", "/practice/guide"),
+    *("/practice/guide/scenarios", "/practice/guide/readiness?checked=1", "/practice/graders"),
     *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
     *(
         "/studio/quality",

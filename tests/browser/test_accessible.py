@@ -24,6 +24,11 @@ VIEWER = (
     "/practice/progress",
     "/practice/labs",
     "/practice/labs/token-bucket",
+    "/practice/guide",
+    "/practice/guide/levels",
+    "/practice/guide/scenarios",
+    "/practice/guide/readiness?checked=1",
+    "/practice/graders",
     "/nowhere",
 )
 STUDIO = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import string
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import Literal
 
 import anyio
 import numpy as np
@@ -16,14 +16,12 @@ from reelwright.kernel.bench import Row
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.practice.adapters.bank import load_questions
-from reelwright.practice.adapters.gold import GoldAnswer, GoldQuestion, load_gold
+from reelwright.practice.adapters.gold import load_gold
 from reelwright.practice.adapters.guide import load_styles
-from reelwright.practice.contract import Criterion, Verdict
+from reelwright.practice.contract import Calibration, GoldAnswer, GoldQuestion, Verdict
 from reelwright.practice.core import skill
-from reelwright.practice.core.agreement import kappa, quadratic_kappa
-from reelwright.practice.core.attacks import attacks
+from reelwright.practice.core.calibration import calibrate
 from reelwright.practice.core.evidence import is_quoted
-from reelwright.practice.core.levels import level_of
 from reelwright.practice.core.reply import read_reply
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.measure import lab_rows
@@ -57,37 +55,25 @@ def _graded() -> Iterator[tuple[GoldQuestion, GoldAnswer, tuple[Verdict, ...]]]:
             yield question, answer, grader.grade(asks=question.asks, criteria=question.criteria, answer=answer.text)
 
 
-def _author_level(question: GoldQuestion, answer: GoldAnswer) -> int:
-    states: list[tuple[Criterion, Verdict]] = []
-    for criterion in question.criteria:
-        state: Literal["met", "unmet"] = "met" if criterion.id in answer.met else "unmet"
-        states.append((criterion, Verdict(criterion=criterion.id, state=state, grader="author", rubric="")))
-    return level_of(states) or 0
+@functools.cache
+def _calibration_of_rules() -> Calibration:
+    return calibrate(RuleGrader(), load_gold())
 
 
 def _agreement() -> Iterator[Row]:
-    ours: list[bool] = []
-    theirs: list[bool] = []
-    levels: list[tuple[int, int]] = []
+    found = _calibration_of_rules()
+    note = f"{found.answers} author-labelled answers, {found.verdicts} verdicts; answers and terms have one author"
+    yield Row(
+        id="agreement.gold_kappa", what="Cohen's kappa, verdict by verdict", value=found.kappa, unit="", op=">=",
+        goal=0.6, note=note,
+    )  # fmt: skip
+    yield Row(
+        id="agreement.gold_qwk", what="quadratically weighted kappa of levels", value=found.qwk, unit="", op=">=",
+        goal=0.7, note=note,
+    )  # fmt: skip
     judged: dict[str, list[bool]] = {"technical": [], "behavioural": []}
-    for question, answer, verdicts in _graded():
-        for verdict in verdicts:
-            judged[question.kind].append(verdict.state != "not_assessable")
-            if verdict.state != "not_assessable":
-                ours.append(verdict.state == "met")
-                theirs.append(verdict.criterion in answer.met)
-        level = level_of(list(zip(question.criteria, verdicts, strict=True)))
-        if level is not None:
-            levels.append((level, _author_level(question, answer)))
-    note = f"{len(levels)} author-labelled answers, {len(ours)} verdicts; answers and terms have one author"
-    yield Row(
-        id="agreement.gold_kappa", what="Cohen's kappa, verdict by verdict", value=round(kappa(ours, theirs), 3),
-        unit="", op=">=", goal=0.6, note=note,
-    )  # fmt: skip
-    yield Row(
-        id="agreement.gold_qwk", what="quadratically weighted kappa of levels",
-        value=round(quadratic_kappa(*zip(*levels, strict=True)), 3), unit="", op=">=", goal=0.7, note=note,
-    )  # fmt: skip
+    for question, _, verdicts in _graded():
+        judged[question.kind] += [verdict.state != "not_assessable" for verdict in verdicts]
     for kind, goal in (("technical", 0.85), ("behavioural", 0.6)):
         yield Row(
             id=f"agreement.coverage_{kind}", what="share of criteria judged without a model",
@@ -147,36 +133,18 @@ def fuzzed_reply(rng: random.Random, question: GoldQuestion, answer: str) -> str
 
 
 def _attacks() -> Iterator[Row]:
-    grader = RuleGrader()
-    lifts: list[float] = []
-    reached: list[str] = []
-    over: list[bool] = []
-    for question in load_gold():
-        bad = [answer for answer in question.answers if not answer.met]
-
-        def level(text: str, question: GoldQuestion = question) -> int:
-            verdicts = grader.grade(asks=question.asks, criteria=question.criteria, answer=text)
-            return level_of(list(zip(question.criteria, verdicts, strict=True))) or 0
-
-        over += [level(answer.text) >= 3 for answer in question.answers if _author_level(question, answer) <= 1]
-        for answer in bad:
-            base = level(answer.text)
-            for name, text, holds_bad in attacks(question.asks, question.criteria, answer.text):
-                found = level(text)
-                lifts.append(found - (base if holds_bad else 0))
-                if found >= 3:
-                    reached.append(f"{question.id} {name}")
+    found = _calibration_of_rules()
     yield Row(
-        id="attacks.lift", what="levels that an attack adds, mean", value=round(float(np.mean(lifts)), 4), unit="",
-        op="<=", goal=0.1, note=f"{len(lifts)} attacks",
+        id="attacks.lift", what="levels that an attack adds, mean", value=found.lift, unit="", op="<=", goal=0.1,
+        note=f"{found.attacks} attacks",
     )  # fmt: skip
     yield Row(
-        id="attacks.reach_3", what="attacks that reach level 3", value=len(reached), unit="", op="==", goal=0,
-        note=", ".join(dict.fromkeys(reached)),
+        id="attacks.reach_3", what="attacks that reach level 3", value=found.reached, unit="", op="==", goal=0,
+        note=", ".join(found.attacked),
     )  # fmt: skip
     yield Row(
-        id="attacks.overpraise", what="share of bad answers at level 3 or more", value=round(float(np.mean(over)), 4),
-        unit="", op="<=", goal=0.02, note=f"{len(over)} answers that the author puts at level 0 or 1",
+        id="attacks.overpraise", what="share of bad answers at level 3 or more", value=found.overpraise, unit="",
+        op="<=", goal=0.02, note="answers that the author puts at level 0 or 1",
     )  # fmt: skip
 
 

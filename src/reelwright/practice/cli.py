@@ -17,12 +17,17 @@ from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.settings import ServiceSettings, Source, database_url
 from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.adapters.chat import EndpointFailed
+from reelwright.practice.adapters.gold import load_gold
 from reelwright.practice.adapters.sandbox import choose_confinement
-from reelwright.practice.contract import LabResult, Refused, Role, Stage, Track, Turn
+from reelwright.practice.contract import Calibration, LabResult, Refused, Role, Stage, Track, Turn
+from reelwright.practice.core.calibration import LEAST_KAPPA, LEAST_QWK, MOST_LIFT, MOST_OVERPRAISE, passes
+from reelwright.practice.core.calibration import calibrate as measure
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.lab import Lab, grade, practise, starter, unheard
 from reelwright.practice.labs.labs import LABS
-from reelwright.practice.service import PracticeService
+from reelwright.practice.service import ModelService, PracticeService
+from reelwright.practice.settings import PracticeSettings
 
 app = typer.Typer(help="Interviews and labs in the terminal, the grader's agreement.", no_args_is_help=True)
 console = Console()
@@ -38,23 +43,69 @@ def start(
     data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
 ) -> None:
     """Start a stage here; each answer ends with an empty line, and is judged and saved at once."""
-    settings = Source.open().section("", ServiceSettings, data=str(data) if data else None)
-    Path(settings.data).mkdir(parents=True, exist_ok=True)
-    database = Database(database_url(settings))
-    database.migrate(["reelwright.practice"])
-    service = PracticeService(database=database, clock=SystemClock(), questions=load_questions(), grader=RuleGrader())
+    service = PracticeService(
+        database=_database(Source.open(), data), clock=SystemClock(), questions=load_questions(), grader=RuleGrader()
+    )
     anyio.run(_interview, service, stage, role, track)
 
 
 @app.command()
-def calibrate() -> None:
-    """Measure the rule grader on the gold set: agreement, coverage, attacks."""
-    from reelwright.practice.bench import rows
+def calibrate(
+    grader: Annotated[str, typer.Option(help="rules, or llm: the endpoint of the section [practice].")] = "rules",
+    each: Annotated[int, typer.Option(help="Answers and attacks a question; 0 takes all.", min=0)] = 0,
+    data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
+) -> None:
+    """Measure a grader on the gold set and under attack; only one that passes may move a curve.
 
-    for part in ("agreement", "attacks"):
-        for row in rows(part):
-            met = {True: "[green]met", False: "[red]not met", None: ""}[row.met]
-            console.print(f"{row.id}  {row.value:g}  {row.op} {row.goal}  {met}  [dim]{row.note}")
+    Ends with 1 where it does not pass. With an endpoint the result is kept, and answers are sent to it.
+    """
+    if grader == "rules":
+        found = measure(RuleGrader(), load_gold(), each=each)
+        found = msgspec.structs.replace(found, passed=passes(found))
+    elif grader == "llm":
+        found = _calibrate_model(data, each)
+    else:
+        typer.echo(f"reelwright: no grader {grader!r}; it is rules or llm", err=True)
+        raise typer.Exit(2)
+    _tell_calibration(found)
+    raise typer.Exit(0 if found.passed else 1)
+
+
+def _calibrate_model(data: Path | None, each: int) -> Calibration:
+    source = Source.open()
+    database = _database(source, data)
+    model = ModelService(
+        database=database, clock=SystemClock(), settings=source.section("practice", PracticeSettings)
+    )
+    if model.grader is None:
+        typer.echo("reelwright: no endpoint; set llm_url and llm_model in the section [practice]", err=True)
+        raise typer.Exit(2)
+    try:
+        found = measure(model.grader, load_gold(), each=each)
+    except EndpointFailed as error:
+        typer.echo(f"reelwright: {error}; nothing was kept", err=True)
+        raise typer.Exit(2) from None
+    return anyio.run(model.put_calibration, found)
+
+
+def _tell_calibration(found: Calibration) -> None:
+    table = Table("figure", "found", "asked for", title=found.grader)
+    table.add_row("Cohen's kappa", f"{found.kappa:g}", f">= {LEAST_KAPPA:g}")
+    table.add_row("quadratically weighted kappa of levels", f"{found.qwk:g}", f">= {LEAST_QWK:g}")
+    table.add_row(f"levels that {found.attacks} attacks add", f"{found.lift:g}", f"<= {MOST_LIFT:g}")
+    table.add_row("attacks that reach level 3", f"{found.reached}", "0")
+    table.add_row("bad answers at level 3 or more", f"{found.overpraise:.1%}", f"<= {MOST_OVERPRAISE:.0%}")
+    table.add_row(f"criteria judged, of {found.answers} answers", f"{found.coverage:.1%}", "")
+    console.print(table)
+    console.print("It may move a curve." if found.passed else "It does not pass: its verdicts move no curve.")
+
+
+def _database(source: Source, data: Path | None) -> Database:
+    settings = source.section("", ServiceSettings, data=str(data) if data else None)
+    Path(settings.data).mkdir(parents=True, exist_ok=True)
+    database = Database(database_url(settings))
+    database.migrate(["reelwright.practice"])
+    return database
 
 
 labs = typer.Typer(help="Labs: write a decision, and see what it does.", no_args_is_help=True)

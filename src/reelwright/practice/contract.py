@@ -501,3 +501,72 @@ class LabTold(msgspec.Struct, frozen=True, kw_only=True):
     starter: str
     best: Valid | Literal[""] = ""
     """The best verdict on hidden seeds so far; empty before the first."""
+
+
+class GoldAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, and which criteria its author says it meets."""
+
+    met: frozenset[str]
+    text: str
+
+
+class GoldQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A question of the gold set with its answers."""
+
+    id: str
+    area: str
+    asks: str
+    criteria: tuple[Criterion, ...]
+    answers: tuple[GoldAnswer, ...]
+    kind: Literal["technical", "behavioural"] = "technical"
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """How a grader did on the gold set and under attack."""
+
+    grader: str
+    answers: int
+    verdicts: int
+    coverage: float
+    """Share of the criteria that it judged."""
+    kappa: float
+    qwk: float
+    lift: float
+    """Levels that an attack adds, mean."""
+    reached: int
+    """Attacks that reach level 3."""
+    overpraise: float
+    """Share of bad answers at level 3 or more."""
+    attacks: int
+    attacked: tuple[str, ...] = ()
+    """The attacks that reached level 3."""
+    passed: bool = False
+    at_ms: int = 0
+
+
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """What another grader says of an answer, beside the rules."""
+
+    grader: str
+    kind: Literal["llm", "paste", "self", "human"]
+    counts: bool
+    """Whether it moves the curve in place of the rules: a person, or a model that passed its calibration."""
+    verdicts: tuple[Verdict, ...]
+    levels: dict[Dimension, DimensionLevel]
+    at_ms: int
+    problem: str = ""
+    """Why there are no verdicts, where the grader failed."""
+
+
+class GraderTold(msgspec.Struct, frozen=True, kw_only=True):
+    """The language model that is configured, and what is known of it."""
+
+    grader: str
+    url: str
+    model: str
+    calibration: Calibration | None
+    spent_usd: float
+    """Today."""
+    budget_usd: float
+    calls: int
+    """Today."""

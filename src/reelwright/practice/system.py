@@ -12,8 +12,9 @@ from reelwright.practice.adapters.guide import load_styles
 from reelwright.practice.contract import Loop
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.labs import LABS
-from reelwright.practice.service import LabsService, LoopsService, PracticeService
+from reelwright.practice.service import LabsService, LoopsService, ModelService, OpinionsService, PracticeService
 from reelwright.practice.service.sample import put_sample
+from reelwright.practice.settings import PracticeSettings
 
 MIGRATIONS = "reelwright.practice"
 
@@ -26,9 +27,14 @@ class PracticeSystem:
     def __init__(self, resources: Resources, accounts: AccountsService | None = None) -> None:
         self._resources = resources
         database, clock = resources.database, resources.clock
+        settings = resources.source.section("practice", PracticeSettings)
+        self.model = ModelService(database=database, clock=clock, settings=settings)
         self.service = PracticeService(
-            database=database, clock=clock, questions=load_questions(), grader=RuleGrader()
-        )
+            database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
+            phrase=self.model.phrase if self.model.grader else None,
+        )  # fmt: skip
+        self.opinions = OpinionsService(database=database, clock=clock, interviews=self.service, model=self.model)
+        self.service.tell_answers(self.opinions.ask_later)
         self.loops = LoopsService(database=database, clock=clock, interviews=self.service, styles=load_styles())
 
         self.labs = LabsService(
@@ -38,7 +44,10 @@ class PracticeSystem:
     @property
     def given(self) -> dict[str, Any]:
         """What handlers are given by name."""
-        return {"practice": self.service, "practice_loops": self.loops, "practice_labs": self.labs}
+        return {
+            "practice": self.service, "practice_loops": self.loops, "practice_labs": self.labs,
+            "practice_opinions": self.opinions, "practice_model": self.model,
+        }  # fmt: skip
 
     async def put_sample(self, person: str) -> Loop:
         """Give a person the finished sample loop, unless they have it. Cost: the judging of some sixty answers."""
@@ -59,8 +68,9 @@ class PracticeSystem:
         """Nothing runs in the background."""
 
     async def stop(self) -> None:
-        """End the labs that run."""
+        """End the labs that run, and what the model is asked."""
         await self.labs.stop()
+        await self.opinions.stop()
 
     async def health(self) -> Health:
         """Well whenever the database is."""

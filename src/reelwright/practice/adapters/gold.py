@@ -8,25 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from reelwright.practice.contract import Criterion
-
-
-class GoldAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer, and which criteria its author says it meets."""
-
-    met: frozenset[str]
-    text: str
-
-
-class GoldQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A question of the gold set with its answers."""
-
-    id: str
-    area: str
-    asks: str
-    criteria: tuple[Criterion, ...]
-    answers: tuple[GoldAnswer, ...]
-    kind: Literal["technical", "behavioural"] = "technical"
+from reelwright.practice.contract import GoldQuestion
 
 
 class _File(msgspec.Struct, frozen=True):

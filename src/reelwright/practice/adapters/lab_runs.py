@@ -47,6 +47,11 @@ def list_runs(connection: sa.Connection, person: str, *, lab: str = "", limit: i
     return [row_dict(row) for row in rows]
 
 
+def list_graded(connection: sa.Connection, person: str) -> list[dict[str, Any]]:
+    """The person's runs on hidden seeds that have a result."""
+    return [row for row in list_runs(connection, person) if row["hidden"] and row["result"]]
+
+
 def delete_person(connection: sa.Connection, person: str) -> None:
     """Forget a person's runs."""
     connection.execute(LAB_RUNS.delete().where(LAB_RUNS.c.person == person))

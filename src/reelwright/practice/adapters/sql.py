@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reelwright.kernel.database import row_dict
-from reelwright.practice.adapters import lab_runs
+from reelwright.practice.adapters import lab_runs, opinions
 
 METADATA = sa.MetaData()
 INTERVIEWS = sa.Table(
@@ -163,3 +163,4 @@ def delete_person(connection: sa.Connection, person: str) -> None:
     connection.execute(INTERVIEWS.delete().where(INTERVIEWS.c.person == person))
     connection.execute(LOOPS.delete().where(LOOPS.c.person == person))
     lab_runs.delete_person(connection, person)
+    opinions.delete_person(connection, person)

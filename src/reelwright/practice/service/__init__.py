@@ -3,5 +3,7 @@
 from reelwright.practice.service.interviews import PracticeService
 from reelwright.practice.service.labs import LabsService
 from reelwright.practice.service.loops import LoopsService
+from reelwright.practice.service.model import ModelService
+from reelwright.practice.service.opinions import OpinionsService
 
-__all__ = ["LabsService", "LoopsService", "PracticeService"]
+__all__ = ["LabsService", "LoopsService", "ModelService", "OpinionsService", "PracticeService"]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import anyio.to_thread
 import msgspec
+import sqlalchemy as sa
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.kernel.ids import new_id
-from reelwright.practice.adapters import lab_runs, sql
+from reelwright.practice.adapters import lab_runs, opinions, sql
 from reelwright.practice.contract import (
     Criterion,
     Dimension,
@@ -30,6 +31,7 @@ from reelwright.practice.contract import (
     Verdict,
 )
 from reelwright.practice.core import loop, skill
+from reelwright.practice.core.counting import counts
 from reelwright.practice.core.levels import dimension_levels
 from reelwright.practice.labs.labs import LABS
 
@@ -37,17 +39,38 @@ DAY_MS = 86_400_000
 MAX_ANSWER_CHARS = 1_000_000
 Judgement = tuple[Dimension, int, bool]
 """Dimension, level, whether it was met."""
+Answered = Callable[[str, str, int], None]
+"""Hears person, interview and number of each answer that was saved."""
+
+
+class Phrase(Protocol):
+    """Puts a challenge in words that take up the answer."""
+
+    def __call__(self, *, asked: str, answer: str, challenge: str) -> str:
+        """The words; empty where there are none in time."""
+        ...
+
+
 TOLD = ("number", "question_id", "challenge_id", "kind", "asks", "answer", "draft")
 
 
 class PracticeService:
     """Interviews of the people of this installation."""
 
-    def __init__(self, *, database: Database, clock: Clock, questions: Sequence[Question], grader: Grader) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, questions: Sequence[Question], grader: Grader,
+        phrase: Phrase | None = None,
+    ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._questions: Mapping[str, Question] = {question.id: question for question in questions}
         self._grader = grader
+        self._phrase = phrase
+        self._answered: list[Answered] = []
+
+    def tell_answers(self, hears: Answered) -> None:
+        """Tell of every answer once it is saved."""
+        self._answered.append(hears)
 
     async def start(
         self, *, person: str, stage: Stage, role: Role, track: Track, loop_id: str = "", sample: bool = False
@@ -97,6 +120,8 @@ class PracticeService:
             raise TurnMoved(f"turn {turn} has been answered; reload the interview, now at turn {waiting['number']}")
         verdicts = await anyio.to_thread.run_sync(self._grade, waiting, text)
         following = self._following(row, turns, {verdict.criterion: verdict for verdict in verdicts})
+        if following and following["challenge_id"] and self._phrase:
+            following = await anyio.to_thread.run_sync(self._phrased, waiting["asks"], text, following)
         saved = await self._database.write(
             sql.answer_turn, interview_id=interview_id, number=turn, following=following,
             values={
@@ -106,7 +131,13 @@ class PracticeService:
         )  # fmt: skip
         if not saved:
             raise TurnMoved(f"turn {turn} was answered on another device meanwhile; reload the interview")
+        for hears in self._answered:
+            hears(person, interview_id, turn)
         return await self.get(person=person, interview_id=interview_id)
+
+    def criteria_of(self, turn: Turn) -> tuple[Criterion, ...]:
+        """What an answer to this turn is judged by; nothing where its question has left the bank."""
+        return self._criteria({"question_id": turn.question_id, "challenge_id": turn.challenge_id})
 
     async def put_timer(self, *, person: str, interview_id: str, running: bool) -> Interview:
         """Pause, or go on. Raises Conflict when the interview is finished."""
@@ -151,11 +182,9 @@ class PracticeService:
 
     async def _judgements(self, person: str) -> list[tuple[int, list[Judgement]]]:
         """What was judged, in order of time."""
-        answered = await self._database.read(sql.list_answered, person)
+        answered = await self._database.read(_read_counted, person)
         own = [one for one in answered if not one["sample"]]
-        runs = [
-            row for row in await self._database.read(lab_runs.list_runs, person) if row["hidden"] and row["result"]
-        ]
+        runs = await self._database.read(lab_runs.list_graded, person)
         found = [(turn["answered_ms"], self._judged(turn)) for turn in (own if own or runs else answered)]
         found += [(row["created_ms"], _measured(row)) for row in runs]
         return sorted(found, key=lambda one: one[0])
@@ -164,7 +193,7 @@ class PracticeService:
         criteria = {criterion.id: criterion for criterion in self._criteria(turn)}
         return [
             (criteria[one["criterion"]].dimension, criteria[one["criterion"]].level, one["state"] == "met")
-            for one in turn["verdicts"]
+            for one in turn["counted"]
             if one["criterion"] in criteria and one["state"] != "not_assessable"
         ]
 
@@ -191,6 +220,12 @@ class PracticeService:
             return question.criteria
         found = (one.criteria for one in question.challenges if one.id == turn["challenge_id"])
         return next(found, ())
+
+    def _phrased(self, asked: str, answer: str, following: dict[str, Any]) -> dict[str, Any]:
+        """The challenge in words that take up the answer, where there are some in time; else as scripted."""
+        assert self._phrase is not None
+        said = self._phrase(asked=asked, answer=answer, challenge=following["asks"])
+        return {**following, "asks": said} if said else following
 
     def _following(
         self, row: Mapping[str, Any], turns: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Verdict]
@@ -287,3 +322,17 @@ def _measured(row: Mapping[str, Any]) -> list[Judgement]:
     if lab is None or valid == "unknown":
         return []
     return [(dimension, level, valid == "true") for dimension, level in lab.shows]
+
+
+def _read_counted(connection: sa.Connection, person: str) -> list[dict[str, Any]]:
+    """Answered turns with the verdicts that count: a person's, else a calibrated model's, else the rules'."""
+    passed = frozenset(one for one, found in opinions.list_calibrations(connection).items() if found["passed"])
+    given: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in opinions.list_all(connection, person):
+        key = row["interview_id"], row["number"]
+        if counts(row, passed) and (key not in given or given[key]["kind"] != "human" or row["kind"] == "human"):
+            given[key] = row
+    return [
+        {**turn, "counted": given.get((turn["interview_id"], turn["number"]), turn)["verdicts"]}
+        for turn in sql.list_answered(connection, person)
+    ]

@@ -40,10 +40,8 @@ class LabsService:
 
     async def list_labs(self, *, person: str) -> list[LabTold]:
         """Every lab with the best verdict so far."""
-        runs = await self._database.read(lab_runs.list_runs, person)
-        verdicts = {
-            (row["lab"], row["result"]["valid"]) for row in runs if row["hidden"] and row["result"] is not None
-        }
+        graded = await self._database.read(lab_runs.list_graded, person)
+        verdicts = {(row["lab"], row["result"]["valid"]) for row in graded}
         return [_told(lab, verdicts) for lab in self._labs.values()]
 
     def get_lab(self, lab_id: str) -> Lab:

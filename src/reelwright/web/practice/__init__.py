@@ -1,7 +1,8 @@
 """Pages of practice, one noun a module; `ROUTES` are all of them."""
 
-from reelwright.web.practice import committee, labs, loop, progress, room, today
+from reelwright.web.practice import committee, guide, labs, loop, opinions, progress, room, today
 
 ROUTES = (
-    today.TodayPage, loop.LoopPages, room.RoomPages, committee.CommitteePage, progress.ProgressPage, labs.LabPages,
+    today.TodayPage, loop.LoopPages, room.RoomPages, opinions.FeedbackPage, opinions.GradersPage,
+    committee.CommitteePage, progress.ProgressPage, labs.LabPages, guide.GuidePages,
 )  # fmt: skip

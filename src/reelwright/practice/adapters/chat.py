@@ -1,0 +1,117 @@
+"""One chat call to any OpenAI-compatible endpoint, bounded in time and size whatever the endpoint does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+
+from reelwright.kernel.errors import Transient
+
+MOST_BYTES = 1 << 20
+RETRIES = 2
+LONGEST_WAIT_S = 5.0
+MAX_TOKENS = 2000
+
+
+class EndpointFailed(Transient):
+    """The endpoint gave no usable reply; the message says what it did instead."""
+
+    slug = "llm-endpoint-failed"
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said, and what it took."""
+
+    text: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+
+class ChatEndpoint:
+    """An endpoint by URL, model and key. The key is sent as a bearer token and is never part of a message or log."""
+
+    def __init__(self, *, url: str, model: str, key: str = "", timeout_s: float = 20.0) -> None:
+        self.model = model
+        self._url = f"{url.rstrip('/')}/chat/completions"
+        self._timeout_s = timeout_s
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def ask(self, prompt: str, *, timeout_s: float | None = None, as_json: bool = True) -> Reply:
+        """One reply. Raises EndpointFailed after at most the timeout, counted over all tries.
+
+        Busy endpoints (429, 5xx) are asked again; one that knows no JSON mode is asked without it.
+        """
+        begun, deadline = time.monotonic(), time.monotonic() + (timeout_s or self._timeout_s)
+        body: dict[str, Any] = {
+            "model": self.model, "temperature": 0, "max_tokens": MAX_TOKENS,
+            "messages": [{"role": "user", "content": prompt}],
+        }  # fmt: skip
+        if as_json:
+            body["response_format"] = {"type": "json_object"}
+        for tried in range(RETRIES + 1):
+            status, data, wait_s = self._post(body, deadline)
+            if status == 400 and "response_format" in body:
+                del body["response_format"]
+            elif status == 200:
+                return _reply(data, time.monotonic() - begun)
+            elif tried == RETRIES or status not in (429, 500, 502, 503, 504) or time.monotonic() + wait_s >= deadline:
+                break
+            else:
+                time.sleep(wait_s)
+        raise EndpointFailed(f"the endpoint answered {status}: {data[:200].decode('utf-8', 'replace')}")
+
+    def _post(self, body: dict[str, Any], deadline: float) -> tuple[int, bytes, float]:
+        """Status, body and how long to wait; all of it ends at the deadline, also when bytes keep dripping."""
+        try:
+            left_s = max(0.05, deadline - time.monotonic())
+            with (
+                httpx.Client(timeout=left_s, headers=self._headers) as client,
+                client.stream("POST", self._url, json=body) as response,
+            ):
+                data = b"".join(_bounded(response.iter_raw(), deadline))
+                return response.status_code, data, _wait_s(response)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise EndpointFailed(f"the endpoint failed: {type(error).__name__} {error}".strip()) from None
+
+
+def _bounded(parts: Iterator[bytes], deadline: float) -> Iterator[bytes]:
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > MOST_BYTES:
+            raise EndpointFailed(f"the endpoint sent more than {MOST_BYTES >> 20} MB")
+        if time.monotonic() > deadline:
+            raise EndpointFailed("the endpoint took too long")
+        yield part
+
+
+def _wait_s(response: httpx.Response) -> float:
+    told = response.headers.get("Retry-After", "")
+    return min(LONGEST_WAIT_S, float(told)) if told.isdecimal() else 0.5
+
+
+def _reply(data: bytes, seconds: float) -> Reply:
+    try:
+        document = msgspec.json.decode(data)
+        text = document["choices"][0]["message"]["content"]
+        usage = document.get("usage") or {}
+        if not isinstance(text, str):
+            raise TypeError
+        return Reply(
+            text=text, tokens_in=_count(usage, "prompt_tokens"), tokens_out=_count(usage, "completion_tokens"),
+            seconds=seconds,
+        )  # fmt: skip
+    except (msgspec.DecodeError, KeyError, IndexError, TypeError, AttributeError):
+        raise EndpointFailed(
+            f"the endpoint sent no chat completion: {data[:120].decode('utf-8', 'replace')}"
+        ) from None
+
+
+def _count(usage: Any, name: str) -> int:
+    found = usage.get(name) if isinstance(usage, dict) else None
+    return found if isinstance(found, int) and found > 0 else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from msgspec.structs import replace
 from tests.composed import Composed, composed
 
+from reelwright.events.contract import Backlogged, Event, EventsClient, Fact
+from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.contract import (
     BadConfiguration,
     Cell,
@@ -20,13 +23,15 @@ from reelwright.experiments.contract import (
     Experiment,
     Layer,
     NoSuchExperiment,
+    NotMeasured,
     RampStep,
     WrongState,
 )
-from reelwright.experiments.service import ExperimentsService
+from reelwright.experiments.service import ExperimentsService, analyse
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.errors import Conflict
+from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
 
 pytestmark = pytest.mark.anyio
 HOME = Layer(key="home", parameters={"ranker": "popular", "rows": 8})
@@ -214,7 +219,7 @@ async def test_ofrep_answers_one_and_all_and_not_modified(place: Place) -> None:
 async def test_editors_configure_over_http_and_viewers_do_not(place: Place) -> None:
     """A layer, an experiment, its share, its state, a preview with reasons; problems are named."""
     editor, viewer = await place.token("editor"), await place.token("viewer")
-    document = msgspec.to_builtins(TEST)
+    document = msgspec.to_builtins(replace(TEST, canary_share=1.0))
     assert (await viewer.put("/api/v1/experiments/new-ranker", json=document)).status_code == 403
     assert (await editor.put("/api/v1/experiments/layers/home", json=msgspec.to_builtins(HOME))).status_code == 200
     created = await editor.put("/api/v1/experiments/new-ranker", json=document)
@@ -232,3 +237,143 @@ async def test_editors_configure_over_http_and_viewers_do_not(place: Place) -> N
     assert (skipped.status_code, skipped.json()["type"].rsplit("/", 1)[1]) == (409, "wrong-state")
     assert (await editor.get("/api/v1/experiments/none")).status_code == 404
     assert len((await editor.get("/api/v1/experiments/changes")).json()) == 4
+
+
+async def begin(place: Place, key: str) -> None:
+    """One of the product's own experiments, for everybody."""
+    await place.service.resize(key, 1.0, by="ada")
+    await place.service.move(key, "running", by="ada")
+
+
+async def told(place: Place, profile_id: ProfileId, *events: Event) -> None:
+    """Reported, and counted."""
+    client: EventsClient = place.made.wiring.dependencies["events"]
+    verdicts = await client.record(list(events), profile_id=profile_id)
+    assert [one.status for one in verdicts] == ["stored"] * len(events)
+    await client.catch_up()
+
+
+def event_of(kind: Any, at_ms: int, **more: Any) -> Event:
+    """About one film."""
+    return Event(id=EventId(new_id()), type=kind, at_ms=at_ms, **more)
+
+
+async def test_the_home_page_is_an_experiment_out_of_the_box(place: Place) -> None:
+    """A viewer's page is ordered by their cell, the exposure is an event, and what they do then is scored, bit-equal
+    from one function call."""
+    await begin(place, "home-ranker")
+    person = await place.made.person("bo")
+    films = [(await place.made.title(f"Film {at}", genres=("Drama",)))[1][0] for at in range(4)]
+    cells = set()
+    for _ in range(4):
+        profile = await place.made.profile(person)
+        viewer = await place.made.session(person, profile)
+        for _ in range(2):
+            assert (await viewer.get("/api/v1/home")).status_code == 200
+        cells.add(place.service.assign({"profile": profile.id})["home-ranker"].cell)
+        now_ms = place.made.resources.clock.wall_ns() // 1_000_000
+        film = {"title_id": films[0].title_id, "playable_id": films[0].id}
+        await told(
+            place,
+            profile.id,
+            event_of("play", now_ms - 60_000, position_s=0.0, data={"start_ms": 300}, **film),
+            event_of("heartbeat", now_ms - 40_000, position_s=20.0, data={"duration_s": 60}, **film),
+            event_of("stop", now_ms - 25_000, position_s=35.0, data={"duration_s": 60}, **film),
+        )
+    found = await place.service.measure("home-ranker")
+    card = await place.service.get_scorecard("home-ranker")
+    assert sum(arm.viewers for arm in card.arms) == 4 and not card.synthetic
+    watched = [one for daily in found.days for one in daily.sums if one.metric == "watch_hours"]
+    assert sum(one.total[0] for one in watched) == 4 * 35.0
+    views = [one for daily in found.days for one in daily.sums if one.metric == "views"]
+    assert sum(one.total[0] for one in views) == 4
+    again = await asyncio.to_thread(analyse, place.made.resources.database.url, "home-ranker")
+    assert msgspec.json.encode(again) == msgspec.json.encode(card)
+    with pytest.raises(NotMeasured, match="once it runs"):
+        await place.service.get_scorecard("player-start")
+
+
+async def test_a_guardrail_stops_a_test_by_itself_and_the_audit_says_so(place: Place) -> None:
+    """Errors in one arm only: the round of the worker stops it, once, and names why; an equal one goes on."""
+    await begin(place, "home-ranker")
+    await begin(place, "player-start")
+    now_ms = place.made.resources.clock.wall_ns() // 1_000_000
+    film = {"title_id": TitleId(new_id()), "playable_id": PlayableId(new_id())}
+    facts = []
+    for number in range(400):
+        profile_id = ProfileId(new_id())
+        found = place.service.assign({"profile": profile_id})
+        bad = found["home-ranker"].cell == "taste"
+        events = [
+            *(
+                event_of("exposure", now_ms, data={"experiment": key, "cell": found[key].cell})
+                for key in ("home-ranker", "player-start")
+            ),
+            event_of("play", now_ms, **film),
+            *(event_of("error", now_ms) for _ in range(number % 3 + 2 * bad)),
+        ]
+        facts += [Fact(profile_id=profile_id, synthetic=True, event=one) for one in events]
+    await place.made.resources.database.write(project_viewing, facts)
+    assert await place.service.guard() == ["home-ranker"]
+    assert await place.service.guard() == []
+    card = await place.service.get_scorecard("home-ranker")
+    assert card.synthetic and card.decided == "stopped"
+    states = {one.key: one.state for one in place.service.snapshot.configuration.experiments}
+    assert states == {"home-ranker": "stopped", "player-start": "running"}
+    newest = (await place.service.list_changes())[0]
+    assert (newest.by, newest.what) == (
+        "guardrail",
+        "home-ranker → stopped: errors_per_play of taste is surely worse",
+    )
+
+
+async def test_the_first_cell_of_a_viewer_is_the_one_that_counts(place: Place) -> None:
+    """A later exposure to another cell changes nothing, nor does one without a cell."""
+    await begin(place, "home-ranker")
+    profile_id = ProfileId(new_id())
+    for at_ms, cell in ((2000, "popular"), (3000, "taste"), (1000, None)):
+        event = event_of("exposure", at_ms, data={"experiment": "home-ranker", "cell": cell})
+        fact = Fact(profile_id=profile_id, synthetic=False, event=event)
+        await place.made.resources.database.write(project_viewing, [fact])
+    await place.service.measure("home-ranker")
+    assert [arm.viewers for arm in (await place.service.get_scorecard("home-ranker")).arms] == [1, 0]
+
+
+async def test_a_canary_is_a_small_share_and_all_of_it_stays(place: Place) -> None:
+    """A tenth of the buckets before, everybody after; who was in stays in."""
+    await place.service.put_layer(HOME, by="ada")
+    await place.service.put_experiment(TEST, by="ada")
+    await place.service.resize("new-ranker", 1.0, by="ada")
+    units = [str(number) for number in range(300)]
+    seen = []
+    for state in ("canary", "running"):
+        await place.service.move("new-ranker", state, by="ada")
+        seen.append({unit for unit in units if place.service.assign({"profile": unit})["new-ranker"].cell})
+    assert 5 < len(seen[0]) < 70 and seen[0] < seen[1] == set(units)
+
+
+async def test_a_metric_that_nobody_measures_is_refused(place: Place) -> None:
+    """A guardrail on it would never stop anything."""
+    await place.service.put_layer(HOME, by="ada")
+    with pytest.raises(BadConfiguration, match="no metric 'happiness'; there are watch_hours"):
+        await place.service.put_experiment(replace(TEST, metrics=("happiness",)), by="ada")
+
+
+async def test_the_home_page_comes_while_events_cannot_be_stored(place: Place) -> None:
+    """The viewer gets their cell, and is reported at the next time."""
+    await place.run()
+    await place.other.look()
+    record, place.other._events = place.other._events, Full()  # type: ignore[assignment]
+    values = await place.other.decide("home", {"profile": "a"}, profile_id=None)
+    assert values["ranker"] in ("popular", "two-tower") and place.events.recorded == []
+    place.other._events = record
+    await place.other.decide("home", {"profile": "a"}, profile_id=None)
+    assert len(place.events.recorded) == 1
+
+
+class Full:
+    """A log that does not keep up."""
+
+    async def record(self, events: list[Any], *, profile_id: Any) -> list[Any]:
+        """Not now."""
+        raise Backlogged("later")

@@ -43,6 +43,7 @@ async function open(playableId: string, requestedAt: number, signal: AbortSignal
   const device = thisDevice();
   const session = await LiveSession.open(playableId, device, connection, signal);
   const ahead = new Ahead();
-  if (device.mse) void ahead.start(session.now, startS ?? session.now.resume_s, startEstimate(gather(), Date.now()));
+  const estimateBps = startEstimate(gather(), Date.now()) * session.now.start_share;
+  if (device.mse) void ahead.start(session.now, startS ?? session.now.resume_s, estimateBps);
   return { session, device, ahead, requestedAt };
 }

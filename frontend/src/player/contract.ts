@@ -35,6 +35,8 @@ export interface PlaybackSession {
   media_bases: string[];
   expires_s: number;
   heartbeat_s: number;
+  /** The share of the estimated throughput that the first quality is chosen from. */
+  start_share: number;
   thumbnails: ThumbnailOffer | null;
   next: NextPlayable | null;
 }

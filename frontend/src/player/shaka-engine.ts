@@ -233,7 +233,7 @@ function configuration(session: Session, failed: (error: shaka.util.Error) => vo
       segmentPrefetchLimit: 0, // until there is a picture, its segment has the line to itself
     },
     abr: {
-      defaultBandwidthEstimate: startEstimate(gather(), Date.now()),
+      defaultBandwidthEstimate: startEstimate(gather(), Date.now()) * (session.now.start_share ?? 1), // a download may be older than the field
       useNetworkInformation: false, // it knows only a bound, which the estimate has in it already
       switchInterval: 4,
       restrictToScreenSize: true,

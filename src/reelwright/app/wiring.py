@@ -22,6 +22,7 @@ from reelwright.catalog.contract import Subtitle
 from reelwright.catalog.service import subtitle_rows
 from reelwright.catalog.system import CatalogSystem
 from reelwright.events.system import EventsSystem
+from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.system import ExperimentsSystem
 from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.principal import Principal
@@ -66,13 +67,18 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
 def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     """Make every system of the web process."""
     accounts = AccountsSystem(resources)
-    events = EventsSystem(resources)
+    events = EventsSystem(resources, projectors=(project_viewing,))
     media, catalog = wire_sources(resources, queue=queue)
+    experiments = ExperimentsSystem(resources, events=events.service)
     playback = PlaybackSystem(
-        resources, accounts=accounts.service, catalog=catalog.service, media=media.service, events=events.service
+        resources,
+        accounts=accounts.service,
+        catalog=catalog.service,
+        media=media.service,
+        events=events.service,
+        experiments=experiments.service,
     )
     cookies = Cookies(secure=cookies_are_secure(resources.settings, resources.public_url))
-    experiments = ExperimentsSystem(resources, events=events.service)
     lake = LakeSystem(resources)
     systems: list[System] = [accounts, catalog, events, lake, experiments, media, playback]
     operations = ServiceOperations(resources.data / "run", systems)
@@ -97,7 +103,9 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     }
     limits = LimitsSystem(resources)
     given |= {"limits": limits.service, "limits_history": limits.history, "limits_gate": limits.gate}
-    recommend = RecommendSystem(resources, catalog=catalog.service, events=events.service)
+    recommend = RecommendSystem(
+        resources, catalog=catalog.service, events=events.service, experiments=experiments.service
+    )
     given["recommend"] = recommend.service
     practice = PracticeSystem(resources, accounts.service)
     given |= practice.given
@@ -108,7 +116,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
 def wire_collector(resources: Resources) -> Wiring:
     """Accounts, to know who reports, and events."""
     accounts = AccountsSystem(resources)
-    events = EventsSystem(resources, role="collector")
+    events = EventsSystem(resources, role="collector", projectors=(project_viewing,))
     systems: list[System] = [accounts, events]
     operations = ServiceOperations(resources.data / "run", systems)
     given = {

@@ -12,6 +12,9 @@ from reelwright.app.wiring import migrate, wire_sources
 from reelwright.catalog.adapters.library import LibraryWatcher
 from reelwright.catalog.service import set_playable_state
 from reelwright.events.adapters.sql import get_offsets
+from reelwright.experiments.jobs import guard_for_ever
+from reelwright.experiments.service import ExperimentsService
+from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.jobs import JobsClient, Worker
 from reelwright.kernel.keys import follow
@@ -46,6 +49,7 @@ async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
         asyncio.create_task(stopping.wait()),
         asyncio.create_task(follow(resources.keys)),
         asyncio.create_task(keep(resources, lambda: resources.database.read(get_offsets))),
+        asyncio.create_task(_guard_experiments(resources)),
     ]
     if resources.settings.library:
         tasks.append(asyncio.create_task(_watch_library(resources)))
@@ -55,6 +59,13 @@ async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def _guard_experiments(resources: Resources) -> None:
+    """Measure what runs, and stop what does harm; exposures are the web processes' to report."""
+    settings = resources.source.section("experiments", ExperimentsSettings)
+    service = ExperimentsService(database=resources.database, clock=resources.clock, events=None, settings=settings)
+    await guard_for_ever(service, every_s=settings.measure_s)
 
 
 class CataloguePublisher:

@@ -83,6 +83,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a profile that is seen for the first time, and what it adds to what was known."""
+
+    profile_id: ProfileId
+    synthetic: bool
+    event: Event
+    watched_s: float = 0.0
+    """Seconds of a film watched since the event before."""
+    viewed: bool = False
+    """Whether enough has been watched now to be a view: true once in every stretch that becomes one."""
+
+
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """How far a profile is in a playable: the projection behind resume, history and continue watching."""
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, runtime_checkable
 
+import sqlalchemy as sa
+
+from reelwright.events.contract import Fact
 from reelwright.kernel.ids import TitleId
 from reelwright.kernel.principal import Principal
+
+Projector = Callable[[sa.Connection, Sequence[Fact]], None]
+"""What another system makes of events: called in the transaction that counts them, so that each counts once."""
 
 
 @runtime_checkable  # handlers are given it by name, and its type is checked

@@ -19,6 +19,7 @@ from reelwright.events.contract import MAX_EVENT_BYTES, Event, FailedBatch, Fail
 from reelwright.events.core.check import clock_skew_ms, corrected_ms, is_oversized, reason_to_refuse
 from reelwright.events.core.frame import START, Position
 from reelwright.events.core.intake import Intake
+from reelwright.events.ports import Projector
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
@@ -90,12 +91,20 @@ class EventsService(Projections):
     """Implements `EventsClient` on a log of this process and projections in the database."""
 
     def __init__(
-        self, *, database: Database, clock: Clock, settings: EventsSettings, folder: Path, source: str
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        settings: EventsSettings,
+        folder: Path,
+        source: str,
+        projectors: Sequence[Projector] = (),
     ) -> None:
         super().__init__(database=database, clock=clock, intake_bytes=settings.waiting_bytes)
         self._settings = settings
         self._folder = folder
         self._source = source
+        self._projectors = projectors
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._projected: Position = START
         self._more = asyncio.Event()
@@ -269,7 +278,8 @@ class EventsService(Projections):
             if count >= _PROJECT_AT_ONCE:
                 until = position
                 break
-        return sql.project(connection, self._source, batches, after, until, self._clock.wall_ns() // 1_000_000)
+        now_ms = self._clock.wall_ns() // 1_000_000
+        return sql.project(connection, self._source, batches, after, until, now_ms, self._projectors)
 
     async def _wait_until(self, position: Position) -> None:
         async with self._caught_up:

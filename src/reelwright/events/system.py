@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reelwright.events.client import CollectorClient
+from reelwright.events.ports import Projector
 from reelwright.events.service import EventsService
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.system import Health, Resources
@@ -18,7 +19,7 @@ class EventsSystem:
 
     name = "events"
 
-    def __init__(self, resources: Resources, *, role: str = "web") -> None:
+    def __init__(self, resources: Resources, *, role: str = "web", projectors: Sequence[Projector] = ()) -> None:
         self._role = role
         collectors = resources.peers.get("collector", ()) if role != "collector" else ()
         self.service: EventsService | CollectorClient
@@ -33,6 +34,7 @@ class EventsSystem:
                 settings=resources.source.section("events", EventsSettings),
                 folder=resources.data / "events",
                 source=f"{role}-{resources.instance}",
+                projectors=projectors,
             )
 
     def routes(self) -> Sequence[Any]:

@@ -3,6 +3,7 @@
 ExperimentsError
 ├── BadConfiguration  Invalid, 422   names every problem that was found, not only the first
 ├── NoSuchExperiment  NotFound, 404
+├── NotMeasured       NotFound, 404  nothing has been measured of the experiment yet
 ├── UnknownOperator   Invalid, 422   an imported file asks for something that we do not know; never guessed
 ├── BadContext        Invalid, 422   a context that no flag can be evaluated for
 └── WrongState        Conflict, 409  the lifecycle does not allow this step
@@ -17,6 +18,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from reelwright.kernel.errors import Conflict, Invalid, NotFound, ReelwrightError
+from reelwright.kernel.ids import ProfileId
 
 BUCKETS = 10_000
 """Buckets of a layer: the smallest share of traffic is one of them, 0.01 %."""
@@ -76,6 +78,10 @@ class BadContext(ExperimentsError, Invalid):
 
 class NoSuchExperiment(ExperimentsError, NotFound):
     """No experiment has this key."""
+
+
+class NotMeasured(ExperimentsError, NotFound):
+    """Nothing has been measured of the experiment yet."""
 
 
 class WrongState(ExperimentsError, Conflict):
@@ -173,6 +179,11 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     hypothesis: str = ""
     metrics: tuple[str, ...] = ()
+    """What is looked at; the first decides. None: all that are measured."""
+    planned_units: int = 10_000
+    """Units, all arms together, at which the intervals are narrowest; chosen beforehand."""
+    canary_share: float = 0.1
+    """How much of its buckets takes part while it is a canary."""
     guardrails: tuple[Guardrail, ...] = ()
 
     @property
@@ -289,6 +300,14 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str = ""
     message: str = ""
     metadata: Mapping[str, str | int | float | bool] = {}
+
+
+class ExperimentsClient(Protocol):
+    """What the product's own decisions ask."""
+
+    async def decide(self, layer: str, attributes: Attributes, *, profile_id: ProfileId | None) -> Mapping[str, Any]:
+        """The parameters of a layer for a viewer, at the moment they make a difference: the exposure is reported."""
+        ...
 
 
 class FlagSource(Protocol):

@@ -8,9 +8,11 @@ from typing import Any
 
 from reelwright.events.contract import Event, EventsClient
 from reelwright.experiments.adapters import sql
+from reelwright.experiments.adapters.viewing import ProjectedViewing, get_statistics, put_statistics
 from reelwright.experiments.contract import (
     Assignment,
     Attributes,
+    BadConfiguration,
     Change,
     Configuration,
     Experiment,
@@ -19,28 +21,44 @@ from reelwright.experiments.contract import (
 )
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.assign import Assignments, assign
+from reelwright.experiments.core.daily import Statistics, daily_sums
 from reelwright.experiments.core.flags import SnapshotFlags
+from reelwright.experiments.core.metrics import METRICS
+from reelwright.experiments.core.product import completed
+from reelwright.experiments.core.scorecard import Scorecard, measured, score
 from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
+from reelwright.experiments.ports import ViewingFacts
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Transient
 from reelwright.kernel.ids import EventId, ProfileId, new_id
+from reelwright.kernel.telemetry import logger
+
+log = logger(__name__)
 
 
 class ExperimentsService:
     """Experiments in a process: one snapshot at a time, swapped whole."""
 
     def __init__(
-        self, *, database: Database, clock: Clock, events: EventsClient | None, settings: ExperimentsSettings
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        events: EventsClient | None,
+        settings: ExperimentsSettings,
+        viewing: ViewingFacts | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._events = events
         self._settings = settings
-        self._revision = 0
+        self._viewing = viewing or ProjectedViewing(database)
+        self._revision = -1
         self._due_ms: int | None = None
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        self.flags = SnapshotFlags(Snapshot(Configuration(), now_ms=0))
+        self.flags = SnapshotFlags(Snapshot(completed(Configuration()), now_ms=0))
         """What is in force; replaced by one store, never changed."""
 
     @property
@@ -50,7 +68,7 @@ class ExperimentsService:
 
     @property
     def revision(self) -> int:
-        """The revision in force here."""
+        """The revision in force here; −1 before the first look."""
         return self._revision
 
     async def look(self) -> None:
@@ -64,8 +82,21 @@ class ExperimentsService:
         """Everything for one viewer."""
         return assign(self.snapshot, attributes, forced=forced or {})
 
+    async def decide(self, layer: str, attributes: Attributes, *, profile_id: ProfileId | None) -> Mapping[str, Any]:
+        """The parameters of a layer for a viewer, at the moment they make a difference: the exposure is reported."""
+        found = self.assign(attributes)
+        for one in found.assigned():
+            if one.layer == layer:
+                await self.expose(found, one.experiment, profile_id=profile_id)
+        values = found.parameters()
+        names = next((one.parameters for one in self.snapshot.layers if one.key == layer), {})
+        return {name: values[name] for name in names}
+
     async def expose(self, assignments: Assignments, key: str, *, profile_id: ProfileId | None) -> Assignment:
-        """The assignment at the moment it makes a difference; the first time for a unit is reported as an event."""
+        """The assignment at the moment it makes a difference; the first time for a unit is reported as an event.
+
+        While events cannot be stored the viewer gets their cell all the same, and is reported at the next time.
+        """
         found = assignments[key]
         place = (key, found.cell or "", found.unit or "")
         if not found.counts or place in self._seen or self._events is None:
@@ -75,7 +106,11 @@ class ExperimentsService:
             self._seen.popitem(last=False)
         data = {"experiment": key, "cell": found.cell, "layer": found.layer, "reason": found.reason.name.lower()}
         event = Event(id=EventId(new_id()), type="exposure", at_ms=self._now_ms(), data=data)
-        await self._events.record([event], profile_id=profile_id)
+        try:
+            await self._events.record([event], profile_id=profile_id)
+        except Transient as error:
+            self._seen.pop(place, None)
+            log.warning("exposure_waits", experiment=key, problem=str(error))
         return found
 
     async def put_layer(self, layer: Layer, *, by: str) -> Configuration:
@@ -89,14 +124,19 @@ class ExperimentsService:
 
     async def put_experiment(self, experiment: Experiment, *, by: str) -> Experiment:
         """An experiment, new as a draft or in place of the one of its name. Raises BadConfiguration, WrongState."""
+        unknown = {*experiment.metrics, *(one.metric for one in experiment.guardrails)} - set(METRICS)
+        if unknown:
+            there = ", ".join(METRICS)
+            raise BadConfiguration([f"no metric {name[:60]!r}; there are {there}" for name in sorted(unknown)])
         what = f"experiment {experiment.key} put"
         return lifecycle.find(
             await self._change(lambda old: lifecycle.put(old, experiment), by=by, what=what), experiment.key
         )
 
-    async def move(self, key: str, state: State, *, by: str) -> Experiment:
-        """One step of its life. Raises WrongState."""
-        found = await self._change(lambda old: lifecycle.moved(old, key, state), by=by, what=f"{key} → {state}")
+    async def move(self, key: str, state: State, *, by: str, what: str = "") -> Experiment:
+        """One step of its life, with what is written down of it. Raises WrongState."""
+        said = what or f"{key} → {state}"
+        found = await self._change(lambda old: lifecycle.moved(old, key, state), by=by, what=said)
         return lifecycle.find(found, key)
 
     async def resize(self, key: str, share: float, *, by: str) -> Experiment:
@@ -109,6 +149,31 @@ class ExperimentsService:
     async def put_configuration(self, configuration: Configuration, *, by: str, what: str) -> Configuration:
         """A whole configuration, from a file. Raises BadConfiguration."""
         return await self._change(lambda _: configuration, by=by, what=what)
+
+    async def measure(self, key: str) -> Statistics:
+        """Make the daily statistics of an experiment anew. Raises NoSuchExperiment."""
+        experiment = lifecycle.find(self.snapshot.configuration, key)
+        synthetic, exposed = await self._viewing.read(experiment)
+        days = daily_sums(exposed, measured(experiment), cells=len(experiment.cells))
+        found = Statistics(experiment=key, at_ms=self._now_ms(), synthetic=synthetic, days=days)
+        await self._database.write(put_statistics, found)
+        return found
+
+    async def get_scorecard(self, key: str) -> Scorecard:
+        """What an experiment says so far, from its daily statistics. Raises NoSuchExperiment, NotMeasured."""
+        experiment = lifecycle.find(self.snapshot.configuration, key)
+        return score(experiment, await self._database.read(get_statistics, key))
+
+    async def guard(self) -> list[str]:
+        """Measure every live experiment, and stop those that break a guardrail; returns their names."""
+        stopped = []
+        for experiment in [one for one in self.snapshot.configuration.experiments if one.live]:
+            broken = score(experiment, await self.measure(experiment.key)).breached
+            if broken:
+                what = f"{experiment.key} → stopped: {broken[0].metric} of {broken[0].cell} is surely worse"
+                await self.move(experiment.key, "stopped", by="guardrail", what=what)
+                stopped.append(experiment.key)
+        return stopped
 
     async def list_changes(self, *, limit: int = 100) -> list[Change]:
         """Who changed what, the newest first."""
@@ -131,6 +196,20 @@ class ExperimentsService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def analyse(url: str, key: str) -> Scorecard:
+    """The scorecard that Studio shows, figure by figure, from a service's database: for notebooks.
+
+    Raises NoSuchExperiment, NotMeasured, Unavailable.
+    """
+    database = Database(url)
+    try:
+        with database.reading() as connection:
+            _, configuration = sql.get_configuration(connection)
+            return score(lifecycle.find(configuration, key), get_statistics(connection, key))
+    finally:
+        database.close()
 
 
 def _with(configuration: Configuration, **changes: Any) -> Configuration:

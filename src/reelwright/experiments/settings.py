@@ -14,6 +14,10 @@ class ExperimentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     look_s: Annotated[
         float, Meta(gt=0, description="Seconds between two looks at the configuration, and at steps of ramps.")
     ] = 2.0
+    measure_s: Annotated[
+        float,
+        Meta(gt=0, description="Seconds between two rounds of measuring what runs and watching its guardrails."),
+    ] = 60.0
     exposures: Annotated[
         int, Meta(ge=1, description="First exposures that are remembered, so that each is reported once.")
     ] = 200_000

@@ -70,6 +70,8 @@ class PlaybackSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_s: int
     """When the signatures end, seconds since the epoch."""
     heartbeat_s: int = 20
+    start_share: float = 1.0
+    """The share of the estimated throughput that the first quality is chosen from; an experiment may set it."""
     texts: tuple[TextOffer, ...] = ()
     thumbnails: ThumbnailOffer | None = None
     next: NextPlayable | None = None

@@ -10,6 +10,7 @@ from reelwright.accounts.contract import AccountsClient
 from reelwright.catalog.contract import CatalogClient, Playable, Title
 from reelwright.cdn.contract import sign_folder
 from reelwright.events.contract import EventsClient
+from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, NotFound
@@ -52,6 +53,7 @@ class PlaybackService:
         catalog: CatalogClient,
         media: MediaClient,
         events: EventsClient,
+        experiments: ExperimentsClient,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -62,6 +64,7 @@ class PlaybackService:
         self._catalog = catalog
         self._media = media
         self._events = events
+        self._experiments = experiments
 
     async def create_session(self, caller: Principal, request: SessionRequest, *, viewer: str) -> PlaybackSession:
         """Begin to play; `viewer` binds media URLs to the profile's cookie, empty binds them to nobody."""
@@ -113,12 +116,20 @@ class PlaybackService:
             media_bases=bases,
             expires_s=expires_s,
             heartbeat_s=self._settings.heartbeat_s,
+            start_share=await self._start_share(caller),
             texts=tuple(
                 TextOffer(name=text.name, language=text.language, label=names[text.id]) for text in package.texts
             ),
             thumbnails=msgspec.convert(msgspec.to_builtins(sprites), ThumbnailOffer) if sprites else None,
             next=await self._next(title, playable, caller),
         )
+
+    async def _start_share(self, caller: Principal) -> float:
+        """What the experiment on the player's start gives this viewer; what is no share of the estimate is all."""
+        who = {"profile": caller.profile_id, "kids": caller.kids}
+        chosen = (await self._experiments.decide("player", who, profile_id=caller.profile_id)).get("player.start_share")
+        usable = isinstance(chosen, int | float) and not isinstance(chosen, bool) and 0.1 <= chosen <= 2
+        return float(chosen) if usable else 1.0
 
     async def _next(self, title: Title, playable: Playable, caller: Principal) -> NextPlayable | None:
         if playable.episode is None:

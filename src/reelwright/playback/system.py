@@ -8,6 +8,7 @@ from typing import Any
 from reelwright.accounts.contract import AccountsClient
 from reelwright.catalog.contract import CatalogClient
 from reelwright.events.contract import EventsClient
+from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.system import Health, Resources
 from reelwright.media.contract import MediaClient
 from reelwright.playback.service import PlaybackService
@@ -29,6 +30,7 @@ class PlaybackSystem:
         catalog: CatalogClient,
         media: MediaClient,
         events: EventsClient,
+        experiments: ExperimentsClient,
     ) -> None:
         self.service = PlaybackService(
             database=resources.database,
@@ -40,6 +42,7 @@ class PlaybackSystem:
             catalog=catalog,
             media=media,
             events=events,
+            experiments=experiments,
         )
 
     def routes(self) -> Sequence[Any]:

@@ -10,6 +10,8 @@ from reelwright.catalog.contract import Title
 from reelwright.kernel.ids import PlayableId, TitleId
 from reelwright.kernel.principal import Principal
 
+Ranker = Literal["popular", "taste"]
+"""What orders the titles of genre rows and of what is new: views of the week, or likeness to what was watched."""
 RowKind = Literal["continue", "next_episode", "top10", "new", "because", "genre", "my_list"]
 
 

@@ -6,10 +6,11 @@ import asyncio
 
 from reelwright.catalog.contract import CatalogClient
 from reelwright.events.contract import EventsClient, Watched
+from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.ids import TitleId
 from reelwright.kernel.principal import Principal
-from reelwright.recommend.contract import Page, Slot
+from reelwright.recommend.contract import Page, Ranker, Slot
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
 
@@ -19,14 +20,23 @@ DAY_MS = 86_400_000
 class RecommendService:
     """Implements `RecommendClient`."""
 
-    def __init__(self, *, catalog: CatalogClient, events: EventsClient, clock: Clock) -> None:
+    def __init__(
+        self, *, catalog: CatalogClient, events: EventsClient, experiments: ExperimentsClient, clock: Clock
+    ) -> None:
         self._catalog = catalog
         self._events = events
+        self._experiments = experiments
         self._clock = clock
 
     async def get_page(self, caller: Principal) -> Page:
         """The caller's home page now; six queries, whatever the catalogue's size."""
-        return build_page(await self._signals(caller))
+        return build_page(await self._signals(caller), ranker=await self._ranker(caller))
+
+    async def _ranker(self, caller: Principal) -> Ranker:
+        """What the experiment on the home page gives this viewer; a value that we do not know is the default."""
+        who = {"profile": caller.profile_id, "kids": caller.kids}
+        chosen = await self._experiments.decide("home-page", who, profile_id=caller.profile_id)
+        return "taste" if chosen.get("home.ranker") == "taste" else "popular"
 
     async def list_similar(self, title_id: TitleId, caller: Principal, *, limit: int = 12) -> list[Slot]:
         """More like this one, closest first, with the reason said."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from reelwright.catalog.contract import CatalogClient
 from reelwright.events.contract import EventsClient
+from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.system import Health, Resources
 from reelwright.recommend.service import RecommendService
 
@@ -16,8 +17,12 @@ class RecommendSystem:
 
     name = "recommend"
 
-    def __init__(self, resources: Resources, *, catalog: CatalogClient, events: EventsClient) -> None:
-        self.service = RecommendService(catalog=catalog, events=events, clock=resources.clock)
+    def __init__(
+        self, resources: Resources, *, catalog: CatalogClient, events: EventsClient, experiments: ExperimentsClient
+    ) -> None:
+        self.service = RecommendService(
+            catalog=catalog, events=events, experiments=experiments, clock=resources.clock
+        )
 
     def routes(self) -> Sequence[Any]:
         """The routes of recommendations."""

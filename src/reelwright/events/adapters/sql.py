@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
-from reelwright.events.contract import Event, StoredBatch, Watched
+from reelwright.events.contract import Event, Fact, StoredBatch, Watched
 from reelwright.events.core.frame import START, Position
-from reelwright.events.core.projection import POSITIONS, Watching, day_of, watch
+from reelwright.events.core.projection import POSITIONS, Watching, day_of, was_view, watch, watched_s
+from reelwright.events.ports import Projector
 from reelwright.kernel.database import row_dict, upsert
 from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
 
@@ -98,7 +99,13 @@ def get_offsets(connection: sa.Connection) -> dict[str, Position]:
 
 
 def project(
-    connection: sa.Connection, source: str, batches: list[StoredBatch], after: Position, until: Position, now_ms: int
+    connection: sa.Connection,
+    source: str,
+    batches: list[StoredBatch],
+    after: Position,
+    until: Position,
+    now_ms: int,
+    projectors: Sequence[Projector] = (),
 ) -> Position:
     """Apply batches and the new offset in one transaction; an event that was seen before changes nothing.
 
@@ -119,9 +126,13 @@ def project(
         lambda new: {name: LEDGER.c[name] + new[name] for name in ("stored", "duplicate")},
     )
     named = [(batch.profile_id, batch.synthetic, event) for batch, event in fresh if batch.profile_id is not None]
-    _project_positions(connection, [row for row in named if row[2].type in POSITIONS])
+    added = _project_positions(connection, [row for row in named if row[2].type in POSITIONS])
     _project_latest(connection, THUMBS, "value", int, [row for row in named if row[2].type == "thumb"])
     _project_latest(connection, SAVED, "saved", bool, [row for row in named if row[2].type == "list_change"])
+    if projectors and named:
+        facts = [_fact(row, *added.get(row[2].id, (0.0, False))) for row in named]
+        for projector in projectors:
+            projector(connection, facts)
     upsert(connection, OFFSETS, [{"source": source, "segment": until[0], "offset": until[1]}])
     connection.execute(SEEN.delete().where(SEEN.c.received_ms < now_ms - SEEN_MS))
     return until
@@ -151,7 +162,13 @@ def _known(connection: sa.Connection, ids: list[str]) -> set[str]:
     return found
 
 
-def _project_positions(connection: sa.Connection, events: list[Told]) -> None:
+def _fact(told: Told, seconds: float, viewed: bool) -> Fact:
+    profile_id, synthetic, event = told
+    return Fact(profile_id=profile_id, synthetic=synthetic, event=event, watched_s=seconds, viewed=viewed)
+
+
+def _project_positions(connection: sa.Connection, events: list[Told]) -> dict[str, tuple[float, bool]]:
+    """By event: seconds watched since the one before, and whether that makes a view."""
     keys = list({(profile_id, event.playable_id) for profile_id, _, event in events})
     state: dict[tuple[Any, Any], Watching | None] = {}
     for some in _some(keys):
@@ -159,9 +176,12 @@ def _project_positions(connection: sa.Connection, events: list[Told]) -> None:
         for row in connection.execute(query):
             state[row.profile_id, row.playable_id] = msgspec.convert(row_dict(row), Watching)
     views: dict[tuple[Any, ...], dict[str, Any]] = {}
+    added: dict[str, tuple[float, bool]] = {}
     for profile_id, synthetic, event in events:
         key = (profile_id, event.playable_id)
-        state[key], viewed = watch(state.get(key), event)
+        before = state.get(key)
+        state[key], viewed = watch(before, event)
+        added[event.id] = watched_s(before, event), viewed and not was_view(before, event)
         if viewed:
             day = day_of(event.at_ms)
             view = {"profile_id": profile_id, "title_id": event.title_id, "day": day, "at_ms": event.at_ms}
@@ -173,6 +193,7 @@ def _project_positions(connection: sa.Connection, events: list[Told]) -> None:
     ]
     upsert(connection, WATCHED, changed)
     upsert(connection, VIEWS, list(views.values()), lambda _new: {})
+    return added
 
 
 def _project_latest(

@@ -13,6 +13,7 @@ FINISHED_SHARE = 0.95
 CREDITS_S = 90.0
 VIEW_S = 30.0
 """A view is counted once this much was watched, or a quarter of a short film."""
+SPEED_MOST = 2.0
 DAY_MS = 86_400_000
 POSITIONS = frozenset({"play", "heartbeat", "stop", "seek"})
 
@@ -46,6 +47,24 @@ def watch(before: Watching | None, event: Event) -> tuple[Watching, bool]:
         finished=is_finished(position_s, duration_s),
         last_ms=event.at_ms,
     ), viewed
+
+
+def watched_s(before: Watching | None, event: Event) -> float:
+    """Seconds of the film that a heartbeat or stop adds to what was watched.
+
+    Never more than the time that has passed allows at double speed: a jump whose event was lost is no watching.
+    """
+    if before is None or event.type not in ("heartbeat", "stop") or event.at_ms < before.last_ms:
+        return 0.0
+    possible_s = (event.at_ms - before.last_ms) / 1000 * SPEED_MOST + 1
+    return min(max((event.position_s or 0.0) - before.position_s, 0.0), possible_s)
+
+
+def was_view(before: Watching | None, event: Event) -> bool:
+    """Whether the stretch had become a view already; a late event makes none."""
+    if before is None:
+        return False
+    return event.at_ms < before.last_ms or is_view(before.position_s, before.started_s, before.duration_s)
 
 
 def is_finished(position_s: float, duration_s: float) -> bool:

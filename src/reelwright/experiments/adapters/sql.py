@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from reelwright.experiments.contract import Change, Configuration
+from reelwright.experiments.core.product import completed
 from reelwright.kernel.database import row_dict, upsert
 from reelwright.kernel.errors import Conflict
 
@@ -36,11 +37,11 @@ def get_revision(connection: sa.Connection) -> int:
 
 
 def get_configuration(connection: sa.Connection) -> tuple[int, Configuration]:
-    """(revision, configuration) in force."""
+    """(revision, configuration) in force, with what the product itself brings."""
     row = connection.execute(sa.select(CONFIGURATION.c.revision, CONFIGURATION.c.document)).first()
     if row is None:
-        return 0, Configuration()
-    return int(row.revision), msgspec.json.decode(row.document, type=Configuration)
+        return 0, completed(Configuration())
+    return int(row.revision), completed(msgspec.json.decode(row.document, type=Configuration))
 
 
 def put_configuration(connection: sa.Connection, seen: int, changed: Configuration, change: Change) -> None:

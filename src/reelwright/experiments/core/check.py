@@ -125,6 +125,10 @@ def _experiment(experiment: Experiment, layers: Mapping[str, Layer]) -> Iterator
     yield from (
         f"{says}: no cell {cell!r} to force" for cell in sorted(set(experiment.forced.values())) if cell not in cells
     )
+    if not 0 < experiment.canary_share <= 1:
+        yield f"{says}: the share of a canary is above 0 and at most 1, got {experiment.canary_share}"
+    if experiment.planned_units < 1:
+        yield f"{says}: planned units are at least 1, got {experiment.planned_units}"
     moments = [step.at_ms for step in experiment.ramp]
     if moments != sorted(set(moments)):
         yield f"{says}: the steps of a ramp come one after the other"

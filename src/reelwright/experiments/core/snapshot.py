@@ -118,7 +118,12 @@ class Snapshot:
 
 
 def taking_part(experiment: Experiment, *, now_ms: int) -> Ranges:
-    """The buckets that take part now: all of them, or what the ramp has reached."""
+    """The buckets that take part now: all of them, or what the canary's share or the ramp has reached.
+
+    They are always the first ones, so that nobody leaves when more come.
+    """
+    if experiment.state == "canary":
+        return first_of(experiment.buckets, experiment.canary_share)
     if not experiment.ramp:
         return experiment.buckets
     reached = [step.share for step in experiment.ramp if step.at_ms <= now_ms]

@@ -14,12 +14,14 @@ import msgspec
 from reelwright.catalog.contract import Playable, Title, TitleDetail
 from reelwright.events.contract import Watched
 from reelwright.kernel.ids import TitleId
-from reelwright.recommend.contract import Page, Row, RowKind, Slot
+from reelwright.recommend.contract import Page, Ranker, Row, RowKind, Slot
 from reelwright.recommend.core.likeness import Likeness
 
 ROW_MOST = 24
 SEEDS = 2
 """Rows of "because you watched"."""
+TASTED = 10
+"""Titles watched last from which a taste is read."""
 BEGUN_S = 5.0
 """A film that was left within the first seconds was not begun."""
 NEW_MS = 30 * 86_400_000
@@ -66,21 +68,22 @@ def top_ten(views_day: Mapping[TitleId, int], views_week: Mapping[TitleId, int],
     return Top(heading, tuple(ranked[:10]))
 
 
-def build_page(signals: Signals) -> Page:
+def build_page(signals: Signals, *, ranker: Ranker = "popular") -> Page:
     """The page. O(titles × words a title has)."""
-    return _Builder(signals).build()
+    return _Builder(signals, ranker).build()
 
 
 class _Builder:
     """One page in the making: what there is, and what has been placed."""
 
-    def __init__(self, signals: Signals) -> None:
+    def __init__(self, signals: Signals, ranker: Ranker) -> None:
         self._signals = signals
         self._details = {detail.title.id: detail for detail in signals.titles}
         self._likeness = Likeness([detail.title for detail in signals.titles])
         self._latest: dict[TitleId, Watched] = {}
         for row in signals.watched:
             self._latest.setdefault(row.title_id, row)
+        self._taste = self._tasted() if ranker == "taste" else {}
         self._placed: set[TitleId] = set()
         self._rows: list[Row] = []
 
@@ -143,7 +146,7 @@ class _Builder:
         for rank, title_id in enumerate(top.title_ids, 1):
             yield Slot(title=self._details[title_id].title, rank=rank)
 
-    def _seeds(self) -> list[Title]:
+    def _seeds(self, most: int = SEEDS) -> list[Title]:
         """What was watched last and not disliked, films and series alike."""
         liked = [
             self._details[title_id].title
@@ -152,7 +155,19 @@ class _Builder:
             and self._signals.thumbs.get(title_id, 0) >= 0
             and (row.finished or row.position_s >= BEGUN_S)
         ]
-        return liked[:SEEDS]
+        return liked[:most]
+
+    def _tasted(self) -> dict[TitleId, float]:
+        """How like each title is to those watched last, the latest counting most."""
+        score: dict[TitleId, float] = {}
+        for place, seed in enumerate(self._seeds(TASTED)):
+            for row in self._likeness.alike(seed):
+                score[row.title_id] = score.get(row.title_id, 0.0) + row.score / (place + 1)
+        return score
+
+    def _ordered(self, details: Iterable[TitleDetail]) -> list[TitleDetail]:
+        """By taste where that ranks; stable, so that what is equal stays in the order it came in."""
+        return sorted(details, key=lambda detail: -self._taste.get(detail.title.id, 0.0))
 
     def _alike(self, seed: Title) -> Iterable[Slot]:
         for row in self._likeness.alike(seed):
@@ -169,7 +184,7 @@ class _Builder:
         since = self._signals.now_ms - NEW_MS
         return (
             Slot(title=detail.title)
-            for detail in self._signals.titles
+            for detail in self._ordered(self._signals.titles)
             if detail.title.added_ms >= since and self._is_new_to_viewer(detail.title.id)
         )
 
@@ -188,7 +203,7 @@ class _Builder:
         having = [detail for detail in self._signals.titles if genre in detail.title.genres]
         views = self._signals.views_week
         ordered = sorted(having, key=lambda detail: -views.get(detail.title.id, 0))  # stable: newest first within
-        return (Slot(title=detail.title) for detail in ordered)
+        return (Slot(title=detail.title) for detail in self._ordered(ordered))
 
     def _billboard(self, top: Top) -> Slot | None:
         """The one title most worth this viewer's evening: like what they liked, else popular, else new."""

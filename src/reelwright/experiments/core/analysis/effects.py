@@ -68,7 +68,8 @@ def proportion_arm(n: npt.ArrayLike, successes: npt.ArrayLike) -> Arm:
 def ratio_arm(moments: Moments) -> Arm:
     """The first variable over the second."""
     gradient = _ratio_gradient(moments, 0)
-    ratio = moments.mean[..., 0] / moments.mean[..., 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = moments.mean[..., 0] / moments.mean[..., 1]
     return plain_arm(ratio, _quadratic(gradient, moments.covariance[..., :2, :2], gradient), moments.n)
 
 

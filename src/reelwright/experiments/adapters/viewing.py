@@ -1,0 +1,144 @@
+"""First exposures and viewers' days, projected from events; and the daily statistics of experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+
+from reelwright.events.contract import Fact
+from reelwright.experiments.adapters.sql import METADATA
+from reelwright.experiments.contract import Experiment, NotMeasured
+from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, Sums
+from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, days_of
+from reelwright.kernel.database import Database, upsert
+
+PAST_DAYS = 14
+"""Days before the exposure that CUPED looks at."""
+NAME_MOST = 100
+STORED = tuple(name for name in COLUMNS if name != "active")
+EXPOSURES = sa.Table(
+    "experiments_exposures",
+    METADATA,
+    sa.Column("experiment", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("profile_id", sa.String(26), primary_key=True),
+    sa.Column("cell", sa.String(NAME_MOST), nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("synthetic", sa.Boolean, nullable=False),
+)
+VIEWING = sa.Table(
+    "experiments_viewing",
+    METADATA,
+    sa.Column("profile_id", sa.String(26), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.Float, nullable=False) for name in STORED),
+)
+DAILY = sa.Table(
+    "experiments_daily",
+    METADATA,
+    sa.Column("experiment", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),
+    sa.Column("sums", sa.Text, nullable=False),
+)
+MEASURED = sa.Table(
+    "experiments_measured",
+    METADATA,
+    sa.Column("experiment", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("synthetic", sa.Boolean, nullable=False),
+)
+
+
+def project_viewing(connection: sa.Connection, facts: Sequence[Fact]) -> None:
+    """Implements events' `Projector`: first exposures, and what each viewer's day adds up to."""
+    exposed = [row for fact in facts if fact.event.type == "exposure" and (row := _exposure(fact))]
+    exposed.sort(key=lambda row: -row["at_ms"])
+    first = {(row["experiment"], row["profile_id"]): row for row in exposed}
+    upsert(connection, EXPOSURES, list(first.values()), lambda _new: {})
+    rows = [
+        {"profile_id": profile_id, "day": day, **dict.fromkeys(STORED, 0.0), **added}
+        for (profile_id, day), added in days_of(facts).items()
+    ]
+    upsert(connection, VIEWING, rows, lambda new: {name: VIEWING.c[name] + new[name] for name in STORED})
+
+
+def _exposure(fact: Fact) -> dict[str, Any] | None:
+    named = {name: fact.event.data.get(name) for name in ("experiment", "cell")}
+    if not all(isinstance(one, str) and 0 < len(one) <= NAME_MOST for one in named.values()):
+        return None
+    return {"profile_id": fact.profile_id, "at_ms": fact.event.at_ms, "synthetic": fact.synthetic, **named}
+
+
+class ProjectedViewing:
+    """Implements `ViewingFacts` on the projections."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, experiment: Experiment) -> tuple[bool, Exposed]:
+        """The viewers of an experiment with their days."""
+        return await self._database.read(read_exposed, experiment)
+
+
+def read_exposed(connection: sa.Connection, experiment: Experiment) -> tuple[bool, Exposed]:
+    """(whether they are simulated, the viewers with their days). O(viewers × days)."""
+    ours = EXPOSURES.c.experiment == experiment.key
+    real = connection.execute(
+        sa.select(EXPOSURES.c.profile_id).where(ours, EXPOSURES.c.synthetic.is_(False)).limit(1)
+    ).first()
+    synthetic = real is None
+    place = {cell.key: at for at, cell in enumerate(experiment.cells)}
+    wanted = (ours, EXPOSURES.c.synthetic.is_(synthetic), EXPOSURES.c.cell.in_(list(place)))
+    columns = EXPOSURES.c.profile_id, EXPOSURES.c.cell, EXPOSURES.c.at_ms
+    viewers = connection.execute(sa.select(*columns).where(*wanted).order_by(EXPOSURES.c.profile_id)).all()
+    number = {row.profile_id: at for at, row in enumerate(viewers)}
+    since = np.array([row.at_ms // DAY_MS for row in viewers], dtype=np.int64)
+    days = connection.execute(
+        sa.select(VIEWING)
+        .join(EXPOSURES, EXPOSURES.c.profile_id == VIEWING.c.profile_id)
+        .where(*wanted, VIEWING.c.day >= EXPOSURES.c.at_ms // DAY_MS - PAST_DAYS)
+        .order_by(VIEWING.c.profile_id, VIEWING.c.day)
+    ).all()
+    values = np.array([[*row[2:], float(row.watch_s > 0)] for row in days], dtype=np.float64)
+    return synthetic, Exposed(
+        cell=np.array([place[row.cell] for row in viewers], dtype=np.int64),
+        since=since,
+        viewer=np.array([number[row.profile_id] for row in days], dtype=np.int64),
+        day=np.array([row.day for row in days], dtype=np.int64),
+        values=values.reshape(len(days), len(COLUMNS)),
+    )
+
+
+def put_statistics(connection: sa.Connection, statistics: Statistics) -> None:
+    """The daily statistics of an experiment, in place of those before; one transaction, so that none mixes two."""
+    connection.execute(DAILY.delete().where(DAILY.c.experiment == statistics.experiment))
+    rows = [
+        {"experiment": statistics.experiment, "day": one.day, "sums": msgspec.json.encode(one.sums).decode()}
+        for one in statistics.days
+    ]
+    upsert(connection, DAILY, rows)
+    told = {"experiment": statistics.experiment, "at_ms": statistics.at_ms, "synthetic": statistics.synthetic}
+    upsert(connection, MEASURED, [told])
+
+
+def get_statistics(connection: sa.Connection, key: str) -> Statistics:
+    """The daily statistics as they were measured last. Raises NotMeasured."""
+    told = connection.execute(sa.select(MEASURED).where(MEASURED.c.experiment == key)).first()
+    if told is None:
+        raise NotMeasured(f"experiment {key[:60]!r} has not been measured; it is once it runs")
+    rows = connection.execute(
+        sa.select(DAILY.c.day, DAILY.c.sums).where(DAILY.c.experiment == key).order_by(DAILY.c.day)
+    )
+    return Statistics(
+        experiment=key,
+        at_ms=told.at_ms,
+        synthetic=told.synthetic,
+        days=tuple(DailySums(row.day, _sums(row.sums)) for row in rows),
+    )
+
+
+def _sums(document: str) -> tuple[Sums, ...]:
+    return msgspec.json.decode(document, type=tuple[Sums, ...])

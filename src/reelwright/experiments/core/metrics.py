@@ -1,0 +1,91 @@
+"""What is measured of a viewer's day, and the metrics that experiments are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from reelwright.events.contract import Fact
+from reelwright.kernel.ids import ProfileId
+
+DAY_MS = 86_400_000
+START_MS_MOST, STALL_MS_MOST = 600_000.0, 3_600_000.0
+"""Longer ones are a clock that jumped, or a laptop that was shut."""
+COLUMNS = ("watch_s", "views", "plays", "starts", "start_ms", "stalls", "stall_ms", "errors", "thumbs_up", "active")
+"""Of one viewer on one day (UTC); they add up. `starts` counts the plays that told their `start_ms`."""
+Day = dict[str, float]
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of a column over viewers, or the ratio of two; all days since the first exposure count together."""
+
+    key: str
+    says: str
+    top: str
+    bottom: str = ""
+    scale: float = 1.0
+    unit: str = ""
+    better: Literal["up", "down"] = "up"
+    cap: float | None = None
+    """A viewer's sum of the column counts at most as this much (winsorised, declared beforehand)."""
+
+
+METRICS: Mapping[str, Metric] = {
+    one.key: one
+    for one in (
+        Metric(key="watch_hours", says="hours watched a viewer", top="watch_s", scale=1 / 3600, unit="h", cap=2e6),
+        Metric(key="views", says="views a viewer", top="views"),
+        Metric(key="active_days", says="days with watching a viewer", top="active"),
+        Metric(key="thumbs_up", says="thumbs up a viewer", top="thumbs_up"),
+        Metric(
+            key="start_ms", says="time from play to first frame", top="start_ms", bottom="starts", unit="ms",
+            better="down",
+        ),
+        Metric(
+            key="stalls_per_hour", says="stalls an hour watched", top="stalls", bottom="watch_s", scale=3600,
+            better="down",
+        ),
+        Metric(
+            key="stall_share", says="time stalled, of time watched", top="stall_ms", bottom="watch_s", scale=0.1,
+            unit="%", better="down",
+        ),
+        Metric(key="errors_per_play", says="errors a play", top="errors", bottom="plays", better="down"),
+    )
+}  # fmt: skip
+
+
+def days_of(facts: Iterable[Fact]) -> dict[tuple[ProfileId, int], Day]:
+    """What events add to each viewer's days; `active` is left to whoever knows the whole day."""
+    found: dict[tuple[ProfileId, int], Day] = {}
+    for fact in facts:
+        added = _added(fact)
+        if added:
+            day = found.setdefault((fact.profile_id, fact.event.at_ms // DAY_MS), {})
+            for name, value in added.items():
+                day[name] = day.get(name, 0.0) + value
+    return found
+
+
+def _added(fact: Fact) -> Day:
+    event = fact.event
+    if event.type in ("heartbeat", "stop"):
+        return {"watch_s": fact.watched_s, "views": float(fact.viewed)}
+    if event.type == "play":
+        start_ms = _bounded(event.data.get("start_ms"), START_MS_MOST)
+        started = {} if start_ms is None else {"starts": 1.0, "start_ms": start_ms}
+        return {"plays": 1.0, **started}
+    if event.type == "stall":
+        return {"stalls": 1.0, "stall_ms": _bounded(event.data.get("ms"), STALL_MS_MOST) or 0.0}
+    if event.type == "error":
+        return {"errors": 1.0}
+    if event.type == "thumb" and event.data.get("value") == 1:
+        return {"thumbs_up": 1.0}
+    return {}
+
+
+def _bounded(value: Any, most: float) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most:
+        return float(value)
+    return None

@@ -1,0 +1,56 @@
+"""What the service itself can experiment with: layers with the parameters that its own decisions read, and drafts.
+
+They are part of every configuration, so that an update brings new ones without a migration; what is stored wins.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from reelwright.experiments.contract import Cell, Configuration, Experiment, Guardrail, Layer
+
+HOME, PLAYER = "home-page", "player"
+LAYERS = (
+    Layer(key=HOME, parameters={"home.ranker": "popular"}),
+    Layer(key=PLAYER, parameters={"player.start_share": 1.0}),
+)
+DRAFTS = (
+    Experiment(
+        key="home-ranker",
+        layer=HOME,
+        cells=(
+            Cell(key="popular", weight=0.5),
+            Cell(key="taste", weight=0.5, parameters={"home.ranker": "taste"}),
+        ),
+        hypothesis="Genre rows ordered by what a viewer watched last lead to more watching than by the week's views.",
+        metrics=("watch_hours", "views", "active_days"),
+        guardrails=(
+            Guardrail(metric="watch_hours", worse="down", margin=0.01),
+            Guardrail(metric="errors_per_play", worse="up", margin=0.1),
+        ),
+    ),
+    Experiment(
+        key="player-start",
+        layer=PLAYER,
+        cells=(
+            Cell(key="estimate", weight=0.5),
+            Cell(key="cautious", weight=0.5, parameters={"player.start_share": 0.6}),
+        ),
+        hypothesis="A first quality chosen from 60 % of the estimated throughput starts sooner and stalls less.",
+        metrics=("start_ms", "stalls_per_hour", "watch_hours"),
+        guardrails=(
+            Guardrail(metric="watch_hours", worse="down", margin=0.01),
+            Guardrail(metric="stalls_per_hour", worse="up", margin=0.05),
+        ),
+    ),
+)
+
+
+def completed(configuration: Configuration) -> Configuration:
+    """With the product's layers and parameters, and with those drafts that nobody has touched yet."""
+    layers = {one.key: one for one in configuration.layers}
+    for own in LAYERS:
+        known = layers.get(own.key, own)
+        layers[own.key] = replace(known, parameters={**own.parameters, **known.parameters})
+    experiments = {one.key: one for one in (*DRAFTS, *configuration.experiments)}
+    return replace(configuration, layers=tuple(layers.values()), experiments=tuple(experiments.values()))

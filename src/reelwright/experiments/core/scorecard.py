@@ -1,0 +1,265 @@
+"""A scorecard: every metric of every arm against control, as intervals that hold at every look, and what they say.
+
+Relative effects with the anytime-valid interval of `analysis.effects`; CUPED where viewers have a past; alpha is
+divided among the arms (Bonferroni), and for guardrails among them too, so that a test is stopped by mistake at most
+once in twenty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from reelwright.experiments.contract import Experiment, Guardrail
+from reelwright.experiments.core.analysis import checks, effects
+from reelwright.experiments.core.analysis.guardrails import breached
+from reelwright.experiments.core.analysis.moments import Floats, Moments
+from reelwright.experiments.core.daily import Statistics, moments_by_day
+from reelwright.experiments.core.metrics import METRICS, Metric
+
+ALPHA = 0.05
+FIRST_LOOK = 50
+"""Viewers in each of two arms before anything is decided: the intervals hold for large numbers."""
+MISMATCH = 0.001
+"""A sample ratio less likely than this is an error of the platform, not chance."""
+State = Literal["better", "worse", "unsure", "early", "nothing"]
+GuardState = Literal["holds", "breached", "early", "nothing"]
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The relative effect up to a day, and its interval."""
+
+    day: int
+    estimate: float
+    low: float
+    high: float
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one arm against control."""
+
+    metric: str
+    cell: str
+    control: float | None
+    value: float | None
+    now: Point | None
+    p: float | None
+    adjusted: bool
+    """Whether the time before the exposure was used (CUPED)."""
+    state: State
+    points: tuple[Point, ...]
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """A guardrail and the arm that it watches."""
+
+    metric: str
+    cell: str
+    worse: Literal["up", "down"]
+    margin: float
+    state: GuardState
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """A cell with its viewers."""
+
+    cell: str
+    weight: float
+    viewers: int
+
+
+class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an experiment says so far."""
+
+    experiment: str
+    at_ms: int
+    synthetic: bool
+    arms: tuple[Arm, ...]
+    sample_ratio_p: float | None
+    lines: tuple[Line, ...]
+    guards: tuple[Guard, ...]
+    verdict: str
+    decided: Literal["better", "worse", "unsure", "early", "nothing", "mismatch", "stopped"]
+
+    @property
+    def breached(self) -> tuple[Guard, ...]:
+        """The guardrails that are broken."""
+        return tuple(one for one in self.guards if one.state == "breached")
+
+
+def measured(experiment: Experiment) -> tuple[Metric, ...]:
+    """The metrics of an experiment, the one that decides first, and those that its guardrails need."""
+    wanted = [*(experiment.metrics or METRICS), *(one.metric for one in experiment.guardrails)]
+    return tuple(METRICS[key] for key in dict.fromkeys(wanted) if key in METRICS)
+
+
+def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
+    """The scorecard; the same statistics give the same figures, bit by bit."""
+    cells = [cell.key for cell in experiment.cells]
+    days = [one.day for one in statistics.days]
+    tables = {one.key: moments_by_day(statistics, one.key, cells=len(cells)) for one in measured(experiment)}
+    viewers = next(iter(tables.values())).n[-1] if statistics.days and tables else np.zeros(len(cells))
+    lines = tuple(
+        _line(experiment, METRICS[key], table, arm, days)
+        for key, table in tables.items()
+        for arm in range(1, len(cells))
+        if key in (experiment.metrics or METRICS)
+    )
+    guards = tuple(
+        _guard(experiment, one, tables[one.metric], arm)
+        for one in experiment.guardrails
+        if one.metric in tables
+        for arm in range(1, len(cells))
+    )
+    arms = tuple(
+        Arm(cell.key, cell.weight, int(count)) for cell, count in zip(experiment.cells, viewers, strict=True)
+    )
+    ratio = float(checks.sample_ratio(viewers, [one.weight for one in arms])) if viewers.sum() else None
+    decided, verdict = _verdict(experiment, arms, ratio, lines, guards)
+    return Scorecard(
+        experiment=experiment.key,
+        at_ms=statistics.at_ms,
+        synthetic=statistics.synthetic,
+        arms=arms,
+        sample_ratio_p=ratio,
+        lines=lines,
+        guards=guards,
+        verdict=verdict,
+        decided=decided,
+    )
+
+
+def _line(experiment: Experiment, metric: Metric, table: Moments, arm: int, days: Sequence[int]) -> Line:
+    alpha = ALPHA / (len(experiment.cells) - 1)
+    found, adjusted = _effect(metric, table, arm)
+    bounds = effects.anytime(found, rho=effects.best_rho(experiment.planned_units, alpha=alpha), alpha=alpha)
+    columns = zip(days, found.estimate.tolist(), bounds.low.tolist(), bounds.high.tolist(), strict=True)
+    points = tuple(Point(day, *values) for day, *values in columns if all(math.isfinite(one) for one in values))
+    now = points[-1] if points and points[-1].day == days[-1] else None
+    return Line(
+        metric=metric.key,
+        cell=experiment.cells[arm].key,
+        control=_level(metric, table, 0),
+        value=_level(metric, table, arm),
+        now=now,
+        p=float(bounds.p[-1]) if now else None,
+        adjusted=adjusted,
+        state=_state(metric, table, arm, now),
+        points=points,
+    )
+
+
+def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: int) -> Guard:
+    alpha = ALPHA / (len(experiment.guardrails) * (len(experiment.cells) - 1))
+    rho = effects.best_rho(experiment.planned_units, alpha=alpha)
+    state: GuardState = "nothing"
+    if len(table.n):
+        found, _ = _effect(METRICS[guardrail.metric], table, arm)
+        if not _enough(table, arm):
+            state = "early"
+        elif math.isfinite(float(found.estimate[-1])):
+            state = "breached" if bool(breached(found, guardrail, rho=rho, alpha=alpha)[-1]) else "holds"
+    cell = experiment.cells[arm].key
+    return Guard(metric=guardrail.metric, cell=cell, worse=guardrail.worse, margin=guardrail.margin, state=state)
+
+
+def _effect(metric: Metric, table: Moments, arm: int) -> tuple[effects.Effect, bool]:
+    """The relative effect up to each day, and whether the past was used for it."""
+    control, treatment = _of(table, 0), _of(table, arm)
+    if not len(table.n):
+        return effects.Effect(*(np.zeros(0),) * 4), False
+    adjusted = _has_past(metric, control) and _has_past(metric, treatment)
+    if metric.bottom:
+        arms = (
+            effects.cuped_arms(control, treatment, ratio=True)
+            if adjusted
+            else (effects.ratio_arm(control), effects.ratio_arm(treatment))
+        )
+    elif adjusted:
+        arms = effects.cuped_arms(_part(control, (0, 2)), _part(treatment, (0, 2)))
+    else:
+        arms = effects.mean_arm(control), effects.mean_arm(treatment)
+    return effects.effect(*arms, relative=True), adjusted
+
+
+def _has_past(metric: Metric, moments: Moments) -> bool:
+    total, count = moments.total[-1], moments.n[-1]
+    return bool(count > 1 and total[2] > 0 and (total[3] > 0 or not metric.bottom))
+
+
+def _of(table: Moments, arm: int) -> Moments:
+    return Moments(table.n[:, arm], table.total[:, arm], table.cross[:, arm])
+
+
+def _part(moments: Moments, at: tuple[int, ...]) -> Moments:
+    return Moments(moments.n, moments.total[..., at], moments.cross[..., at, :][..., at])
+
+
+def _level(metric: Metric, table: Moments, arm: int) -> float | None:
+    if not len(table.n):
+        return None
+    top, bottom = table.total[-1, arm, :2]
+    return float(top / bottom * metric.scale) if bottom > 0 else None
+
+
+def _enough(table: Moments, arm: int) -> bool:
+    counts: Floats = table.n[-1]
+    return bool(min(counts[0], counts[arm]) >= FIRST_LOOK)
+
+
+def _state(metric: Metric, table: Moments, arm: int, now: Point | None) -> State:
+    if now is None:
+        return "nothing"
+    if not _enough(table, arm):
+        return "early"
+    if now.low <= 0 <= now.high:
+        return "unsure"
+    return "better" if (now.low > 0) == (metric.better == "up") else "worse"
+
+
+def _verdict(
+    experiment: Experiment,
+    arms: tuple[Arm, ...],
+    ratio: float | None,
+    lines: tuple[Line, ...],
+    guards: tuple[Guard, ...],
+) -> tuple[Literal["better", "worse", "unsure", "early", "nothing", "mismatch", "stopped"], str]:
+    """What to make of it, in plain words."""
+    broken = [one for one in guards if one.state == "breached"]
+    if broken:
+        one = broken[0]
+        return "stopped", f"{one.cell} harms: {METRICS[one.metric].says} is surely {_past_margin(one)}."
+    if not sum(one.viewers for one in arms):
+        return "nothing", "Nobody has been exposed yet."
+    if ratio is not None and ratio < MISMATCH:
+        return "mismatch", "Viewers did not come by the weights: find out why before you believe any figure."
+    first = [line for line in lines if line.metric == measured(experiment)[0].key]
+    if not first or all(line.state == "nothing" for line in first):
+        return "nothing", "Viewers were exposed, and nothing that decides has been measured of them yet."
+    if any(line.state == "early" for line in first):
+        fewest = min(one.viewers for one in arms)
+        return (
+            "early",
+            f"Too early: the smallest arm has {fewest} of the {FIRST_LOOK} viewers that a first look needs.",
+        )
+    best = max(first, key=lambda line: (line.state == "better", line.state == "worse"))
+    assert best.now is not None  # its state says so
+    said = f"{METRICS[best.metric].says}: {_percent(best.now.low)} to {_percent(best.now.high)}"
+    if best.state == "better":
+        return "better", f"{best.cell} is better ({said})."
+    if best.state == "worse":
+        return "worse", f"{best.cell} is worse ({said})."
+    return "unsure", f"No difference is sure yet ({said})."
+
+
+def _past_margin(guard: Guard) -> str:
+    change = "up" if guard.worse == "up" else "down"
+    return f"{change} by more than {guard.margin:.1%}" if guard.margin else change
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:+.1f} %".replace("-", "−")

@@ -293,6 +293,25 @@ async def test_the_home_page_is_an_experiment_out_of_the_box(place: Place) -> No
         await place.service.get_scorecard("player-start")
 
 
+async def test_the_players_start_is_an_experiment_out_of_the_box(place: Place) -> None:
+    """A playback session tells the share of the estimate that the viewer's cell sets, and the exposure is an event."""
+    await begin(place, "player-start")
+    person = await place.made.person("cy")
+    _, (film,) = await place.made.title("A Film")
+    shares = {}
+    for _ in range(3):
+        profile = await place.made.profile(person)
+        viewer = await place.made.session(person, profile)
+        device = {"codecs": ["avc1", "mp4a"], "mse": True}
+        answer = await viewer.post("/api/v1/playback/sessions", json={"playable_id": film.id, "device": device})
+        assert answer.status_code == 201, answer.text
+        shares[place.service.assign({"profile": profile.id})["player-start"].cell] = answer.json()["start_share"]
+    assert shares.items() <= {"estimate": 1.0, "cautious": 0.6}.items()
+    await place.made.wiring.dependencies["events"].catch_up()
+    await place.service.measure("player-start")
+    assert sum(arm.viewers for arm in (await place.service.get_scorecard("player-start")).arms) == 3
+
+
 async def test_a_guardrail_stops_a_test_by_itself_and_the_audit_says_so(place: Place) -> None:
     """Errors in one arm only: the round of the worker stops it, once, and names why; an equal one goes on."""
     await begin(place, "home-ranker")

@@ -127,9 +127,12 @@ class PlaybackService:
     async def _start_share(self, caller: Principal) -> float:
         """What the experiment on the player's start gives this viewer; what is no share of the estimate is all."""
         who = {"profile": caller.profile_id, "kids": caller.kids}
-        chosen = (await self._experiments.decide("player", who, profile_id=caller.profile_id)).get("player.start_share")
-        usable = isinstance(chosen, int | float) and not isinstance(chosen, bool) and 0.1 <= chosen <= 2
-        return float(chosen) if usable else 1.0
+        chosen = (await self._experiments.decide("player", who, profile_id=caller.profile_id)).get(
+            "player.start_share"
+        )
+        if isinstance(chosen, int | float) and not isinstance(chosen, bool) and 0.1 <= chosen <= 2:
+            return float(chosen)
+        return 1.0
 
     async def _next(self, title: Title, playable: Playable, caller: Principal) -> NextPlayable | None:
         if playable.episode is None:

@@ -294,7 +294,7 @@ async def test_the_home_page_is_an_experiment_out_of_the_box(place: Place) -> No
 
 
 async def test_the_players_start_is_an_experiment_out_of_the_box(place: Place) -> None:
-    """A playback session tells the share of the estimate that the viewer's cell sets, and the exposure is an event."""
+    """A playback session tells the share of the estimate that the cell sets, and the exposure is an event."""
     await begin(place, "player-start")
     person = await place.made.person("cy")
     _, (film,) = await place.made.title("A Film")

@@ -31,6 +31,7 @@ PAGES = (
         "/studio/limits",
         "/studio/limits/replay?limit=pages&rule=2/minute&when=hour",
     ),
+    *("/studio/experiments", "/studio/experiments/new", "/studio/experiments/home-ranker"),
 )
 
 

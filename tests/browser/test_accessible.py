@@ -39,6 +39,7 @@ STUDIO = (
         "/studio/limits",
         "/studio/limits/replay?limit=pages&rule=2/minute&when=hour",
     ),
+    *("/studio/experiments", "/studio/experiments/new", "/studio/experiments/home-ranker"),
 )
 HOME_BYTES_MOST = 60_000
 

@@ -19,6 +19,8 @@ EXTRA = {
     "web": {
         "pages",
         "practice",
+        "experiments.py",
+        "intervals.py",
         "lake.py",
         "studio.py",
         "errors.py",

@@ -35,12 +35,19 @@ class WebSystem:
 
     def routes(self) -> Sequence[Any]:
         """The pages, and the API about the running service."""
-        from reelwright.web import api, lake, pages, practice, studio
+        from reelwright.web import api, experiments, lake, pages, practice, studio
 
         return [
             Router(
                 path="/",
-                route_handlers=[*pages.ROUTES, *studio.ROUTES, *lake.ROUTES, *practice.ROUTES, *api.ROUTES],
+                route_handlers=[
+                    *pages.ROUTES,
+                    *studio.ROUTES,
+                    *lake.ROUTES,
+                    *experiments.ROUTES,
+                    *practice.ROUTES,
+                    *api.ROUTES,
+                ],
                 dependencies={
                     "renderer": Provide(lambda: self.renderer, sync_to_thread=False),
                     "assets": Provide(lambda: self.assets, sync_to_thread=False),

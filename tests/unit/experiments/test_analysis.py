@@ -113,6 +113,17 @@ def test_an_anytime_valid_interval_holds_at_every_look() -> None:
     assert (((span.low > 0) | (span.high < 0)) == (span.p < 0.05)).all()
 
 
+def test_unplanned_looks_err_less_than_alpha() -> None:
+    """The bound against Brownian motion's own law: exact for one look's z, and below 5 % at 400 simulated looks."""
+    assert close(looks.always([1.0]), [stats.norm.ppf(1 - 0.05 / 4)], 1e-12)
+    paths = np.cumsum(np.random.default_rng(5).normal(size=(20_000, 400)), axis=1) / np.sqrt(np.arange(1, 401))
+    crossed = (np.abs(paths) > looks.always(np.arange(1, 401) / 400)).any(axis=1).mean()
+    assert 0.04 < crossed < 0.05
+    for wrong in ([], [0.0], [1.2]):
+        with pytest.raises(Invalid, match="information times"):
+            looks.always(wrong)
+
+
 def test_group_sequential_bounds_spend_alpha() -> None:
     """One look is the fixed test; five match the published O'Brien–Fleming-like values; simulation agrees."""
     assert close(looks.bounds([1.0]), [stats.norm.ppf(0.975)], 1e-9)

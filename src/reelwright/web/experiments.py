@@ -1,0 +1,286 @@
+"""Studio's pages about experiments: what runs, who would see what, what it says, and the steps of its life."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, get, post
+from litestar.params import Parameter
+
+from reelwright.accounts.service import AccountsService
+from reelwright.experiments.contract import (
+    BUCKETS,
+    BadConfiguration,
+    Cell,
+    Experiment,
+    Guardrail,
+    NotMeasured,
+)
+from reelwright.experiments.core import lifecycle
+from reelwright.experiments.core.metrics import METRICS
+from reelwright.experiments.core.scorecard import Scorecard
+from reelwright.experiments.service import ExperimentsService
+from reelwright.kernel.errors import ReelwrightError, Terminal
+from reelwright.kernel.principal import principal_of, require
+from reelwright.web.forms import go, read_form
+from reelwright.web.intervals import Interval, band, forest
+from reelwright.web.pages.profiles import profile_of
+from reelwright.web.render import Renderer
+
+PATH = "/studio/experiments"
+STEPS: Any = {"canary": "canary", "start": "running", "stop": "stopped", "archive": "archived"}
+
+
+class ExperimentPages(Controller):
+    """For editors."""
+
+    include_in_schema = False
+    path = PATH
+    guards = (require("editor"),)
+
+    @get("/")
+    async def experiments(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: AccountsService,
+        experiments: ExperimentsService,
+        renderer: Renderer,
+        profile: Annotated[str, Parameter(max_length=100)] = "",
+        attributes: Annotated[str, Parameter(max_length=2000)] = "",
+    ) -> Response[Any]:
+        """What is being tried, and who would see what?"""
+        every = experiments.snapshot.configuration.experiments
+        problem, seen = "", None
+        if profile or attributes:
+            try:
+                seen = list(experiments.assign({"profile": profile, **_attributes(attributes)}))
+            except ReelwrightError as error:
+                problem = str(error)
+        return renderer.page(
+            request,
+            "studio/experiments.html",
+            profile=await profile_of(request, accounts),
+            every=[one for one in every if one.state != "archived"],
+            archived=sum(one.state == "archived" for one in every),
+            live=[one for one in every if one.live],
+            cards={one.key: await _card(experiments, one) for one in every},
+            share=_share,
+            seen=seen,
+            who=profile,
+            attributes=attributes,
+            problem=problem,
+        )
+
+    @get("/new")
+    async def new(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: AccountsService,
+        experiments: ExperimentsService,
+        renderer: Renderer,
+    ) -> Response[Any]:
+        """What is to be tried?"""
+        return await _new_page(request, accounts, experiments, renderer, {}, "")
+
+    @post("/new")
+    async def create(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: AccountsService,
+        experiments: ExperimentsService,
+        renderer: Renderer,
+    ) -> Response[Any]:
+        """Keep it as a draft."""
+        form = await read_form(request, accounts)
+        try:
+            if any(one.key == form.get("key") for one in experiments.snapshot.configuration.experiments):
+                raise BadConfiguration([f"there is an experiment {form['key'][:60]!r} already"])
+            made = await experiments.put_experiment(_draft(form), by=_who(request))
+        except Terminal as error:
+            return await _new_page(request, accounts, experiments, renderer, form, str(error))
+        return go(f"{PATH}/{made.key}")
+
+    @get("/{key:str}")
+    async def experiment(
+        self,
+        request: Request[Any, Any, Any],
+        key: str,
+        accounts: AccountsService,
+        experiments: ExperimentsService,
+        renderer: Renderer,
+    ) -> Response[Any]:
+        """What does it say?"""
+        return await _page(request, key, accounts, experiments, renderer)
+
+    @post("/{key:str}")
+    async def change(
+        self,
+        request: Request[Any, Any, Any],
+        key: str,
+        accounts: AccountsService,
+        experiments: ExperimentsService,
+        renderer: Renderer,
+    ) -> Response[Any]:
+        """Resize it, or take the next step of its life."""
+        form = await read_form(request, accounts)
+        step = form.get("do", "")
+        try:
+            if step in ("resize", "canary", "start") and form.get("share"):
+                await experiments.resize(key, _percent(form["share"]), by=_who(request))
+            if step in STEPS:
+                await experiments.move(key, STEPS[step], by=_who(request))
+            await experiments.measure(key)
+        except Terminal as error:
+            return await _page(request, key, accounts, experiments, renderer, status=error.status, problem=str(error))
+        return go(f"{PATH}/{key}")
+
+
+async def _page(
+    request: Request[Any, Any, Any],
+    key: str,
+    accounts: AccountsService,
+    experiments: ExperimentsService,
+    renderer: Renderer,
+    *,
+    status: int = 200,
+    problem: str = "",
+) -> Response[Any]:
+    experiment = lifecycle.find(experiments.snapshot.configuration, key)
+    card = await _card(experiments, experiment)
+    layer = next(one for one in experiments.snapshot.layers if one.key == experiment.layer)
+    changes = [one for one in await experiments.list_changes(limit=500) if key in one.what]
+    return renderer.page(
+        request,
+        "studio/experiment.html",
+        status=status,
+        profile=await profile_of(request, accounts),
+        one=experiment,
+        layer=layer,
+        card=card,
+        plots=_plots(card) if card else [],
+        metrics=METRICS,
+        share=_share,
+        next=lifecycle.STEPS[experiment.state],
+        changes=changes[:20],
+        problem=problem,
+        now_ms=int(time.time() * 1000),
+    )
+
+
+async def _new_page(
+    request: Request[Any, Any, Any],
+    accounts: AccountsService,
+    experiments: ExperimentsService,
+    renderer: Renderer,
+    form: dict[str, str],
+    problem: str,
+) -> Response[Any]:
+    return renderer.page(
+        request,
+        "studio/experiment_new.html",
+        status=422 if problem else 200,
+        profile=await profile_of(request, accounts),
+        layers=experiments.snapshot.layers,
+        metrics=METRICS,
+        form=form,
+        problem=problem,
+    )
+
+
+async def _card(experiments: ExperimentsService, experiment: Experiment) -> Scorecard | None:
+    """What it says, where it has been measured."""
+    with contextlib.suppress(NotMeasured):
+        return await experiments.get_scorecard(experiment.key)
+    return None
+
+
+def _plots(card: Scorecard) -> list[dict[str, Any]]:
+    """For each arm but control: its forest, and the band of the metric that decides."""
+    plots = []
+    for arm in card.arms[1:]:
+        lines = [line for line in card.lines if line.cell == arm.cell and line.now is not None]
+        if not lines:
+            continue
+        rows = [
+            Interval(METRICS[one.metric].says, one.now.low, one.now.estimate, one.now.high, one.state)
+            for one in lines
+            if one.now
+        ]
+        days = [Interval(_day(one.day), one.low, one.estimate, one.high) for one in lines[0].points]
+        first = METRICS[lines[0].metric].says
+        plots.append(
+            {
+                "cell": arm.cell,
+                "first": first,
+                "forest": forest(f"{arm.cell} against {card.arms[0].cell}", rows),
+                "band": band(f"{first}, up to each day", days),
+            }
+        )
+    return plots
+
+
+def _draft(form: dict[str, str]) -> Experiment:
+    guarded = form.get("guardrail", "")
+    guardrails: tuple[Guardrail, ...] = ()
+    if guarded in METRICS:
+        worse: Any = "up" if METRICS[guarded].better == "down" else "down"
+        guardrails = (Guardrail(metric=guarded, worse=worse),)
+    key = form.get("key", "").strip()
+    if not key.replace("-", "").replace("_", "").isalnum() or not key.isascii() or len(key) > 60 or key == "new":
+        raise BadConfiguration([f"a name is up to 60 letters, digits, - and _, and not `new`; got {key[:60]!r}"])
+    return Experiment(
+        key=key,
+        layer=form.get("layer", ""),
+        cells=_cells(form.get("arms", "")),
+        owner=form.get("owner", ""),
+        hypothesis=form.get("hypothesis", ""),
+        metrics=tuple(dict.fromkeys((form.get("metric", ""), *METRICS))) if form.get("metric") else (),
+        guardrails=guardrails,
+    )
+
+
+def _cells(text: str) -> tuple[Cell, ...]:
+    """One arm a line: its name, its weight in percent, and what it sets as JSON."""
+    cells = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, _, rest = line.partition(" ")
+        weight, _, parameters = rest.strip().partition(" ")
+        cells.append(Cell(key=name, weight=_percent(weight), parameters=_attributes(parameters)))
+    return tuple(cells)
+
+
+def _attributes(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise BadConfiguration([f'a JSON object such as {{"country": "DE"}} was expected: {error}']) from None
+
+
+def _percent(text: str) -> float:
+    try:
+        share = float(text.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise BadConfiguration([f"a share is from 0 to 100 percent, got {text[:30]!r}"])
+    return share
+
+
+def _share(experiment: Experiment) -> str:
+    return f"{experiment.size / BUCKETS * 100:g} %"
+
+
+def _day(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%d %b")
+
+
+def _who(request: Request[Any, Any, Any]) -> str:
+    caller = principal_of(request)
+    return str(caller.user_id or caller.kind)
+
+
+ROUTES = (ExperimentPages,)

@@ -1,0 +1,136 @@
+"""Studio's pages about experiments: made, previewed, started, read, stopped; they say what to do when empty."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from tests.composed import Composed, composed
+
+from reelwright.events.contract import Event, Fact
+from reelwright.experiments.adapters.viewing import project_viewing
+from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
+
+pytestmark = pytest.mark.anyio
+PATH = "/studio/experiments"
+DRAFT = {
+    "key": "rows-by-taste", "layer": "home-page", "arms": 'popular 50\ntaste 50 {"home.ranker": "taste"}',
+    "hypothesis": "more is found <sooner>", "metric": "views", "guardrail": "errors_per_play", "owner": "ada",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Composed]:
+    """A service in which nothing runs."""
+    async with composed(tmp_path / "data") as found:
+        yield found
+
+
+async def send(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
+    """A form of ours."""
+    return await client.post(path, data={"csrf": client.headers["X-CSRF-Token"], **fields})
+
+
+async def text(client: httpx.AsyncClient, path: str) -> str:
+    """A page as it is read."""
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    return html.unescape(answer.text)
+
+
+async def watch(made: Composed, key: str, *, lift: float, viewers: int = 400) -> None:
+    """Viewers of both arms for four days, of whom those of the second watch more."""
+    service = made.wiring.dependencies["experiments"]
+    now_ms = made.resources.clock.wall_ns() // 1_000_000
+    draw = np.random.default_rng(3)
+    facts = []
+    film: dict[str, Any] = {"title_id": TitleId(new_id()), "playable_id": PlayableId(new_id())}
+    for _ in range(viewers):
+        profile_id = ProfileId(new_id())
+        cell = service.assign({"profile": profile_id})[key].cell
+        shown = {"experiment": key, "cell": cell}
+        began = now_ms - 4 * 86_400_000
+        facts.append((profile_id, "exposure", began, shown, 0.0))
+        for day in range(4):
+            seconds = float(draw.lognormal(7, 0.5)) * (lift if cell == "taste" else 1)
+            facts.append((profile_id, "heartbeat", began + day * 86_400_000, {}, seconds))
+    rows = [
+        Fact(
+            profile_id=who,
+            synthetic=False,
+            event=Event(id=EventId(new_id()), type=kind, at_ms=at_ms, data=data, **film),  # type: ignore[arg-type]
+            watched_s=seconds,
+        )
+        for who, kind, at_ms, data, seconds in facts
+    ]
+    await made.resources.database.write(project_viewing, rows)
+
+
+async def test_from_a_draft_to_an_answer(made: Composed) -> None:
+    """Create, see who would see what, start, read the verdict with its plots, stop, archive; the audit tells it."""
+    editor = await made.session(await made.person("ed", "editor"))
+    assert (await send(editor, f"{PATH}/new", **DRAFT)).headers["location"] == f"{PATH}/rows-by-taste"
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "A draft: nobody sees it yet." in page and "Choose a share and start it below." in page
+    assert "everybody sees the defaults" in await text(editor, f"{PATH}?profile=somebody")
+    assert (await send(editor, f"{PATH}/rows-by-taste", do="start", share="100")).status_code == 303
+    assert "split" in await text(editor, f"{PATH}?profile=somebody")
+    assert "Nobody has been exposed yet." in await text(editor, f"{PATH}/rows-by-taste")
+    await watch(made, "rows-by-taste", lift=1.5)
+    await send(editor, f"{PATH}/rows-by-taste", do="resize", share="100")
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "hours watched a viewer: +" in page and 'class="interval better"' in page and "Sample ratio" in page
+    assert page.count("<svg viewBox") == 2 and "too early" not in page
+    card = await made.wiring.dependencies["experiments"].get_scorecard("rows-by-taste")
+    now = next(line.now for line in card.lines if line.metric == "watch_hours")
+    assert f"{now.low * 100:+.1f} % to {now.high * 100:+.1f} %" in page and now.low < 0.5 < now.high
+    for step, says in (("stop", "rows-by-taste → stopped"), ("archive", "It is archived; its figures stay.")):
+        assert (await send(editor, f"{PATH}/rows-by-taste", do=step)).status_code == 303
+        assert says in await text(editor, f"{PATH}/rows-by-taste")
+    assert "rows-by-taste" not in await text(editor, PATH)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("arms", "popular 50\ntaste 40", "weights add up to 1"),
+        ("arms", "popular half", "a share is from 0 to 100 percent, got 'half'"),
+        ("arms", "popular 50\ntaste 50 {broken", "a JSON object such as"),
+        ("arms", 'popular 50\ntaste 50 {"nobody.knows": 1}', "is not of layer 'home-page'"),
+        ("key", "a name", "a name is up to 60 letters"),
+        ("key", "home-ranker", "there is an experiment 'home-ranker' already"),
+        ("layer", "none", "no layer 'none'"),
+    ],
+)
+async def test_a_draft_that_cannot_be_is_refused_and_nothing_typed_is_lost(
+    made: Composed, field: str, value: str, says: str
+) -> None:
+    """The form comes back as it was, with what is wrong."""
+    editor = await made.session(await made.person("ed", "editor"))
+    answer = await send(editor, f"{PATH}/new", **{**DRAFT, field: value})
+    page = html.unescape(answer.text)
+    assert answer.status_code == 422 and says in page and "more is found <sooner>" in page
+    assert "more is found <sooner>" not in answer.text
+
+
+async def test_a_step_that_cannot_be_says_why(made: Composed) -> None:
+    """Without a share that fits, or out of order; the page stays."""
+    editor = await made.session(await made.person("ed", "editor"))
+    wrong = await send(editor, f"{PATH}/home-ranker", do="start", share="many")
+    assert wrong.status_code == 422 and "from 0 to 100 percent" in wrong.text
+    skipped = await send(editor, f"{PATH}/home-ranker", do="archive")
+    assert skipped.status_code == 303
+    late = await send(editor, f"{PATH}/home-ranker", do="start", share="10")
+    assert late.status_code == 409 and "is archived" in late.text
+
+
+async def test_viewers_do_not_see_experiments(made: Composed) -> None:
+    """They are in them."""
+    viewer = await made.session(await made.person("vi"))
+    for path in (PATH, f"{PATH}/new", f"{PATH}/home-ranker"):
+        assert (await viewer.get(path)).status_code == 403

@@ -34,3 +34,5 @@ function indentOf(field: HTMLTextAreaElement): string {
 }
 
 customElements.define('rw-code', CodeElement);
+
+export {};

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +97,30 @@ def test_nothing_is_left_when_it_is_ended(tmp_path: Path) -> None:
     while list(ours()) and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert list(ours()) == []
+
+
+@needs_bubblewrap
+def test_nothing_is_left_when_it_is_killed_as_soon_as_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bubblewrap's own child is no orphan, however young it was."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def left() -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                found += [entry.parent.name] if str(tmp_path).encode() in entry.read_bytes() else []
+        return found
+
+    with Sandbox("def answer(message): return 1", driver="echo.py", bounds=SHORT) as box:
+        for wait_ms in range(60):
+            time.sleep(wait_ms % 20 / 1000)
+            box.restart()
+    deadline_s = time.monotonic() + 60
+    while left() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert left() == []
 
 
 @needs_bubblewrap

@@ -10,6 +10,7 @@ import functools
 import os
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -119,6 +120,7 @@ class Sandbox:
                 pass_fds=(program.fileno(),) if inside else (),
                 env={"PATH": "/usr/bin:/bin"},
                 cwd=folder,
+                start_new_session=True,
             )
         self._rest = b""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -139,11 +141,15 @@ class Sandbox:
         self._folder.cleanup()
 
     def kill(self) -> None:
-        """End it with SIGKILL; everything inside ends with it."""
+        """End it with SIGKILL; everything inside ends with it.
+
+        To the whole group: bubblewrap's own child has not yet asked to die with its parent when it is very young.
+        """
         process = self._process
         if process is None:
             return
-        process.kill()
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None

@@ -80,10 +80,10 @@ def test_each_area_has_ten_questions() -> None:
 
 @every_question
 def test_words_without_statements_are_no_answer(question: Question) -> None:
-    """Lists of the rubric's terms, the rubric or the question read aloud, and nothing at all reach no level."""
+    """The rubric's terms in lists, rubric or question read aloud, another subject, nothing at all: no level."""
     grader = RuleGrader()
     for name, text, on_top in attacks(question.asks, question.criteria, ""):
-        if on_top or name == "off_topic":
+        if on_top:
             continue
         verdicts = grader.grade(asks=question.asks, criteria=question.criteria, answer=text)
         assert (level_of(list(zip(question.criteria, verdicts, strict=True))) or 0) == 0, name

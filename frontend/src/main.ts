@@ -4,8 +4,8 @@ import { startNavigation } from './navigation/spatial.ts';
 
 startNavigation();
 load(document);
-// On a phone Studio's places are one long row.
-document.querySelector('.places [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+// On a phone Studio's places, and the guide's chapters, are one long row.
+document.querySelector(':is(.places, .chapters) [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 
 // What was watched without a network, or as the last page went away, is told now.
 addEventListener('load', () => setTimeout(() => void import('./events/report.ts').then(({ tellWaiting }) => tellWaiting()), 1000));

@@ -6,11 +6,13 @@ and it says how far every log is in it. Whoever comes next goes on from there.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from reelwright.events.adapters.reader import LogReader
 from reelwright.events.core.frame import Position
@@ -46,7 +48,13 @@ class Keeper:
         self._clock = clock
         catalog = open_catalog(folder, warehouse=settings.warehouse, uri=settings.catalog)
         self.engine = _engine(settings)
+        self._turn = threading.RLock()
+        """Steps take turns: what one has read of a table still holds when it commits."""
         self.tables = {name: LakeTable(catalog, table, folder) for name, table in BY_NAME.items()}
+
+    def schema(self, name: str) -> pa.Schema:
+        """A table's columns as Arrow has them."""
+        return arrow_schema(BY_NAME[name])
 
     def commit_some(self) -> int:
         """One commit of each log table, as much as one takes; how many rows were new. Raises Raced, Unavailable."""
@@ -67,6 +75,10 @@ class Keeper:
         return [dict(self.tables[name].snapshot.offsets) for name in (EVENTS, FAILED)]
 
     def _commit(self, name: str) -> int:
+        with self._turn:
+            return self._commit_next(name)
+
+    def _commit_next(self, name: str) -> int:
         table = self.tables[name]
         rows, offsets = self._read(name, table.snapshot)
         if offsets == table.snapshot.offsets:
@@ -113,6 +125,10 @@ class Keeper:
         return len(done)
 
     def _compute(self, node: Node, days: list[int], events: Snapshot) -> None:
+        with self._turn:
+            self._compute_days(node, days, events)
+
+    def _compute_days(self, node: Node, days: list[int], events: Snapshot) -> None:
         table = self.tables[node.table]
         inputs = {name: files_of(self.tables[name].snapshot, days) for name in node.reads}
         rows = self.engine.run(node.sql, inputs, table.table)
@@ -130,11 +146,12 @@ class Keeper:
 
     def _merge(self, table: LakeTable, today: int) -> int:
         gone = 0
-        for group in merges(table.snapshot.files, today=today):
-            with duck.connection() as connection:
-                rows = duck.merged(connection, group, arrow_schema(table.table))
-            table.commit(add=rows, remove=[file.path for file in group])
-            gone += len(group)
+        with self._turn:
+            for group in merges(table.snapshot.files, today=today):
+                with duck.connection() as connection:
+                    rows = duck.merged(connection, group, arrow_schema(table.table))
+                table.commit(add=rows, remove=[file.path for file in group])
+                gone += len(group)
         return gone
 
     def forget(self, projected: Mapping[str, Position]) -> None:

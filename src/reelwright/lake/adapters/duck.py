@@ -13,6 +13,9 @@ from reelwright.lake.contract import LakeFile
 from reelwright.lake.core.tables import BY_NAME, Table
 from reelwright.lake.core.tidy import overlapping
 
+ENGINE_MB = 4096
+"""Memory of one step of the pipelines; what is more is written aside."""
+
 
 @contextmanager
 def connection(*, memory_mb: int = 1024, threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -70,7 +73,7 @@ class DuckEngine:
     def run(self, sql: str, inputs: Mapping[str, Sequence[LakeFile]], into: Table) -> pa.Table:
         """The rows of one SELECT."""
         schema = arrow_schema(into)
-        with connection() as found:
+        with connection(memory_mb=ENGINE_MB) as found:
             for name, files in inputs.items():
                 if files:
                     found.execute(f"CREATE VIEW {name} AS SELECT * FROM {read_files(files)}")  # noqa: S608

@@ -57,11 +57,3 @@ def quality(first: str, last: str, by: str) -> tuple[str, str, str, str]:
 
 
 STEPS = ("asked to play", "saw a picture", "watched 30 s", "came half way", "saw it to the end")
-
-
-def popularity(first: str, last: str) -> str:
-    """Titles by seconds watched."""
-    return (
-        "SELECT title_id, sum(sessions), sum(viewers), sum(watched_s), sum(completed) FROM title_days "  # noqa: S608
-        f"WHERE {_window(first, last)} GROUP BY title_id ORDER BY sum(watched_s) DESC LIMIT 100"
-    )

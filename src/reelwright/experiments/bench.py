@@ -48,7 +48,7 @@ from reelwright.experiments.core.snapshot import Snapshot
 from reelwright.experiments.replay import growthbook_cases, unleash_cases, worked_cases
 from reelwright.experiments.service import ExperimentsService
 from reelwright.experiments.settings import ExperimentsSettings
-from reelwright.kernel.bench import Row
+from reelwright.kernel.bench import Row, measured
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 
@@ -78,7 +78,7 @@ HALVES = (Cell(key="control", weight=0.5), Cell(key="test", weight=0.5))
 
 def rows(only: str = "") -> Iterator[Row]:
     """All rows, or those whose id starts with `only`."""
-    parts: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
+    parts = (
         ("bulk", bulk),
         ("ofrep", ofrep),
         ("foreign", foreign),
@@ -87,9 +87,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("fast_stats", fast_stats),
         ("decides", decides),
     )
-    for name, measure in parts:
-        if name.startswith(only) or only.startswith(name):
-            yield from (row for row in measure() if row.id.startswith(only))
+    yield from measured(parts, only)
 
 
 def bulk() -> Iterator[Row]:

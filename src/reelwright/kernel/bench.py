@@ -6,7 +6,7 @@ import operator
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -48,6 +48,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """The row as `--json` prints it."""
         fields = msgspec.structs.asdict(self)
         return {**fields, "met": self.met, "ratio": self.ratio}
+
+
+def measured(parts: Iterable[tuple[str, Callable[[], Iterator[Row]]]], only: str) -> Iterator[Row]:
+    """The rows whose id begins with `only`; parts are (beginning of their ids, how to measure them)."""
+    for name, measure in parts:
+        if name.startswith(only) or only.startswith(name):
+            yield from (row for row in measure() if row.id.startswith(only))
 
 
 def calibration() -> list[Row]:

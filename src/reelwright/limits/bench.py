@@ -26,7 +26,7 @@ from typing import IO, Any, cast
 
 import msgspec
 
-from reelwright.kernel.bench import Row
+from reelwright.kernel.bench import Row, measured
 from reelwright.limits.adapters.guarded import GuardedStore
 from reelwright.limits.adapters.memory import MemoryStore
 from reelwright.limits.api import LimitsMiddleware
@@ -69,7 +69,7 @@ Hit = Callable[[str], Any]
 
 def rows(only: str = "") -> Iterator[Row]:
     """All rows, or those whose id starts with `only`."""
-    parts: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
+    parts = (
         ("in_process", in_process),
         ("redis_exact", redis_exact),
         ("door", door),
@@ -78,9 +78,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("outage", outage),
         ("shed", shed_rows),
     )
-    for name, measure in parts:
-        if name.startswith(only) or only.startswith(name):
-            yield from (row for row in measure() if row.id.startswith(only))
+    yield from measured(parts, only)
 
 
 def in_process() -> Iterator[Row]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import anyio
 import numpy as np
 
-from reelwright.kernel.bench import Row
+from reelwright.kernel.bench import Row, measured
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.practice.adapters.bank import load_questions
@@ -43,9 +43,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("labs", lab_rows),
         ("calibration", _calibration),
     )
-    for name, measure in parts:
-        if name.startswith(only) or only.startswith(name):
-            yield from (row for row in measure() if row.id.startswith(only))
+    yield from measured(parts, only)
 
 
 def _graded() -> Iterator[tuple[GoldQuestion, GoldAnswer, tuple[Verdict, ...]]]:

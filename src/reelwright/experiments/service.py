@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reelwright.events.contract import Event, EventsClient
 from reelwright.experiments.adapters import sql
@@ -25,7 +25,6 @@ from reelwright.experiments.core.daily import Statistics, daily_sums
 from reelwright.experiments.core.flags import SnapshotFlags
 from reelwright.experiments.core.metrics import METRICS
 from reelwright.experiments.core.product import completed
-from reelwright.experiments.core.scorecard import Scorecard, measured, score
 from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
 from reelwright.experiments.ports import ViewingFacts
 from reelwright.experiments.settings import ExperimentsSettings
@@ -34,6 +33,9 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Transient
 from reelwright.kernel.ids import EventId, ProfileId, new_id
 from reelwright.kernel.telemetry import logger
+
+if TYPE_CHECKING:
+    from reelwright.experiments.core.scorecard import Scorecard
 
 log = logger(__name__)
 
@@ -152,6 +154,8 @@ class ExperimentsService:
 
     async def measure(self, key: str) -> Statistics:
         """Make the daily statistics of an experiment anew. Raises NoSuchExperiment."""
+        from reelwright.experiments.core.scorecard import measured
+
         experiment = lifecycle.find(self.snapshot.configuration, key)
         synthetic, exposed = await self._viewing.read(experiment)
         days = daily_sums(exposed, measured(experiment), cells=len(experiment.cells))
@@ -162,13 +166,13 @@ class ExperimentsService:
     async def get_scorecard(self, key: str) -> Scorecard:
         """What an experiment says so far, from its daily statistics. Raises NoSuchExperiment, NotMeasured."""
         experiment = lifecycle.find(self.snapshot.configuration, key)
-        return score(experiment, await self._database.read(get_statistics, key))
+        return _score(experiment, await self._database.read(get_statistics, key))
 
     async def guard(self) -> list[str]:
         """Measure every live experiment, and stop those that break a guardrail; returns their names."""
         stopped = []
         for experiment in [one for one in self.snapshot.configuration.experiments if one.live]:
-            broken = score(experiment, await self.measure(experiment.key)).breached
+            broken = _score(experiment, await self.measure(experiment.key)).breached
             if broken:
                 what = f"{experiment.key} → stopped: {broken[0].metric} of {broken[0].cell} is surely worse"
                 await self.move(experiment.key, "stopped", by="guardrail", what=what)
@@ -198,6 +202,13 @@ class ExperimentsService:
         return self._clock.wall_ns() // 1_000_000
 
 
+def _score(experiment: Experiment, statistics: Statistics) -> Scorecard:
+    """SciPy costs most of a second and 60 MB: only a process that scores imports it."""
+    from reelwright.experiments.core.scorecard import score
+
+    return score(experiment, statistics)
+
+
 def analyse(url: str, key: str) -> Scorecard:
     """The scorecard that Studio shows, figure by figure, from a service's database: for notebooks.
 
@@ -207,7 +218,7 @@ def analyse(url: str, key: str) -> Scorecard:
     try:
         with database.reading() as connection:
             _, configuration = sql.get_configuration(connection)
-            return score(lifecycle.find(configuration, key), get_statistics(connection, key))
+            return _score(lifecycle.find(configuration, key), get_statistics(connection, key))
     finally:
         database.close()
 

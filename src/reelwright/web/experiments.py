@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
@@ -22,7 +22,6 @@ from reelwright.experiments.contract import (
 )
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.metrics import METRICS
-from reelwright.experiments.core.scorecard import Scorecard
 from reelwright.experiments.service import ExperimentsService
 from reelwright.kernel.errors import ReelwrightError, Terminal
 from reelwright.kernel.principal import principal_of, require
@@ -30,6 +29,9 @@ from reelwright.web.forms import go, read_form
 from reelwright.web.intervals import Interval, band, forest
 from reelwright.web.pages.profiles import profile_of
 from reelwright.web.render import Renderer
+
+if TYPE_CHECKING:
+    from reelwright.experiments.core.scorecard import Scorecard
 
 PATH = "/studio/experiments"
 STEPS: Any = {"canary": "canary", "start": "running", "stop": "stopped", "archive": "archived"}

@@ -305,6 +305,10 @@ class WTinyLfuPolicy(_Sized):
         given_up: list[Key] = []
         for candidate in self._window.put(key, size):
             self._admit(candidate, self._window_sizes.pop(candidate), given_up)
+        while self.held_bytes > self._budget_bytes:  # the window grew beside a full main part
+            victim = next(iter(self._probation or self._protected))
+            self.drop(victim)
+            given_up.append(victim)
         return given_up
 
     def drop(self, key: Key) -> None:

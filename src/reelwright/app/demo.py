@@ -93,7 +93,8 @@ def serving() -> Iterator[subprocess.Popen[bytes]]:
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C reaches us, and we stop it in order
     )
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         yield service
     finally:

@@ -38,6 +38,7 @@ class Demo:
                 env=environ,
                 stdout=log,
                 stderr=log,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a shell's background job begins
             )
         self.url = str(self.wait_for(r"Open (http://[\d.:]+)")[-1])
         return time.monotonic() - began
@@ -66,7 +67,7 @@ class Demo:
         """Send a signal and wait until the process is gone."""
         assert self.process is not None
         self.process.send_signal(number)
-        self.process.wait(15)
+        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     running.wait_for(r"All films are ready")
     yield running
     if running.process and running.process.poll() is None:
-        running.end(signal.SIGINT)
+        running.end(signal.SIGTERM)
 
 
 def test_a_visitor_meets_rows_with_reasons_and_titles_labelled_as_generated(demo: Demo) -> None:

@@ -206,8 +206,8 @@ def _rungs(info: SourceInfo, codec: Codec) -> list[Rung]:
 
 
 def _cap_for(side: int) -> int:
-    """A cap between the table's, in proportion to the area."""
-    near, cap = min(_TABLE, key=lambda row: abs(row[0] - side))
+    """A cap between the table's, in proportion to the area; the lowest is for narrow lines, not for small films."""
+    near, cap = min(_TABLE[:-1], key=lambda row: abs(row[0] - side))
     return max(150_000, round(cap * (side / near) ** 2))
 
 

@@ -23,7 +23,7 @@ SIGNED_OUT = ("/", "/sign-in", "/offline")
 PAGES = (
     *("/", "/search", "/search?q=light", "/my-list", "/profiles", "/profiles/new", "/settings", "/nowhere"),
     *("/practice", "/practice/progress", "/practice/labs", "/practice/labs/token-bucket", "/practice/guide"),
-    *("/practice/guide/scenarios", "/practice/guide/readiness?checked=1", "/practice/graders"),
+    *("/practice/guide/scenarios", "/practice/guide/readiness?checked=1", "/practice/graders", "/practice/pay"),
     *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
     *(
         "/studio/quality",

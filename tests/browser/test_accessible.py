@@ -29,6 +29,7 @@ VIEWER = (
     "/practice/guide/scenarios",
     "/practice/guide/readiness?checked=1",
     "/practice/graders",
+    "/practice/pay",
     "/nowhere",
 )
 STUDIO = (

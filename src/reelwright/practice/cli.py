@@ -19,14 +19,17 @@ from reelwright.kernel.settings import ServiceSettings, Source, database_url
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.chat import EndpointFailed
 from reelwright.practice.adapters.gold import load_gold
+from reelwright.practice.adapters.guide import load_styles
 from reelwright.practice.adapters.sandbox import choose_confinement
 from reelwright.practice.contract import Calibration, LabResult, Refused, Role, Stage, Track, Turn
 from reelwright.practice.core.calibration import LEAST_KAPPA, LEAST_QWK, MOST_LIFT, MOST_OVERPRAISE, passes
 from reelwright.practice.core.calibration import calibrate as measure
+from reelwright.practice.core.pay import Assumptions, Comparison, Offer, cash_offer, compare, say_growth
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.lab import Lab, grade, practise, starter, unheard
 from reelwright.practice.labs.labs import LABS
 from reelwright.practice.service import ModelService, PracticeService
+from reelwright.practice.service.pay import SEED
 from reelwright.practice.settings import PracticeSettings
 
 app = typer.Typer(help="Interviews and labs in the terminal, the grader's agreement.", no_args_is_help=True)
@@ -106,6 +109,57 @@ def _database(source: Source, data: Path | None) -> Database:
     database = Database(database_url(settings))
     database.migrate(["reelwright.practice"])
     return database
+
+
+@app.command()
+def pay(
+    base: Annotated[float, typer.Option(help="The offer's base salary, a year.")],
+    level: Annotated[Role, typer.Option(help="The all-cash level to compare with.")] = "senior",
+    salary: Annotated[float, typer.Option(help="Its salary; 0 takes the middle of the level's range.")] = 0.0,
+    bonus: Annotated[float, typer.Option(help="Bonus, percent of the base.")] = 0.0,
+    sign_on: Annotated[float, typer.Option(help="Paid once, at the start.")] = 0.0,
+    grant: Annotated[float, typer.Option(help="Stock granted on the first day, vesting over four years.")] = 0.0,
+    refresher: Annotated[float, typer.Option(help="Stock granted at each year's end.")] = 0.0,
+    years: Annotated[float, typer.Option(help="How long you would stay.")] = 4.0,
+    growth: Annotated[float, typer.Option(help="Expected growth of the stock, percent a year.")] = 7.0,
+    volatility: Annotated[float, typer.Option(help="Volatility of the stock, percent a year.")] = 40.0,
+    tax: Annotated[float, typer.Option(help="Tax, percent.")] = 35.0,
+    risk_aversion: Annotated[float, typer.Option(help="0 is none, 2 to 4 are usual.")] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Compare an offer that holds stock with an all-cash level: paths, certainty equivalent, break-even growth."""
+    offered = {
+        "name": "Offer", "base": base, "bonus": bonus / 100, "sign_on": sign_on, "grant": grant,
+        "refresher": refresher,
+    }  # fmt: skip
+    assumed = {
+        "years": years, "growth": growth / 100, "volatility": volatility / 100, "tax": tax / 100,
+        "risk_aversion": risk_aversion,
+    }  # fmt: skip
+    cash = cash_offer(load_styles()["netflix"].pay, level)
+    try:
+        offer, assumptions = msgspec.convert(offered, Offer), msgspec.convert(assumed, Assumptions)
+        cash = msgspec.convert({"name": cash.name, "base": salary or cash.base}, Offer)
+    except msgspec.ValidationError as error:
+        typer.echo(f"reelwright: {error}", err=True)
+        raise typer.Exit(2) from None
+    found = compare(cash, offer, assumptions, seed=SEED)
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+    else:
+        _tell_pay(found)
+
+
+def _tell_pay(found: Comparison) -> None:
+    both = (found.first, found.second)
+    table = Table("present value after tax", *(f"{one.offer.name} {one.offer.base:,.0f}" for one in both))
+    for name in ("cash", "p10", "p50", "p90", "mean", "certain", "certain_a_year"):
+        table.add_row(name.replace("_", " "), *(f"{getattr(one, name):,.0f}" for one in both))
+    console.print(table)
+    typer.echo(f"Break-even growth by the mean: {say_growth(found.break_even)}")
+    typer.echo(f"Break-even growth at this risk aversion: {say_growth(found.break_even_certain)}")
+    for one, said in zip(both, (found.for_first, found.for_second), strict=True):
+        typer.echo(f"\n{one.offer.name}\n" + "\n".join(f"- {line}" for line in said))
 
 
 labs = typer.Typer(help="Labs: write a decision, and see what it does.", no_args_is_help=True)

@@ -7,6 +7,7 @@ PracticeError
 ├── NoInterview    Terminal, 404   no such interview, or another person's
 ├── NoLoop         Terminal, 404   no such interview loop, or another person's
 ├── NoLab          Terminal, 404   no such lab, or no such run of this person's
+├── NoNote         Terminal, 404   no such story, project, offer or card of this person
 ├── NoStyle        Terminal, 404   no such style, or it has no such role
 └── TurnMoved      Terminal, 409   another device went on meanwhile
 """
@@ -266,6 +267,12 @@ class NoLab(NotFound):
     """No such lab, or no such run of this person's."""
 
     slug = "no-lab"
+
+
+class NoNote(NotFound):
+    """No such document, or none of this person's."""
+
+    slug = "no-note"
 
 
 class TurnMoved(Conflict):

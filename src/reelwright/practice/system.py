@@ -12,7 +12,14 @@ from reelwright.practice.adapters.guide import load_styles
 from reelwright.practice.contract import Loop
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.labs import LABS
-from reelwright.practice.service import LabsService, LoopsService, ModelService, OpinionsService, PracticeService
+from reelwright.practice.service import (
+    LabsService,
+    LoopsService,
+    ModelService,
+    OpinionsService,
+    PayService,
+    PracticeService,
+)
 from reelwright.practice.service.sample import put_sample
 from reelwright.practice.settings import PracticeSettings
 
@@ -36,6 +43,7 @@ class PracticeSystem:
         self.opinions = OpinionsService(database=database, clock=clock, interviews=self.service, model=self.model)
         self.service.tell_answers(self.opinions.ask_later)
         self.loops = LoopsService(database=database, clock=clock, interviews=self.service, styles=load_styles())
+        self.pay = PayService(database=database, clock=clock, styles=load_styles())
 
         self.labs = LabsService(
             database=database, clock=clock, labs=LABS, loopback=_is_near(resources), count_people=_counting(accounts)
@@ -47,6 +55,7 @@ class PracticeSystem:
         return {
             "practice": self.service, "practice_loops": self.loops, "practice_labs": self.labs,
             "practice_opinions": self.opinions, "practice_model": self.model,
+            "practice_pay": self.pay,
         }  # fmt: skip
 
     async def put_sample(self, person: str) -> Loop:

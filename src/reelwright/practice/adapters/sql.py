@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reelwright.kernel.database import row_dict
-from reelwright.practice.adapters import lab_runs, opinions
+from reelwright.practice.adapters import lab_runs, notes, opinions
 
 METADATA = sa.MetaData()
 INTERVIEWS = sa.Table(
@@ -164,3 +164,4 @@ def delete_person(connection: sa.Connection, person: str) -> None:
     connection.execute(LOOPS.delete().where(LOOPS.c.person == person))
     lab_runs.delete_person(connection, person)
     opinions.delete_person(connection, person)
+    notes.delete_person(connection, person)

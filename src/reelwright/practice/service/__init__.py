@@ -5,5 +5,6 @@ from reelwright.practice.service.labs import LabsService
 from reelwright.practice.service.loops import LoopsService
 from reelwright.practice.service.model import ModelService
 from reelwright.practice.service.opinions import OpinionsService
+from reelwright.practice.service.pay import PayService
 
-__all__ = ["LabsService", "LoopsService", "ModelService", "OpinionsService", "PracticeService"]
+__all__ = ["LabsService", "LoopsService", "ModelService", "OpinionsService", "PayService", "PracticeService"]

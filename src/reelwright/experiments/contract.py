@@ -28,6 +28,7 @@ Attributes = Mapping[str, Any]
 State = Literal["draft", "canary", "running", "stopped", "archived"]
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of buckets, ascending."""
+Vendor = Literal["growthbook", "unleash", "flagd", "flagsmith", "eppo"]
 Operator = Literal[
     "in",
     "lt",

@@ -24,6 +24,7 @@ PAGES = (
     *("/", "/search", "/search?q=light", "/my-list", "/profiles", "/profiles/new", "/settings", "/nowhere"),
     *("/practice", "/practice/progress", "/practice/labs", "/practice/labs/token-bucket", "/practice/guide"),
     *("/practice/guide/scenarios", "/practice/guide/readiness?checked=1", "/practice/graders", "/practice/pay"),
+    *("/practice/stories", "/practice/stories/new", "/practice/past-work", "/practice/plan", "/practice/cards"),
     *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
     *(
         "/studio/quality",

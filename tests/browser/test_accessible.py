@@ -30,6 +30,11 @@ VIEWER = (
     "/practice/guide/readiness?checked=1",
     "/practice/graders",
     "/practice/pay",
+    "/practice/stories",
+    "/practice/stories/new",
+    "/practice/past-work",
+    "/practice/plan",
+    "/practice/cards",
     "/nowhere",
 )
 STUDIO = (

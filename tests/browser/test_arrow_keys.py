@@ -15,6 +15,7 @@ PAGES = (
     *("/", "/search", "/search?q=sun", "/search?q=zzzz", "/my-list", "/profiles", "/profiles/new", "/settings"),
     *("/nowhere", "/offline", "/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health"),
     *("/studio/people", "/api", "/practice", "/practice/progress"),
+    *("/practice/pay", "/practice/stories", "/practice/stories/new", "/practice/past-work", "/practice/plan"),
 )
 MARK = """() => {
   const usable = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';

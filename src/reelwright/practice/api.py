@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import anyio.to_thread
 import msgspec
-from litestar import Controller, Request, delete, get, post, put
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import Provide
 from litestar.exceptions import NotAuthorizedException
 from litestar.response import Stream
@@ -30,15 +30,22 @@ from reelwright.practice.contract import (
     Stage,
     Track,
 )
+from reelwright.practice.core.cards import Card, Rating, Reviewed
+from reelwright.practice.core.past_work import ASKED, LineQuestion, Project, questions_about
 from reelwright.practice.core.pay import Assumptions, Comparison, Offer
+from reelwright.practice.core.plan import Plan, PlanWish
 from reelwright.practice.core.reply import MAX_REPLY_CHARS
+from reelwright.practice.core.stories import Flag, Matrix, Story, draw_matrix, find_flags
 from reelwright.practice.service import (
+    CardsService,
     LabsService,
     LoopsService,
     ModelService,
     OpinionsService,
     PayService,
+    PlansService,
     PracticeService,
+    StoriesService,
 )
 
 LOCAL = "local"
@@ -399,4 +406,121 @@ class PayRoutes(Controller):
         return await practice_pay.compare(**msgspec.structs.asdict(data))
 
 
-ROUTES = (PracticeRoutes, OpinionRoutes, LabRoutes, PayRoutes)
+class StoryTold(msgspec.Struct, frozen=True):
+    """A story, and what would be doubted in it."""
+
+    story: Story
+    flags: tuple[Flag, ...]
+
+
+class StoryRoutes(Controller):
+    """Stories of one's own, and the past work that interviews ask about."""
+
+    path = "/api/v1/practice"
+    tags = ("practice",)
+    dependencies = PERSON
+
+    @get("/stories", summary="List stories")
+    async def list_stories(self, person: str, practice_stories: StoriesService) -> dict[str, StoryTold]:
+        """List your stories by id, each with what would be doubted in it and by which words."""
+        stories = await practice_stories.list_stories(person=person)
+        return {name: StoryTold(story, find_flags(story)) for name, story in stories.items()}
+
+    @post("/stories", summary="Keep a story")
+    async def create_story(self, person: str, practice_stories: StoriesService, data: Story) -> NewId:
+        """Keep a story: situation, own action, measured outcome, reflection, and the topics it shows."""
+        return NewId(await practice_stories.create(person=person, story=data))
+
+    @get("/stories/matrix", summary="Get the matrix of stories")
+    async def get_matrix(self, person: str, practice_stories: StoriesService) -> Matrix:
+        """Get which stories speak for which topic, where there are gaps, and which story is told too often."""
+        return draw_matrix(await practice_stories.list_stories(person=person))
+
+    @put("/stories/{story_id:str}", summary="Change a story")
+    async def put_story(self, person: str, practice_stories: StoriesService, story_id: str, data: Story) -> StoryTold:
+        """Change a story, and see what would be doubted in it now."""
+        story = await practice_stories.put(person=person, story_id=story_id, story=data)
+        return StoryTold(story, find_flags(story))
+
+    @delete("/stories/{story_id:str}", summary="Delete a story")
+    async def delete_story(self, person: str, practice_stories: StoriesService, story_id: str) -> None:
+        """Forget a story of yours."""
+        await practice_stories.delete(person=person, story_id=story_id)
+
+    @get("/projects", summary="List projects")
+    async def list_projects(self, person: str, practice_stories: StoriesService) -> dict[str, Project]:
+        """List your projects by id; the pasted CV has the id `cv`."""
+        return await practice_stories.list_projects(person=person)
+
+    @post("/projects", summary="Keep a project")
+    async def create_project(self, person: str, practice_stories: StoriesService, data: Project) -> NewId:
+        """Keep one of three projects, whose lines interviews then ask about."""
+        return NewId(await practice_stories.put_project(person=person, project=data))
+
+    @put("/projects/{project_id:str}", summary="Change a project")
+    async def put_project(
+        self, person: str, practice_stories: StoriesService, project_id: str, data: Project
+    ) -> NewId:
+        """Change a project of yours, or keep a pasted CV under the id `cv`."""
+        return NewId(await practice_stories.put_project(person=person, project=data, project_id=project_id))
+
+    @delete("/projects/{project_id:str}", summary="Delete a project")
+    async def delete_project(self, person: str, practice_stories: StoriesService, project_id: str) -> None:
+        """Forget a project of yours, or the CV."""
+        await practice_stories.delete_project(person=person, project_id=project_id)
+
+    @get("/projects/questions", summary="List questions about your lines")
+    async def list_questions(self, person: str, practice_stories: StoriesService) -> list[LineQuestion]:
+        """List what recruiter, phone and deep-dive interviews would ask, each with the line it quotes."""
+        lines = await practice_stories.list_lines(person)
+        return [one for stage in ASKED for one in questions_about(lines, stage, seed=person)]
+
+
+class NewReview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a card was recalled: in a sentence that is judged, else by one's own rating."""
+
+    rating: Rating = "again"
+    text: Annotated[str, Meta(max_length=10_000)] = ""
+
+
+class PlanRoutes(Controller):
+    """The plan until the interview, and the cards of what was missed."""
+
+    path = "/api/v1/practice"
+    tags = ("practice",)
+    dependencies = PERSON
+
+    @get("/plan", summary="Get the plan")
+    async def get_plan(self, person: str, practice_plans: PlansService) -> Plan | None:
+        """Get the plan by day, made anew from what you did, with one thing to do today; null where there is none."""
+        return await practice_plans.find_plan(person=person)
+
+    @put("/plan", summary="Plan until the interview")
+    async def put_plan(self, person: str, practice_plans: PlansService, data: PlanWish) -> Plan | None:
+        """Say when the interview is and how many hours a week there are."""
+        await practice_plans.put_wish(person=person, wish=data)
+        return await practice_plans.find_plan(person=person)
+
+    @delete("/plan", summary="Forget the plan")
+    async def delete_plan(self, person: str, practice_plans: PlansService) -> None:
+        """Forget the date and the hours."""
+        await practice_plans.delete_wish(person=person)
+
+    @get("/plan.ics", summary="Get the plan as a calendar", media_type="text/calendar")
+    async def get_calendar(self, person: str, practice_plans: PlansService, resources: Resources) -> Response[bytes]:
+        """Get the plan as an iCalendar file (RFC 5545); importing it again doubles nothing."""
+        body = await practice_plans.write_calendar(person=person, url=resources.public_url)
+        return Response(body, media_type="text/calendar; charset=utf-8")
+
+    @get("/cards", summary="List cards")
+    async def list_cards(self, person: str, practice_cards: CardsService) -> list[Card]:
+        """List each criterion that your latest answer missed, with when it is due, the first due first."""
+        return await practice_cards.list_cards(person=person)
+
+    @post("/cards/{card_id:str}/reviews", summary="Recall a card", status_code=200)
+    async def review(self, person: str, practice_cards: CardsService, card_id: str, data: NewReview) -> Reviewed:
+        """Recall a card: a sentence is judged by its criterion, else your rating counts; FSRS sets the date."""
+        return await practice_cards.review(person=person, card_id=card_id, rating=data.rating, text=data.text)
+
+
+ROUTES = (PracticeRoutes, OpinionRoutes, LabRoutes, PayRoutes, StoryRoutes, PlanRoutes)

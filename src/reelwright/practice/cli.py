@@ -28,7 +28,7 @@ from reelwright.practice.core.pay import Assumptions, Comparison, Offer, cash_of
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.lab import Lab, grade, practise, starter, unheard
 from reelwright.practice.labs.labs import LABS
-from reelwright.practice.service import ModelService, PracticeService
+from reelwright.practice.service import ModelService, PracticeService, StoriesService
 from reelwright.practice.service.pay import SEED
 from reelwright.practice.settings import PracticeSettings
 
@@ -46,9 +46,11 @@ def start(
     data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
 ) -> None:
     """Start a stage here; each answer ends with an empty line, and is judged and saved at once."""
+    database, clock = _database(Source.open(), data), SystemClock()
     service = PracticeService(
-        database=_database(Source.open(), data), clock=SystemClock(), questions=load_questions(), grader=RuleGrader()
-    )
+        database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
+        read_lines=StoriesService(database=database, clock=clock).list_lines,
+    )  # fmt: skip
     anyio.run(_interview, service, stage, role, track)
 
 

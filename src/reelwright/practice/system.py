@@ -13,12 +13,15 @@ from reelwright.practice.contract import Loop
 from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.labs import LABS
 from reelwright.practice.service import (
+    CardsService,
     LabsService,
     LoopsService,
     ModelService,
     OpinionsService,
     PayService,
+    PlansService,
     PracticeService,
+    StoriesService,
 )
 from reelwright.practice.service.sample import put_sample
 from reelwright.practice.settings import PracticeSettings
@@ -36,9 +39,10 @@ class PracticeSystem:
         database, clock = resources.database, resources.clock
         settings = resources.source.section("practice", PracticeSettings)
         self.model = ModelService(database=database, clock=clock, settings=settings)
+        self.stories = StoriesService(database=database, clock=clock)
         self.service = PracticeService(
             database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
-            phrase=self.model.phrase if self.model.grader else None,
+            phrase=self.model.phrase if self.model.grader else None, read_lines=self.stories.list_lines,
         )  # fmt: skip
         self.opinions = OpinionsService(database=database, clock=clock, interviews=self.service, model=self.model)
         self.service.tell_answers(self.opinions.ask_later)
@@ -48,6 +52,11 @@ class PracticeSystem:
         self.labs = LabsService(
             database=database, clock=clock, labs=LABS, loopback=_is_near(resources), count_people=_counting(accounts)
         )
+        self.cards = CardsService(database=database, clock=clock, interviews=self.service)
+        self.plans = PlansService(
+            database=database, clock=clock, interviews=self.service, loops=self.loops, labs=self.labs,
+            stories=self.stories, cards=self.cards,
+        )  # fmt: skip
 
     @property
     def given(self) -> dict[str, Any]:
@@ -55,7 +64,8 @@ class PracticeSystem:
         return {
             "practice": self.service, "practice_loops": self.loops, "practice_labs": self.labs,
             "practice_opinions": self.opinions, "practice_model": self.model,
-            "practice_pay": self.pay,
+            "practice_pay": self.pay, "practice_stories": self.stories, "practice_cards": self.cards,
+            "practice_plans": self.plans,
         }  # fmt: skip
 
     async def put_sample(self, person: str) -> Loop:

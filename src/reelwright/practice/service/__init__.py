@@ -6,5 +6,17 @@ from reelwright.practice.service.loops import LoopsService
 from reelwright.practice.service.model import ModelService
 from reelwright.practice.service.opinions import OpinionsService
 from reelwright.practice.service.pay import PayService
+from reelwright.practice.service.plans import CardsService, PlansService
+from reelwright.practice.service.stories import StoriesService
 
-__all__ = ["LabsService", "LoopsService", "ModelService", "OpinionsService", "PayService", "PracticeService"]
+__all__ = [
+    "CardsService",
+    "LabsService",
+    "LoopsService",
+    "ModelService",
+    "OpinionsService",
+    "PayService",
+    "PlansService",
+    "PracticeService",
+    "StoriesService",
+]

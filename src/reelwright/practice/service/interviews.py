@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import anyio.to_thread
@@ -31,8 +31,10 @@ from reelwright.practice.contract import (
     Verdict,
 )
 from reelwright.practice.core import loop, skill
+from reelwright.practice.core.cards import Missed
 from reelwright.practice.core.counting import counts
 from reelwright.practice.core.levels import dimension_levels
+from reelwright.practice.core.past_work import Line, LineQuestion, questions_about, with_lines
 from reelwright.practice.labs.labs import LABS
 
 DAY_MS = 86_400_000
@@ -41,6 +43,10 @@ Judgement = tuple[Dimension, int, bool]
 """Dimension, level, whether it was met."""
 Answered = Callable[[str, str, int], None]
 """Hears person, interview and number of each answer that was saved."""
+
+
+ReadLines = Callable[[str], Awaitable[Sequence[Line]]]
+"""Lines of a person's past work that may be asked about."""
 
 
 class Phrase(Protocol):
@@ -59,13 +65,14 @@ class PracticeService:
 
     def __init__(
         self, *, database: Database, clock: Clock, questions: Sequence[Question], grader: Grader,
-        phrase: Phrase | None = None,
+        phrase: Phrase | None = None, read_lines: ReadLines | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._questions: Mapping[str, Question] = {question.id: question for question in questions}
         self._grader = grader
         self._phrase = phrase
+        self._read_lines = read_lines
         self._answered: list[Answered] = []
 
     def tell_answers(self, hears: Answered) -> None:
@@ -85,12 +92,14 @@ class PracticeService:
             tuple(self._questions.values()), stage=stage, role=role, track=track,
             seen={turn["question_id"] for turn in answered}, seed=interview_id,
         )  # fmt: skip
+        about = await self._about(person, stage, interview_id)
+        plan = with_lines(plan, about, self._questions, stage)
         if not plan:
             raise Invalid(f"there is no question for stage {stage}, role {role} and track {track}")
         now = self._now_ms()
         begun = await self._database.write(
             sql.put_interview,
-            turn=self._turn(interview_id, 0, self._questions[plan[0]]),
+            turn=_quoting(self._turn(interview_id, 0, self._questions[plan[0]]), about),
             id=interview_id, person=person, stage=stage, role=role, track=track, plan=list(plan), state="running",
             elapsed_ms=0, running_since_ms=now, created_ms=now, loop_id=loop_id, sample=sample,
         )  # fmt: skip
@@ -120,6 +129,8 @@ class PracticeService:
             raise TurnMoved(f"turn {turn} has been answered; reload the interview, now at turn {waiting['number']}")
         verdicts = await anyio.to_thread.run_sync(self._grade, waiting, text)
         following = self._following(row, turns, {verdict.criterion: verdict for verdict in verdicts})
+        if following and not following["challenge_id"]:
+            following = _quoting(following, await self._about(person, row["stage"], interview_id))
         if following and following["challenge_id"] and self._phrase:
             following = await anyio.to_thread.run_sync(self._phrased, waiting["asks"], text, following)
         saved = await self._database.write(
@@ -134,6 +145,25 @@ class PracticeService:
         for hears in self._answered:
             hears(person, interview_id, turn)
         return await self.get(person=person, interview_id=interview_id)
+
+    async def list_missed(self, *, person: str) -> list[Missed]:
+        """Criteria that the latest answer to their question did not meet; the demo's only where there is no other."""
+        answered = await self._database.read(_read_counted, person)
+        own = [one for one in answered if not one["sample"]]
+        latest: dict[tuple[str, str, str], tuple[Mapping[str, Any], str]] = {}
+        for turn in own or answered:
+            for one in turn["counted"]:
+                latest[turn["question_id"], turn["challenge_id"], one["criterion"]] = (turn, one["state"])
+        missed = [
+            self._missed(turn, criterion) for (_, _, criterion), (turn, state) in latest.items() if state == "unmet"
+        ]
+        return [one for one in missed if one is not None]
+
+    def judge_criterion(self, missed: Missed, text: str) -> Verdict | None:
+        """Whether a sentence meets one criterion; None where it has left the bank."""
+        criteria = self._criteria({"question_id": missed.question_id, "challenge_id": missed.challenge_id})
+        one = [criterion for criterion in criteria if criterion.id == missed.criterion]
+        return self._grader.grade(asks=missed.asks, criteria=one, answer=clean(text))[0] if one else None
 
     def criteria_of(self, turn: Turn) -> tuple[Criterion, ...]:
         """What an answer to this turn is judged by; nothing where its question has left the bank."""
@@ -205,6 +235,25 @@ class PracticeService:
     async def delete(self, *, person: str) -> None:
         """Forget everything of the person."""
         await self._database.write(sql.delete_person, person)
+
+    async def _about(self, person: str, stage: Stage, interview_id: str) -> list[LineQuestion]:
+        """What this interview asks about the person's own lines; those of earlier interviews come last."""
+        lines = await self._read_lines(person) if self._read_lines else []
+        if not lines:
+            return []
+        before = await self._database.read(sql.list_answered, person)
+        asked = [turn["asks"] for turn in before if turn["interview_id"] != interview_id]
+        return questions_about(lines, stage, seed=interview_id, asked=asked)
+
+    def _missed(self, turn: Mapping[str, Any], criterion: str) -> Missed | None:
+        found = next((one for one in self._criteria(turn) if one.id == criterion), None)
+        if found is None:
+            return None
+        return Missed(
+            question_id=turn["question_id"], challenge_id=turn["challenge_id"], criterion=criterion,
+            asks=turn["asks"], says=found.says, dimension=found.dimension, level=found.level,
+            at_ms=turn["answered_ms"], sample=turn["sample"],
+        )  # fmt: skip
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
@@ -300,6 +349,12 @@ class PracticeService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def _quoting(turn: dict[str, Any], about: Sequence[LineQuestion]) -> dict[str, Any]:
+    """The turn in the words of the question that quotes a line, where there is one for it."""
+    found = next((one for one in about if one.question_id == turn["question_id"]), None)
+    return {**turn, "asks": found.asks} if found else turn
 
 
 def clean(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Controller, Response, get, post
 
 from reelwright.practice.contract import Role, Stage, Track
-from reelwright.practice.service import LoopsService, PracticeService
+from reelwright.practice.service import LoopsService, PlansService, PracticeService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit, chosen
 
@@ -20,7 +20,9 @@ class TodayPage(Controller):
     dependencies = VISIT
 
     @get("/")
-    async def show(self, visit: Visit, practice: PracticeService, practice_loops: LoopsService) -> Response[Any]:
+    async def show(
+        self, visit: Visit, practice: PracticeService, practice_loops: LoopsService, practice_plans: PlansService
+    ) -> Response[Any]:
         """What to do next, and what was done."""
         interviews = await practice.list_interviews(person=visit.person)
         loops = await practice_loops.list_loops(person=visit.person)
@@ -28,6 +30,8 @@ class TodayPage(Controller):
         return await visit.page(
             "today", loops=loops, current=mine[0] if mine else None,
             interviews=[one for one in interviews if not one.loop_id],
+            plan=await practice_plans.find_plan(person=visit.person),
+            wanted=visit.request.query_params.get("stage", ""),
         )  # fmt: skip
 
     @post("/")

@@ -97,10 +97,10 @@ class Network:
         """Messages pass again."""
         self._cut.discard(place)
 
-    def send(self, source: str, target: str, act: Act) -> None:
-        """Do `act` at the target after the message's way, if it arrives."""
+    def send(self, source: str, target: str, act: Act, *, once: bool = False) -> None:
+        """Do `act` at the target after the message's way, if it arrives; `once`: nobody sends it again."""
         dice = self._simulation.random
-        copies = 2 if dice.random() < self._doubled else 1
+        copies = 2 if dice.random() < self._doubled and not once else 1
         for _ in range(copies):
             if dice.random() < self._lost:
                 continue

@@ -20,7 +20,7 @@ from reelwright.kernel.simulation import Network, Simulation, WrongClock
 from reelwright.limits.contract import Limit, Slice
 from reelwright.limits.core.adaptive import Aimd, Gradient2, Seen, Vegas, average_rtt
 from reelwright.limits.core.algorithms import compiled
-from reelwright.limits.core.lease import Lease, bound, take
+from reelwright.limits.core.lease import Lease, bound, give_back, take
 from reelwright.limits.core.shedding import WINDOW_LEAST, WINDOW_NS, Gate
 from reelwright.limits.core.step import Rule, State
 from reelwright.limits.core.store_time import TICK_NS, TICKS_A_SECOND, ServerTime, StoreClock
@@ -98,12 +98,17 @@ class _GrantingStore:
     def __init__(self, world: Simulation, limit: Limit) -> None:
         self._world = world
         self._rule: Rule = compiled(limit)
+        self._rate = limit.count, limit.period_ns
         self._state: State = self._rule.empty
 
     def grant(self, want: int) -> tuple[int, int]:
         """How much is granted, and the wait."""
         self._state, granted, wait_ns = take(self._rule, self._state, self._world.now_ns, want)
         return granted, wait_ns
+
+    def take_back(self, tokens: int, since_ns: int) -> None:
+        """What a node did not spend."""
+        self._state = give_back(self._rule, self._state, self._world.now_ns, tokens, since_ns, self._rate)
 
 
 class _LeasingNode:
@@ -143,16 +148,27 @@ class _LeasingNode:
 
         def ask() -> None:
             granted, wait_ns = self._store.grant(want)
-            self._network.send("store", self.name, lambda: answer(granted, wait_ns))
+            since_ns = self._world.now_ns
+            self._network.send("store", self.name, lambda: answer(granted, wait_ns, since_ns))
 
-        def answer(granted: int, wait_ns: int) -> None:
-            lease.granted(sent_ns, self._clock.monotonic_ns(), granted, wait_ns)
+        def answer(granted: int, wait_ns: int, since_ns: int) -> None:
+            now_ns = self._clock.monotonic_ns()
+            self._give_back(lease.granted(sent_ns, now_ns, granted, wait_ns, since_ns))
+            self._world.at(max(1, lease.ends_ns - now_ns), lambda: self._end(lease))
             waiting, self._waiting = self._waiting, 0
             for _ in range(waiting):
                 if self._lease.spend(self._clock.monotonic_ns(), 1):
                     self.spent.append((self._world.now_ns, 1))
 
         self._network.send(self.name, "store", ask)
+
+    def _end(self, lease: Lease) -> None:
+        if lease is self._lease and self._clock.monotonic_ns() >= lease.ends_ns:
+            self._give_back(lease.rest())
+
+    def _give_back(self, over: tuple[int, int]) -> None:
+        if over[0]:
+            self._network.send(self.name, "store", lambda: self._store.take_back(*over), once=True)
 
 
 class SkewRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ from tests.unit.limits.cases import S, cases
 
 from reelwright.kernel.errors import Invalid
 from reelwright.limits.contract import Limit
+from reelwright.limits.core.algorithms import compiled
 from reelwright.limits.core.grammar import parse_limits
-from reelwright.limits.core.lease import Lease
+from reelwright.limits.core.lease import Lease, give_back, take
 from reelwright.limits.core.shares import fair_share, proportional_share, share_of
 from reelwright.limits.core.store_time import StoreClock
 from reelwright.limits.replay import Faults, Request, fullest_window, leases, skewed, try_limits, worst_of
@@ -61,6 +62,63 @@ def test_an_answer_that_comes_twice_or_late_gives_nothing() -> None:
     lease.call(200 * MS)
     lease.granted(200 * MS, 201 * MS, 5, 0)
     assert not lease.spend(250 * MS, 1), "what is not spent in time is lost"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(1, 50),
+    st.integers(1, 200),
+    st.lists(st.tuples(st.sampled_from("tttswgw"), st.integers(1, 60), st.integers(0, 12 * MS)), max_size=80),
+)
+def test_what_is_given_back_never_makes_a_window_fuller(
+    count: int, burst: int, acts: list[tuple[str, int, int]]
+) -> None:
+    """Grants are spent, kept or given back in any order and however late: the theorem holds of what is spent."""
+    hold_ns, limit = 10 * MS, Limit(name="x", count=count, period_ns=50 * MS, burst=burst)
+    rule, now_ns, spent = compiled(limit), 0, []
+    state, held = rule.empty, list[tuple[int, int]]()
+    for act, much, later_ns in acts:
+        now_ns += later_ns
+        if act == "t":
+            state, granted, _ = take(rule, state, now_ns, much)
+            held.append((granted, now_ns))
+        elif act == "w":
+            now_ns += later_ns
+        elif held:
+            tokens, since_ns = held.pop(much % len(held))
+            if act == "s" and now_ns < since_ns + hold_ns:
+                spent.append((now_ns, tokens))
+            else:
+                state = give_back(rule, state, now_ns, tokens, since_ns, (count, 50 * MS))
+    spent += [(now_ns, tokens) for tokens, since_ns in held if now_ns < since_ns + hold_ns]
+    assert worst_of(spent, limit, hold_ns) <= 1.0
+
+
+@pytest.mark.parametrize("hoard", [1, 10, 50, 100])
+def test_rotating_what_one_holds_hoards_nothing(hoard: int) -> None:
+    """Taking anew just before giving back, until the bucket is full beside what is held: no window is fuller."""
+    hold_ns, limit = 10 * MS, Limit(name="x", count=10, period_ns=10 * MS, burst=100)
+    rule, now_ns = compiled(limit), 0
+    state, held, since_ns = take(rule, rule.empty, 0, hoard)[0], hoard, 0
+    for _ in range(40):
+        now_ns += hold_ns // 2
+        state, more, _ = take(rule, state, now_ns, hoard)
+        state = give_back(rule, state, now_ns, held, since_ns, (10, 10 * MS))
+        held, since_ns = more, now_ns
+    _, rest, _ = take(rule, state, now_ns, 100)
+    assert held + rest <= 100 + 10, "L·H + burst"
+
+
+def test_what_an_idle_node_gives_back_another_can_take_at_once() -> None:
+    """Ninety of a hundred unspent come back, less the ten that flowed in meanwhile; never more than was granted."""
+    limit = Limit(name="x", count=10, period_ns=10 * MS, burst=100)
+    rule = compiled(limit)
+    state, granted, _ = take(rule, rule.empty, 0, 100)
+    assert granted == 100 and take(rule, state, 10 * MS, 100)[1] == 10
+    back = give_back(rule, state, 10 * MS, 90, 0, (10, 10 * MS))
+    assert take(rule, back, 10 * MS, 100)[1] == 90
+    assert give_back(rule, state, 10 * MS, 90, 20 * MS, (10, 10 * MS)) == state, "a grant of the future is none"
+    assert give_back(rule, state, 200 * MS, 90, 0, (10, 10 * MS)) == state, "all of it has flowed in since"
 
 
 @pytest.mark.parametrize("steps_s", [(3600.0,), (-3600.0,), (2.0, -2.0), (-3600.0, 3600.0, -2.0)])

@@ -75,10 +75,11 @@ class Batch:
             body += (-limit if ask.shadow else limit, number, ask.cost)
         self.waiting.append((future, () if settles else asks))
 
-    def add_take(self, future: Any, ask: Ask, compile_: Callable[[Limit], Compiled]) -> None:
-        """One that takes what there is of one limit, up to its cost; its outcome says how much instead of whether."""
+    def add_take(self, future: Any, ask: Ask, compile_: Callable[[Limit], Compiled], back: tuple[int, int]) -> None:
+        """One that takes what there is of one limit, up to its cost, and gives back what was taken at a tick."""
         self.add(future, (ask,), compile_, settles=False)
         self._body[-4] = 0
+        self._body += back
         self.waiting[-1] = (future, None)
 
     def keys(self) -> list[bytes]:
@@ -96,8 +97,7 @@ class Batch:
         for future, asks in self.waiting:
             if asks is None:
                 if not future.done():
-                    wait_ns, reset_ns = max(0, reply[place + 2]) * TICK_NS, reply[place + 3] * TICK_NS
-                    future.set_result((reply[place], reply[place + 1], wait_ns, reset_ns))
+                    future.set_result((reply[place], max(0, reply[place + 2]) * TICK_NS, reply[0]))
                 place += 4
                 continue
             outcomes: list[Outcome] = []

@@ -5,7 +5,8 @@
 -- ARGV: ticks a second; earliest and latest time it can be, by the caller's monotonic clock (0, 0: it does not know);
 --       a name for a new epoch; how many limits; 6 numbers a limit (algorithm, count, period, a, b, ttl in ms);
 --       then for each request: -asks to settle, +asks to decide or 0 to take what there is of one, and 3 numbers an ask
---       (limit, state, cost), where a negative limit is one in shadow mode.
+--       (limit, state, cost), where a negative limit is one in shadow mode. A take has 2 more: how much of an earlier
+--       one is given back, and when that was granted.
 -- Answers: time, epoch, and 4 numbers an ask (allowed or how much was taken, remaining, wait, reset). A settled request
 -- answers nothing.
 local NEVER = -1
@@ -16,14 +17,15 @@ local floor, max = math.floor, math.max
 local ticks, earliest, latest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local raw = redis.call('TIME')
 local values = redis.call('MGET', unpack(KEYS))
-local high, offset, epoch = 0, 0, ARGV[4]
+local high, offset, epoch, born = 0, 0, ARGV[4], nil
 if values[1] then
-  high, offset, epoch = unpack(cmsgpack.unpack(values[1]))
+  high, offset, epoch, born = unpack(cmsgpack.unpack(values[1]))
 end
 local wall = raw[1] * ticks + floor(raw[2] * ticks / 1000000)
 local now = wall + offset
 if latest > 0 and (now < earliest or now > latest) then now = earliest end
 if now < high then now = high end
+born = born or now -- what was granted before this store's life is not taken back
 
 local function gcra(count, period, tolerance)
   local interval = floor((period + count - 1) / count)
@@ -212,7 +214,14 @@ local limits, place = {}, 6
 for number = 1, tonumber(ARGV[5]) do
   local algorithm = tonumber(ARGV[place])
   local step, settle = MAKE[algorithm](tonumber(ARGV[place + 1]), tonumber(ARGV[place + 2]), tonumber(ARGV[place + 3]))
-  limits[number] = { step = step, settle = settle, plain = algorithm <= PLAIN, ttl = ARGV[place + 5] }
+  limits[number] = {
+    step = step,
+    settle = settle,
+    plain = algorithm <= PLAIN,
+    ttl = ARGV[place + 5],
+    count = tonumber(ARGV[place + 1]),
+    period = tonumber(ARGV[place + 2]),
+  }
   place = place + 6
 end
 
@@ -237,6 +246,14 @@ while place <= last do
   if asks == 0 then
     local limit, number = limits[tonumber(ARGV[place])], tonumber(ARGV[place + 1])
     local want, state = tonumber(ARGV[place + 2]), state_of(number, limit)
+    local back, since = tonumber(ARGV[place + 3]), tonumber(ARGV[place + 4])
+    if back > 0 and since >= born and since <= now then
+      local credit = back - math.ceil((now - since) * limit.count / limit.period)
+      if credit > 0 then
+        state = limit.settle(state, -credit)
+        changed[number] = limit
+      end
+    end
     local _, whole, left, wait = limit.step(state, want)
     local taken = whole == 1 and want or left
     local kept, _, rest, _, reset = limit.step(state, taken)
@@ -244,7 +261,7 @@ while place <= last do
     if taken > 0 then changed[number] = limit end
     local at = #answer
     answer[at + 1], answer[at + 2], answer[at + 3], answer[at + 4] = taken, rest, wait, reset
-    place = place + 3
+    place = place + 5
   elseif asks < 0 then
     for _ = 1, -asks do
       local limit, number = limits[tonumber(ARGV[place])], tonumber(ARGV[place + 1])
@@ -291,6 +308,6 @@ for number, limit in pairs(changed) do
   end
 end
 if not values[1] or now - high >= ticks / 100 or now - wall ~= offset then
-  redis.call('SET', KEYS[1], cmsgpack.pack({ now, now - wall, epoch }))
+  redis.call('SET', KEYS[1], cmsgpack.pack({ now, now - wall, epoch, born }))
 end
 return answer

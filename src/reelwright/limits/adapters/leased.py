@@ -1,7 +1,8 @@
 """A shared store asked through leases: most decisions cost nothing but arithmetic in this process.
 
 Only buckets (`gcra`) can be leased; every other limit of a request is asked at the store. See core/lease.py for what
-is promised: in any window W at most L·(W + H) + burst.
+is promised: in any window W at most L·(W + H) + burst. What a slice holds when it ends goes back to the store where
+that may be more than flowed into the bucket meanwhile; a store that is closed gives back all it holds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.kernel.errors import Invalid
 from reelwright.limits.adapters.redis import RedisStore
-from reelwright.limits.contract import NEVER, Ask, Limit
+from reelwright.limits.contract import NEVER, Ask, Limit, StoreUnavailable
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.lease import Lease
 
@@ -32,6 +33,7 @@ class LeasedStore:
         self._now_ns = (clock or SystemClock()).monotonic_ns
         self._leases: dict[tuple[Limit, str], Lease] = {}
         self._calls: dict[tuple[Limit, str], asyncio.Task[None]] = {}
+        self._returns: set[asyncio.Task[None]] = set()
         self.calls = 0
         """Leases asked for: what a benchmark counts."""
 
@@ -77,11 +79,15 @@ class LeasedStore:
         return self._store.epoch()
 
     async def close(self) -> None:
-        """End calls, and close the store."""
+        """End calls, give back what is held, and close the store."""
         for call in list(self._calls.values()):
             call.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await call
+        for (limit, key), lease in self._leases.items():
+            if lease.tokens:
+                self._give_back(limit, key, lease.rest())
+        await asyncio.gather(*self._returns)
         await self._store.close()
 
     async def _fill(self, asks: Sequence[Ask]) -> None:
@@ -131,5 +137,27 @@ class LeasedStore:
         sent_ns = self._now_ns()
         want = lease.call(sent_ns)
         self.calls += 1
-        taken, _, wait_ns, _ = await self._store.take(Ask(limit, key, want))
-        lease.granted(sent_ns, self._now_ns(), taken, wait_ns)
+        taken, wait_ns, since = await self._store.take(Ask(limit, key, want))
+        now_ns = self._now_ns()
+        over = lease.granted(sent_ns, now_ns, taken, wait_ns, since)
+        if self._is_worth(limit, over[0]):
+            self._give_back(limit, key, over)
+        asyncio.get_running_loop().call_later(max(0, lease.ends_ns - now_ns) / 1e9, self._end, limit, key, lease)
+
+    def _end(self, limit: Limit, key: str, lease: Lease) -> None:
+        if self._now_ns() >= lease.ends_ns and self._is_worth(limit, lease.tokens):
+            self._give_back(limit, key, lease.rest())
+
+    def _is_worth(self, limit: Limit, tokens: int) -> bool:
+        """Whether more than what flows into the bucket in one H."""
+        return tokens * limit.period_ns > limit.count * self._hold_ns
+
+    def _give_back(self, limit: Limit, key: str, over: tuple[int, int]) -> None:
+        task = asyncio.get_running_loop().create_task(self._return(limit, key, over))
+        self._returns.add(task)
+        task.add_done_callback(self._returns.discard)
+
+    async def _return(self, limit: Limit, key: str, over: tuple[int, int]) -> None:
+        self.calls += 1
+        with contextlib.suppress(StoreUnavailable):  # then it is lost, as with a node that dies
+            await self._store.take(Ask(limit, key, 0), back=over)

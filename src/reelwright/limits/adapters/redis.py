@@ -34,7 +34,8 @@ try:
 except ImportError as error:
     raise MissingExtra("redis", "limits in Redis or Valkey") from error
 
-Taken = tuple[int, int, int, int]
+Taken = tuple[int, int, int]
+"""How much; ns until all of it would have been there; the store's tick."""
 TIMEOUT_S = 0.04
 PREFIX = b"rw:{limits}:"
 SCRIPT = resources.files(__package__).joinpath("decide.lua").read_bytes()
@@ -225,10 +226,13 @@ class RedisStore:
         if self._connection is not None:
             self._connection.close(StoreUnavailable("the store was closed"))
 
-    async def take(self, ask: Ask) -> Taken:
-        """Take up to the cost: how much, what is left, ns until all of it would have been there, ns to the reset."""
+    async def take(self, ask: Ask, *, back: tuple[int, int] = (0, 0)) -> Taken:
+        """Take up to the cost; before that, give back so much of what was taken at a tick: once, and never again.
+
+        Raises StoreUnavailable, and then nobody knows what the store did.
+        """
         future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-        self._batch((ask,)).add_take(future, ask, self._compile)
+        self._batch((ask,)).add_take(future, ask, self._compile, back)
         return await future
 
     def _batch(self, asks: Sequence[Ask]) -> Batch:

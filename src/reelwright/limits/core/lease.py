@@ -3,8 +3,14 @@
 The theorem. The store grants by GCRA: in any span S at most L·S + b tokens. A token is spent at most H after it was
 granted, since H is counted on the node's monotonic clock from before the request was sent. So what is spent in a
 window W was granted in the span W + H: at most L·(W + H) + b, whatever the number of nodes, their wall clocks, lost
-or doubled messages, partitions and crashes do. What is not spent in time, or granted in an answer that is lost, is
-lost; nothing is given back, because a token that comes back after the bucket was full again would be a second one.
+or doubled messages, partitions and crashes do.
+
+What is not spent goes back, less what the bucket may have spilt since: `give_back` makes u tokens, granted at g, into
+u - L·(now - g). Had they never been granted, the bucket would have been fuller by u from g on, but for what flowed
+over its rim, and in that time no more than L·(now - g) flowed in. So whatever is admitted after is what GCRA admits in
+a world where those tokens were never asked for, and the theorem holds of what is spent. The store's own clock judges,
+so a late message gives back less; who gives back does so once and never again, and what an older life of the store
+granted is refused. An answer that is lost is lost.
 
 Pure: states are changed in place for speed, time is passed in. A node calls at most twice per H: the next call comes
 H/2 after the last at the earliest, and wants what was asked for lately, so that idle nodes hold little.
@@ -21,12 +27,23 @@ KEEP = 0.5
 class Lease:
     """What a node holds of one key of one limit."""
 
-    __slots__ = ("answered", "asked", "called_ns", "demand", "ends_ns", "hold_ns", "most", "next_ns", "tokens")
+    __slots__ = (
+        "answered",
+        "asked",
+        "called_ns",
+        "demand",
+        "ends_ns",
+        "hold_ns",
+        "most",
+        "next_ns",
+        "since",
+        "tokens",
+    )
 
     def __init__(self, hold_ns: int, most: int) -> None:
         self.hold_ns = hold_ns
         self.most = most
-        self.tokens = 0
+        self.tokens = self.since = 0
         self.ends_ns = self.next_ns = 0
         self.called_ns: int | None = None
         self.answered = True
@@ -58,13 +75,14 @@ class Lease:
         held = self.tokens if now_ns < self.ends_ns else 0
         return max(1, min(self.most, round(self.demand * 1.25) + 1) - held)
 
-    def granted(self, sent_ns: int, now_ns: int, tokens: int, wait_ns: int) -> None:
-        """The store's answer to the call of `sent_ns`; one that comes twice, or to an older call, is ignored.
+    def granted(self, sent_ns: int, now_ns: int, tokens: int, wait_ns: int, since: int = 0) -> tuple[int, int]:
+        """The store's answer to the call of `sent_ns`, granted at its tick `since`: what goes back, and its tick.
 
-        What was held before ends when it did: it goes where the new slice is the larger one, else both end then.
+        One that comes twice, or to an older call, is ignored. What was held before ends when it did: it goes back
+        where the new slice is the larger one, else both end then.
         """
         if sent_ns != self.called_ns or self.answered:
-            return
+            return 0, 0
         self.answered = True
         ends_ns = sent_ns + self.hold_ns
         held = self.tokens if now_ns < self.ends_ns else 0
@@ -73,7 +91,16 @@ class Lease:
         elif held > tokens:
             self.tokens = held + tokens
         elif now_ns < ends_ns:
-            self.tokens, self.ends_ns = tokens, ends_ns
+            over, self.tokens, self.since, self.ends_ns = (self.tokens, self.since), tokens, since, ends_ns
+            return over
+        else:
+            return tokens, since
+        return 0, 0
+
+    def rest(self) -> tuple[int, int]:
+        """Let go of what is held: how much, and the store's tick of its grant."""
+        over, self.tokens = (self.tokens, self.since), 0
+        return over
 
 
 def take(rule: Rule, state: State, now: int, want: int) -> tuple[State, int, int]:
@@ -84,6 +111,12 @@ def take(rule: Rule, state: State, now: int, want: int) -> tuple[State, int, int
     if not left:
         return state, 0, wait
     return rule.step(state, now, left)[0], left, wait
+
+
+def give_back(rule: Rule, state: State, now: int, tokens: int, since: int, rate: tuple[int, int]) -> State:
+    """What the store does with `tokens` of a grant at `since` that nobody spent, at `rate` (tokens, per ticks)."""
+    credit = tokens - -(-(now - since) * rate[0] // rate[1])
+    return rule.settle(state, now, -credit) if credit > 0 and since <= now else state
 
 
 def bound(limit_count: int, period_ns: int, burst: int, window_ns: int, hold_ns: int) -> float:

@@ -41,6 +41,13 @@ def compile_limit(limit: Limit) -> Compiled:
     return Compiled(prefix + b":", (code, limit.count, period, extra, 0, lifetime_ms + TTL_MARGIN_S * 1000))
 
 
+def _encoded(key: str) -> bytes:
+    try:
+        return key.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return key.encode("utf-8", "surrogatepass")
+
+
 class Batch:
     """What is asked in one tick, and how it is written and read."""
 
@@ -71,7 +78,7 @@ class Batch:
                 known = limits[ask.limit] = len(limits) + 1, made.prefix
                 self._numbers += made.arguments
             limit, prefix = known
-            number = keys.setdefault(prefix + ask.key.encode("utf-8", "surrogatepass"), len(keys) + 2)
+            number = keys.setdefault(prefix + _encoded(ask.key), len(keys) + 2)
             body += (-limit if ask.shadow else limit, number, ask.cost)
         self.waiting.append((future, () if settles else asks))
 

@@ -2,22 +2,23 @@
 -- The same algorithms as core/*.py in whole ticks; one conformance suite holds both to the same answers.
 --
 -- KEYS: the clock, then every state once.
--- ARGV: ticks a second; earliest and latest time it can be, by the caller's monotonic clock (0, 0: it does not know);
+-- ARGV: one list in MessagePack, which costs both sides less than as many arguments: ticks a second; earliest and latest time it can be, by the caller's monotonic clock (0, 0: it does not know);
 --       a name for a new epoch; how many limits; 6 numbers a limit (algorithm, count, period, a, b, ttl in ms);
 --       then for each request: -asks to settle, +asks to decide or 0 to take what there is of one, and 3 numbers an ask
 --       (limit, state, cost), where a negative limit is one in shadow mode. A take has 2 more: how much of an earlier
 --       one is given back, and when that was granted.
--- Answers: time, epoch, and 4 numbers an ask (allowed or how much was taken, remaining, wait, reset). A settled request
+-- Answers the same way: time, epoch, and 4 numbers an ask (allowed or how much was taken, remaining, wait, reset). A settled request
 -- answers nothing.
 local NEVER = -1
 local floor, max = math.floor, math.max
 
 -- The clock: this server's, moved by an offset so that it never goes back. Where it cannot be what it says, by the
 -- caller's clock, it has stepped, and the earliest that it can be is taken: that never admits too much.
-local ticks, earliest, latest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local said = cmsgpack.unpack(ARGV[1])
+local ticks, earliest, latest = said[1], said[2], said[3]
 local raw = redis.call('TIME')
 local values = redis.call('MGET', unpack(KEYS))
-local high, offset, epoch, born = 0, 0, ARGV[4], nil
+local high, offset, epoch, born = 0, 0, said[4], nil
 if values[1] then
   high, offset, epoch, born = unpack(cmsgpack.unpack(values[1]))
 end
@@ -211,16 +212,16 @@ local MAKE = { gcra, leaky, fixed, counter, window, slots, nothing }
 local PLAIN = 2 -- the algorithms up to here keep one number, the others a list
 
 local limits, place = {}, 6
-for number = 1, tonumber(ARGV[5]) do
-  local algorithm = tonumber(ARGV[place])
-  local step, settle = MAKE[algorithm](tonumber(ARGV[place + 1]), tonumber(ARGV[place + 2]), tonumber(ARGV[place + 3]))
+for number = 1, said[5] do
+  local algorithm = said[place]
+  local step, settle = MAKE[algorithm](said[place + 1], said[place + 2], said[place + 3])
   limits[number] = {
     step = step,
     settle = settle,
     plain = algorithm <= PLAIN,
-    ttl = ARGV[place + 5],
-    count = tonumber(ARGV[place + 1]),
-    period = tonumber(ARGV[place + 2]),
+    ttl = string.format('%.0f', said[place + 5]),
+    count = said[place + 1],
+    period = said[place + 2],
   }
   place = place + 6
 end
@@ -239,14 +240,14 @@ local function state_of(number, limit)
 end
 
 local answer = { now, epoch }
-local last = #ARGV
+local last = #said
 while place <= last do
-  local asks = tonumber(ARGV[place])
+  local asks = said[place]
   place = place + 1
   if asks == 0 then
-    local limit, number = limits[tonumber(ARGV[place])], tonumber(ARGV[place + 1])
-    local want, state = tonumber(ARGV[place + 2]), state_of(number, limit)
-    local back, since = tonumber(ARGV[place + 3]), tonumber(ARGV[place + 4])
+    local limit, number = limits[said[place]], said[place + 1]
+    local want, state = said[place + 2], state_of(number, limit)
+    local back, since = said[place + 3], said[place + 4]
     if back > 0 and since >= born and since <= now then
       local credit = back - math.ceil((now - since) * limit.count / limit.period)
       if credit > 0 then
@@ -264,15 +265,15 @@ while place <= last do
     place = place + 5
   elseif asks < 0 then
     for _ = 1, -asks do
-      local limit, number = limits[tonumber(ARGV[place])], tonumber(ARGV[place + 1])
-      states[number] = limit.settle(state_of(number, limit), tonumber(ARGV[place + 2]))
+      local limit, number = limits[said[place]], said[place + 1]
+      states[number] = limit.settle(state_of(number, limit), said[place + 2])
       changed[number] = limit
       place = place + 3
     end
   else
     local after, refused, first = {}, false, #answer
     for ask = 1, asks do
-      local which, number, cost = tonumber(ARGV[place]), tonumber(ARGV[place + 1]), tonumber(ARGV[place + 2])
+      local which, number, cost = said[place], said[place + 1], said[place + 2]
       local limit = limits[which < 0 and -which or which]
       local kept, allowed, left, wait, reset = limit.step(state_of(number, limit), cost)
       after[ask] = kept
@@ -283,7 +284,7 @@ while place <= last do
     end
     local from = place - 3 * asks
     for ask = 1, asks do
-      local which, number = tonumber(ARGV[from]), tonumber(ARGV[from + 1])
+      local which, number = said[from], said[from + 1]
       local limit = limits[which < 0 and -which or which]
       local at = first - 4 * (asks - ask)
       if not refused then
@@ -310,4 +311,4 @@ end
 if not values[1] or now - high >= ticks / 100 or now - wall ~= offset then
   redis.call('SET', KEYS[1], cmsgpack.pack({ now, now - wall, epoch, born }))
 end
-return answer
+return cmsgpack.pack(answer)

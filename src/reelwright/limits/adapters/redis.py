@@ -9,7 +9,6 @@ timeout. RESP is written here and read by hiredis: a client library would cost t
 from __future__ import annotations
 
 import asyncio
-import binascii
 import hashlib
 import os
 import socket
@@ -76,12 +75,15 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 def command(batch: Batch, bounds: tuple[int, int], *, whole: bool = False) -> bytes:
     """The EVALSHA (or, where the server forgot the script, EVAL) of a batch."""
     keys = batch.keys()
-    parts = [b"EVAL", SCRIPT] if whole else [b"EVALSHA", _SHA]
-    parts += [b"%d" % len(keys), *keys, b"%d" % TICKS_A_SECOND, b"%d" % bounds[0], b"%d" % bounds[1]]
-    parts.append(binascii.hexlify(os.urandom(6)))
-    numbers = batch.numbers()
-    said = [_SMALL[number] if 0 <= number < SMALL_MOST else _bulk(b"%d" % number) for number in numbers]
-    return b"".join([b"*%d\r\n" % (len(parts) + len(said)), *[_bulk(part) for part in parts], *said])
+    said = [TICKS_A_SECOND, *bounds, os.urandom(6).hex(), *batch.numbers()]
+    start = [b"EVAL", SCRIPT] if whole else [b"EVALSHA", _SHA]
+    return pack(*start, b"%d" % len(keys), *keys, msgspec.msgpack.encode(said))
+
+
+def told(reply: bytes) -> tuple[str, list[int]]:
+    """The script's reply: the store's epoch, and the numbers that a batch resolves."""
+    numbers = msgspec.msgpack.decode(reply)
+    return numbers.pop(1), numbers
 
 
 def handshake(address: Address) -> list[bytes]:
@@ -103,11 +105,6 @@ def pack(*parts: bytes) -> bytes:
 
 def _bulk(part: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(part), part)
-
-
-SMALL_MOST = 4096
-_SMALL = [_bulk(b"%d" % number) for number in range(SMALL_MOST)]
-"""Most numbers of a call are small: places of keys, limits, costs."""
 
 
 class Connection(asyncio.Protocol):
@@ -290,8 +287,8 @@ class RedisStore:
             elif isinstance(reply, Exception):
                 batch.fail(reply)
             else:
-                epoch = reply.pop(1).decode()
-                batch.resolve(reply, epoch, sent_ns, self._now_ns(), clock)
+                epoch, numbers = told(reply)
+                batch.resolve(numbers, epoch, sent_ns, self._now_ns(), clock)
 
         self.round_trips += 1
         connection.send(command(batch, clock.bounds(sent_ns), whole=whole), answered)

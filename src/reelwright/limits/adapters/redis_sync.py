@@ -17,7 +17,7 @@ import hiredis
 
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.limits.adapters.batch import Batch, Compiled, compile_limit
-from reelwright.limits.adapters.redis import PREFIX, TIMEOUT_S, Address, command, handshake
+from reelwright.limits.adapters.redis import PREFIX, TIMEOUT_S, Address, command, handshake, told
 from reelwright.limits.contract import Ask, Limit, StoreUnavailable
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.store_time import ServerTime
@@ -98,8 +98,8 @@ class SyncRedisStore:
                 reply = self._say(command(batch, self._time.bounds(sent_ns), whole=True))
             if isinstance(reply, hiredis.ReplyError):
                 raise StoreUnavailable(f"the store answers: {str(reply)[:200]}")
-            epoch = reply.pop(1).decode()
-            batch.resolve(reply, epoch, sent_ns, self._now_ns(), self._time)
+            epoch, numbers = told(reply)
+            batch.resolve(numbers, epoch, sent_ns, self._now_ns(), self._time)
         return kept.outcomes or []
 
     def _compile(self, limit: Limit) -> Compiled:

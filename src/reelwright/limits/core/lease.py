@@ -5,12 +5,12 @@ granted, since H is counted on the node's monotonic clock from before the reques
 window W was granted in the span W + H: at most L·(W + H) + b, whatever the number of nodes, their wall clocks, lost
 or doubled messages, partitions and crashes do.
 
-What is not spent goes back, less what the bucket may have spilt since: `give_back` makes u tokens, granted at g, into
-u - L·(now - g). Had they never been granted, the bucket would have been fuller by u from g on, but for what flowed
-over its rim, and in that time no more than L·(now - g) flowed in. So whatever is admitted after is what GCRA admits in
-a world where those tokens were never asked for, and the theorem holds of what is spent. The store's own clock judges,
-so a late message gives back less; who gives back does so once and never again, and what an older life of the store
-granted is refused. An answer that is lost is lost.
+What is not spent goes back, less what the bucket may have spilt since: of u tokens granted at g, `give_back` puts
+back u - L·(now - g). Had they never been granted, the bucket would have been fuller by u from g on, but for what
+flowed over its rim, and in that time no more than L·(now - g) flowed in. So whatever is admitted after is what GCRA
+admits in a world where those tokens were never asked for, and the theorem holds of what is spent. The store's own
+clock judges, so a late message gives back less; who gives back does so once and never again, and what an older life
+of the store granted is refused. An answer that is lost is lost.
 
 Pure: states are changed in place for speed, time is passed in. A node calls at most twice per H: the next call comes
 H/2 after the last at the earliest, and wants what was asked for lately, so that idle nodes hold little.

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from reelwright import __version__
 from reelwright.app.installed import systems_with
 from reelwright.kernel.bench import Row, calibration
 from reelwright.kernel.errors import ReelwrightError
+from reelwright.kernel.telemetry import configure_logging
 
 app = typer.Typer(help="Run your own streaming service. Then learn to build one.", no_args_is_help=True)
 console = Console()
@@ -27,7 +30,8 @@ BENCHMARKS = systems_with("bench")
 
 
 def main() -> None:
-    """Entry point; a known error is one line, not a traceback."""
+    """Entry point; a known error is one line, not a traceback, and what is logged is not on stdout."""
+    configure_logging(level="warning", log_format="auto", process="command")
     try:
         command_tree()()
     except ReelwrightError as error:
@@ -117,7 +121,7 @@ def bench(
         document = {"system": system, "commit": _commit(), "rows": [row.document() for row in rows]}
         print(json.dumps(document, indent=1))
         return
-    console.print(_table(rows))
+    console.print(_shown(rows))
 
 
 @app.command()
@@ -173,21 +177,20 @@ def _rows(system: str, only: str) -> Iterator[Row]:
         yield row
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table("row", "value", "goal", "peer", "ratio", "", box=None, pad_edge=False)
-    table.columns[0].ratio = 1
-    table.expand = True
-    for column in table.columns[1:]:
-        column.no_wrap = True
+def _shown(rows: list[Row]) -> Group:
+    """A line of figures for each row, and below it what it is, as wide as the terminal."""
+    widest = max((len(row.id) for row in rows), default=0)
+    lines: list[RenderableType] = []
     for row in rows:
-        met = {True: "[green]met", False: "[red]not met", None: ""}[row.met]
-        goal = f"{row.op} {row.goal:g}" if row.goal is not None else ""
-        peer = f"{row.peer} {row.peer_value:g}" if row.peer_value is not None else row.peer
-        value = "–" if row.value is None else f"{row.value:g} {row.unit}"
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        said = f"[bold]{row.id}[/bold]\n[dim]{row.what}{f'; {row.note}' if row.note else ''}"
-        table.add_row(said, value, goal, peer, ratio, met)
-    return table
+        met = {True: "  [green]met[/]", False: "  [red]not met[/]", None: ""}[row.met]
+        goal = f"  goal {row.op} {row.goal:g}" if row.goal is not None else ""
+        value = "–" if row.value is None else f"{row.value:g} {row.unit}".rstrip()
+        lines.append(f"[bold]{row.id:<{widest}}[/]  {value}{goal}{met}")
+        peer = f"{row.peer}{f' {row.peer_value:g}' if row.peer_value is not None else ''}"
+        ratio = "" if row.ratio is None else f", ratio {row.ratio:.2f}"
+        said = [row.what, f"beside {peer}{ratio}" if row.peer else "", row.note]
+        lines.append(Padding(Text("; ".join(filter(None, said)), style="dim"), (0, 0, 0, 2)))
+    return Group(*lines)
 
 
 def _commit() -> str:

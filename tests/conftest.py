@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines import PostgresServer, RedisCluster, RedisServer, S3Server, drop_database, new_database
+from tests.engines import (
+    KafkaServer,
+    PostgresServer,
+    RedisCluster,
+    RedisServer,
+    S3Server,
+    drop_database,
+    new_database,
+)
 
 TESTS = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -101,6 +109,14 @@ def s3_url(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3_server.environ.items():
         monkeypatch.setenv(name, value)
     return f"s3://media/{secrets.token_hex(6)}"
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[KafkaServer]:
+    """A broker that speaks Kafka's protocol."""
+    server = KafkaServer()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -256,3 +256,55 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+KAFKA_HINT = "a broker of Kafka's protocol is not here: pip install noida-db 'reelwright[kafka]'"
+
+
+class KafkaServer:
+    """A broker of noida-db's, which speaks Kafka's protocol; it keeps its data when told to stop, not when killed."""
+
+    def __init__(self) -> None:
+        pytest.importorskip("confluent_kafka", reason=KAFKA_HINT)
+        package = pytest.importorskip("noida_db", reason=KAFKA_HINT)
+        self._program = (
+            Path(package.__file__).parent / "noida-db"
+        )  # its command is a parent that a kill leaves behind
+        self._root = Path(tempfile.mkdtemp(prefix="reelwright-kafka-"))
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def url(self, prefix: str) -> str:
+        """A bus on it, with topics of its own."""
+        return f"kafka://127.0.0.1:{self.port}/{prefix}"
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        options = ("--only", "kafka", "--kafka-port", str(self.port), "--data-dir", str(self._root))
+        self._process = subprocess.Popen(
+            [self._program, "start", *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent,
+        )
+        until = time.monotonic() + 90
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                assert self._process.poll() is None and time.monotonic() < until, "noida-db does not start"
+                time.sleep(0.05)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it: SIGTERM keeps its data, SIGKILL does not."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(number)
+            process.wait(60)
+
+    def remove(self) -> None:
+        """End it, and remove everything it wrote."""
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self._root, ignore_errors=True)

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from reelwright.events.adapters import sql
-from reelwright.events.adapters.wal import Log, Wal, read_log
+from reelwright.events.adapters.bus import EventLog, bus_of, open_log
 from reelwright.events.contract import MAX_EVENT_BYTES, Event, FailedBatch, FailedEvent, StoredBatch, Verdict, Watched
 from reelwright.events.core.check import clock_skew_ms, corrected_ms, is_oversized, reason_to_refuse
 from reelwright.events.core.frame import START, Position
@@ -23,7 +23,6 @@ from reelwright.events.ports import Projector
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
-from reelwright.kernel.files import LocalDisk
 from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
 from reelwright.kernel.telemetry import counter, gauge, logger
 
@@ -121,14 +120,13 @@ class EventsService(Projections):
         self._more.set()
         self._projector = asyncio.create_task(self._project_for_ever())
 
-    def _open(self, name: str, after: Position) -> Wal:
-        segments = Log(LocalDisk(), self._folder / name, segment_bytes=self._settings.segment_bytes, after=after)
-        return Wal(segments, waiting_bytes=self._settings.waiting_bytes)
+    def _open(self, name: str, after: Position) -> EventLog:
+        return open_log(bus_of(self._settings, self._folder), name, settings=self._settings, after=after)
 
     def _recall(self) -> None:
         """Know again the ids of the newest segment: clients send again what a crash left unanswered."""
         number = self._wal.durable[0]
-        for _, payload in read_log(self._folder / self._source, (number - 1, 0), self._wal.durable):
+        for _, payload in self._wal.read((number - 1, 0)):
             batch = _stored(payload)
             self._remember([event.id for event in batch.events] if batch else [])
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from reelwright.events.adapters.reader import LogReader
+from reelwright.events.adapters.reader import Reader
 from reelwright.events.core.frame import Position
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.telemetry import counter, gauge, logger
@@ -41,7 +41,7 @@ log = logger(__name__)
 class Keeper:
     """Brings what was acknowledged into the tables `events` and `failed_events`, each once."""
 
-    def __init__(self, folder: Path, *, events: LogReader, settings: LakeSettings, clock: Clock) -> None:
+    def __init__(self, folder: Path, *, events: Reader, settings: LakeSettings, clock: Clock) -> None:
         self._folder = folder
         self._events = events
         self._settings = settings

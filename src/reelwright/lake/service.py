@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from reelwright.events.adapters.reader import LogReader
+from reelwright.events.adapters.bus import open_reader
 from reelwright.events.contract import EventsClient
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.errors import Invalid, MissingExtra
@@ -53,15 +53,15 @@ class LakeService:
     """Implements `LakeClient`; holds no engine itself, so that any process may have one."""
 
     def __init__(
-        self, *, folder: Path, events: Path, settings: LakeSettings, clock: Clock, spare: bool = False
+        self, *, folder: Path, events: Path | str, settings: LakeSettings, clock: Clock, spare: bool = False
     ) -> None:
         """With `spare` a child waits for the next question, for a minute after each."""
         self._keeps_spare = spare
         self.settings = settings
         self._folder = folder
-        self._events = events
+        self._events = str(events)
         self._clock = clock
-        self._reader = LogReader(events)
+        self._reader = open_reader(self._events)
         self._spare: asyncio.subprocess.Process | None = None
         self._behind_since: tuple[int, float] | None = None
 
@@ -86,7 +86,7 @@ class LakeService:
             sql=sql,
             lake=str(self._folder),
             warehouse=self.settings.warehouse.removeprefix("file://") or f"{self._folder}/warehouse",
-            events=str(self._events),
+            events=self._events,
             memory_mb=self.settings.sql_memory_mb,
             rows=self.settings.sql_rows,
         )

@@ -7,8 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reelwright.events.adapters.reader import LogReader
+from reelwright.events.adapters.bus import bus_of, open_reader
+from reelwright.events.adapters.reader import Reader
 from reelwright.events.core.frame import Position
+from reelwright.events.settings import EventsSettings
 from reelwright.kernel.system import Health, Resources
 from reelwright.kernel.telemetry import logger
 from reelwright.lake.service import LakeService, is_installed
@@ -33,7 +35,7 @@ class LakeSystem:
     def __init__(self, resources: Resources) -> None:
         self.service = LakeService(
             folder=resources.data / "lake",
-            events=resources.data / "events",
+            events=bus(resources),
             settings=resources.source.section("lake", LakeSettings),
             clock=resources.clock,
             spare=True,
@@ -61,10 +63,15 @@ class LakeSystem:
         return Health(system=self.name, state="ok")
 
 
+def bus(resources: Resources) -> str:
+    """Where events lie."""
+    return bus_of(resources.source.section("events", EventsSettings), resources.data / "events")
+
+
 async def keep(resources: Resources, projected: Projected) -> None:
     """Keep the tables, for ever; where the extra is missing or the lake is off, wait and do nothing."""
     settings = resources.source.section("lake", LakeSettings)
-    reader = LogReader(resources.data / "events")
+    reader = open_reader(bus(resources))
     if not settings.enabled or not is_installed():
         await asyncio.Event().wait()
     while not await asyncio.to_thread(_has_events, reader):
@@ -79,13 +86,13 @@ async def keep(resources: Resources, projected: Projected) -> None:
             await asyncio.sleep(AGAIN_S)
 
 
-def _has_events(reader: LogReader) -> bool:
+def _has_events(reader: Reader) -> bool:
     return any(
         reader.durable(source) > (1, 0) for failed in (False, True) for source in reader.sources(failed=failed)
     )
 
 
-def _open(resources: Resources, settings: LakeSettings, reader: LogReader) -> Keeper:
+def _open(resources: Resources, settings: LakeSettings, reader: Reader) -> Keeper:
     from reelwright.lake.jobs import Keeper
 
     return Keeper(resources.data / "lake", events=reader, settings=settings, clock=resources.clock)

@@ -1,7 +1,8 @@
-"""The event logs below one folder, read by any process on the machine, up to what is durable."""
+"""The event logs as consumers read them, up to what is durable: below one folder, by any process on the machine."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -23,8 +24,50 @@ _STORED = msgspec.json.Decoder(StoredBatch)
 _FAILED = msgspec.json.Decoder(FailedBatch)
 
 
-class LogReader:
+class Reader(ABC):
     """Reads what writers have acknowledged; writes nothing but the removal of old segments."""
+
+    @abstractmethod
+    def sources(self, *, failed: bool = False) -> list[str]:
+        """Names of the logs, of stored or of refused events."""
+
+    @abstractmethod
+    def durable(self, source: str) -> Position:
+        """The end of what the source has acknowledged; the start where nobody has published one."""
+
+    @abstractmethod
+    def segments(self, source: str) -> list[int]:
+        """Numbers of the segments that are there, ascending."""
+
+    @abstractmethod
+    def remove_segment(self, source: str, number: int) -> None:
+        """Forget a segment that every reader is through with."""
+
+    @abstractmethod
+    def _payloads(self, source: str, after: Position) -> Iterator[tuple[Position, bytes]]: ...
+
+    def stored(self, source: str, after: Position) -> Iterator[tuple[Position, StoredBatch]]:
+        """Acknowledged batches after a position, each with the position behind it."""
+        return self._decoded(source, after, _STORED)
+
+    def failed(self, source: str, after: Position) -> Iterator[tuple[Position, FailedBatch]]:
+        """Refused events after a position, each batch with the position behind it."""
+        return self._decoded(source, after, _FAILED)
+
+    def _decoded(
+        self, source: str, after: Position, decoder: msgspec.json.Decoder[B]
+    ) -> Iterator[tuple[Position, B]]:
+        for position, payload in self._payloads(source, after):
+            try:
+                batch = decoder.decode(payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                log.error("a record of the event log cannot be read", segment=position[0], offset=position[1])
+                continue
+            yield position, batch
+
+
+class LogReader(Reader):
+    """The logs of all processes on this machine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -49,24 +92,8 @@ class LogReader:
                 return found
         return START
 
-    def stored(self, source: str, after: Position) -> Iterator[tuple[Position, StoredBatch]]:
-        """Acknowledged batches after a position, each with the position behind it."""
-        return self._decoded(source, after, _STORED)
-
-    def failed(self, source: str, after: Position) -> Iterator[tuple[Position, FailedBatch]]:
-        """Refused events after a position, each batch with the position behind it."""
-        return self._decoded(source, after, _FAILED)
-
-    def _decoded(
-        self, source: str, after: Position, decoder: msgspec.json.Decoder[B]
-    ) -> Iterator[tuple[Position, B]]:
-        for position, payload in read_log(self._folder / source, after, self.durable(source), self._disk):
-            try:
-                batch = decoder.decode(payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                log.error("a record of the event log cannot be read", segment=position[0], offset=position[1])
-                continue
-            yield position, batch
+    def _payloads(self, source: str, after: Position) -> Iterator[tuple[Position, bytes]]:
+        return read_log(self._folder / source, after, self.durable(source), self._disk)
 
     def segments(self, source: str) -> list[int]:
         """Numbers of the segments that are there, ascending."""

@@ -18,7 +18,8 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from reelwright.events.adapters.reader import LogReader
+from reelwright.events.adapters.bus import open_reader
+from reelwright.events.adapters.reader import Reader
 from reelwright.lake.adapters import duck
 from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
 from reelwright.lake.adapters.published import get_snapshot
@@ -38,7 +39,7 @@ def answer(question: Question) -> Answers | Refusal:
     with duck.connection(memory_mb=question.memory_mb) as connection:
         try:
             statements = [_only_select(connection, sql) for sql in question.sql]
-            _offer(connection, Path(question.lake), LogReader(Path(question.events)))
+            _offer(connection, Path(question.lake), open_reader(question.events))
             _lock(connection, question.warehouse)
             return Answers(answers=[_answer(connection, statement, question.rows) for statement in statements])
         except (duckdb.OutOfMemoryException, MemoryError) as error:
@@ -67,7 +68,7 @@ def _only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     return statements[0]
 
 
-def _offer(connection: duckdb.DuckDBPyConnection, lake: Path, reader: LogReader) -> None:
+def _offer(connection: duckdb.DuckDBPyConnection, lake: Path, reader: Reader) -> None:
     """Every table as a view: the files of its snapshot, and what the log has behind it."""
     for name, table in BY_NAME.items():
         snapshot = get_snapshot(lake, name)
@@ -82,7 +83,7 @@ def _offer(connection: duckdb.DuckDBPyConnection, lake: Path, reader: LogReader)
         connection.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
 
-def _tail(table: Table, snapshot: Snapshot, reader: LogReader) -> pa.Table:
+def _tail(table: Table, snapshot: Snapshot, reader: Reader) -> pa.Table:
     rows: dict[str, dict[str, Any]] = {}
     for row in _tail_rows(table.name, snapshot, reader):
         rows.setdefault(row["id"], row)
@@ -91,7 +92,7 @@ def _tail(table: Table, snapshot: Snapshot, reader: LogReader) -> pa.Table:
     return to_arrow(table, list(rows.values()))
 
 
-def _tail_rows(name: str, snapshot: Snapshot, reader: LogReader) -> Any:
+def _tail_rows(name: str, snapshot: Snapshot, reader: Reader) -> Any:
     for source in reader.sources(failed=name == FAILED):
         after = place(snapshot.offsets, source)
         if name == EVENTS:

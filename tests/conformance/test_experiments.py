@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import msgspec
 import pytest
+import requests
 from msgspec.structs import replace
+from openfeature.contrib.provider.ofrep import OFREPProvider
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import FlagNotFoundError, OpenFeatureError
+from requests.adapters import HTTPAdapter
 from tests.composed import Composed, composed
 
 from reelwright.events.contract import Backlogged, Event, EventsClient, Fact
@@ -21,12 +28,15 @@ from reelwright.experiments.contract import (
     Clause,
     Configuration,
     Experiment,
+    Import,
     Layer,
     NoSuchExperiment,
     NotMeasured,
     RampStep,
+    UnknownOperator,
     WrongState,
 )
+from reelwright.experiments.core.importers.flagd import Flagd
 from reelwright.experiments.service import ExperimentsService, analyse
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import VirtualClock
@@ -199,7 +209,12 @@ async def test_ofrep_answers_one_and_all_and_not_modified(place: Place) -> None:
     flags = {one["key"]: one for one in bulk.json()["flags"]}
     cell = place.service.assign({"profile": "somebody"})["new-ranker"].cell
     expected = {"test": "two-tower", "control": "popular"}[cell or ""]
-    assert flags["ranker"]["value"] == expected and flags["rows"] == {"key": "rows", "value": 8, "reason": "DEFAULT"}
+    assert flags["ranker"]["value"] == expected and flags["rows"] == {
+        "key": "rows",
+        "value": 8,
+        "reason": "DEFAULT",
+        "variant": "default",
+    }
     for name, flag in flags.items():
         assert (await client.post(f"/ofrep/v1/evaluate/flags/{name}", json=body)).json() == flag
     again = await client.post("/ofrep/v1/evaluate/flags", json=body, headers={"If-None-Match": bulk.headers["etag"]})
@@ -214,6 +229,79 @@ async def test_ofrep_answers_one_and_all_and_not_modified(place: Place) -> None:
     wrong = await client.post("/ofrep/v1/evaluate/flags", json={"context": {"targetingKey": 7}})
     assert wrong.status_code == 422
     assert (await place.made.client().post("/ofrep/v1/evaluate/flags", json=body)).status_code == 401
+
+
+class Bridge(HTTPAdapter):
+    """Carries requests of a foreign client, which runs in a thread, to the application."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        super().__init__()
+        self._client = client
+
+    def send(self, request: Any, *_given: Any, **_more: Any) -> requests.Response:
+        """One request."""
+        path = request.path_url
+        answer = anyio.from_thread.run(
+            partial(self._client.post, path, content=request.body, headers=request.headers)
+        )
+        found = requests.Response()
+        found.status_code, found._content, found.request = answer.status_code, answer.content, request
+        found.headers.update(answer.headers)
+        return found
+
+
+async def test_openfeatures_own_client_of_the_protocol_reads_our_flags(place: Place) -> None:
+    """Its provider from PyPI: a value of a cell, a default, an unknown flag, and no token."""
+    await place.run()
+    expected = {"test": "two-tower", "control": "popular"}
+    viewer, nobody = await place.token(), place.made.client()
+
+    def ask(client: httpx.AsyncClient, key: str, kind: str, default: Any) -> Any:
+        provider = OFREPProvider("http://flags.example")
+        provider.session.mount("http://", Bridge(client))
+        call = getattr(provider, f"resolve_{kind}_details")
+        return call(key, default, EvaluationContext("somebody", {"country": "DE"}))
+
+    ranker = await anyio.to_thread.run_sync(ask, viewer, "ranker", "string", "?")
+    cell = place.service.assign({"profile": "somebody"})["new-ranker"].cell
+    assert (ranker.value, ranker.variant, ranker.reason) == (expected[cell or ""], cell, "SPLIT") or cell == "control"
+    rows = await anyio.to_thread.run_sync(ask, viewer, "rows", "integer", 0)
+    assert (rows.value, rows.variant, rows.reason) == (8, "default", "DEFAULT")
+    with pytest.raises(FlagNotFoundError):
+        await anyio.to_thread.run_sync(ask, viewer, "none", "string", "?")
+    with pytest.raises(OpenFeatureError, match="unauthorized"):
+        await anyio.to_thread.run_sync(ask, nobody, "rows", "integer", 0)
+
+
+async def test_another_vendors_flags_are_served_with_its_buckets(place: Place) -> None:
+    """Imported, followed by other processes, one and all over OFREP; refused by name, and gone when removed."""
+    await place.run()
+    targeting = {"fractional": [["a", 50], ["b", 50]]}
+    flag = {"state": "ENABLED", "variants": {"a": 1, "b": 2}, "defaultVariant": "a", "targeting": targeting}
+    file = Import(key="old", vendor="flagd", document={"flags": {"theirs": flag}})
+    await place.service.put_import(file, by="ada")
+    await place.other.look()
+    client = await place.token()
+    for unit in map(str, range(20)):
+        body = {"context": {"targetingKey": unit}}
+        expected = Flagd(file.document).resolve("theirs", {"targetingKey": unit})
+        one = (await client.post("/ofrep/v1/evaluate/flags/theirs", json=body)).json()
+        bulk = (await client.post("/ofrep/v1/evaluate/flags", json=body)).json()["flags"]
+        assert (one["value"], one["variant"]) == (expected.value, expected.variant)
+        assert one in bulk and {"ranker", "theirs"} <= {flag["key"] for flag in bulk}
+        assert place.other.flags.resolve("theirs", {"targetingKey": unit}) == expected
+    fights = Import(key="new", vendor="flagd", document={"flags": {"ranker": flag, "theirs": flag}})
+    with pytest.raises(BadConfiguration, match=r"'ranker' of import 'new' is one of a layer already.*import 'old'"):
+        await place.service.put_import(fights, by="ada")
+    unknown = {"flags": {"f": {**flag, "targeting": {"near": [1]}}}}
+    with pytest.raises(UnknownOperator, match="operator 'near'"):
+        await place.service.put_import(Import(key="x", vendor="flagd", document=unknown), by="ada")
+    await place.service.delete_import("old", by="ada")
+    assert (await client.post("/ofrep/v1/evaluate/flags/theirs", json={})).status_code == 404
+    with pytest.raises(NoSuchExperiment, match="no imported flags 'old'"):
+        await place.service.delete_import("old", by="ada")
+    said = [one.what for one in await place.service.list_changes(limit=2)]
+    assert said == ["flags old removed", "flags old of flagd imported"]
 
 
 async def test_editors_configure_over_http_and_viewers_do_not(place: Place) -> None:

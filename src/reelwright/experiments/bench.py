@@ -231,14 +231,17 @@ def foreign() -> Iterator[Row]:
     if not cases.is_dir():
         yield Row(id="foreign.failed", what="not measured", value=None, unit="", note=f"no cases at {cases}")
         return
+    from reelwright.experiments.adapters.openfeature_cases import openfeature_cases
+
     found = [
         *growthbook_cases(cases / "growthbook" / "cases.json"),
         *unleash_cases(cases / "unleash" / "specifications"),
+        *openfeature_cases(cases / "openfeature" / "gherkin"),
     ]
     failed = [name for name, passed, _ in found if not passed]
     yield Row(
         id="foreign.failed",
-        what=f"GrowthBook and Unleash cases that fail, of {len(found)}",
+        what=f"GrowthBook, Unleash and OpenFeature cases that fail, of {len(found)}",
         value=len(failed),
         unit="cases",
         op="==",

@@ -1,10 +1,12 @@
-"""`reelwright experiments`: what runs, and who would see what, from the terminal."""
+"""`reelwright experiments`: what runs, who would see what, what it says so far, and other vendors' flags."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -12,17 +14,27 @@ from rich.console import Console
 from rich.table import Table
 
 from reelwright.experiments.adapters.sql import get_configuration
-from reelwright.experiments.contract import BUCKETS, Configuration
+from reelwright.experiments.contract import BUCKETS, Configuration, Import, Resolution, Vendor
 from reelwright.experiments.core.assign import assign
+from reelwright.experiments.core.importers.vendors import read_flags
+from reelwright.experiments.core.metrics import METRICS
 from reelwright.experiments.core.snapshot import Snapshot
+from reelwright.experiments.service import ExperimentsService, analyse
+from reelwright.experiments.settings import ExperimentsSettings
+from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from reelwright.experiments.core.scorecard import Line, Scorecard
 
 app = typer.Typer(help="Experiments of a service.", no_args_is_help=True)
 console = Console()
 Data = Annotated[Path, typer.Option(help="The service's data folder.")]
 Url = Annotated[str, typer.Option(help="Database URL; empty is the data folder's.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HERE = Path("reelwright-data")
+FILE_MOST = 64 << 20
 
 
 @app.callback()
@@ -31,13 +43,20 @@ def experiments() -> None:
 
 
 @app.command("list")
-def list_experiments(data: Data = HERE, database: Url = "") -> None:
-    """List experiments with their state and their share of their layer."""
+def list_experiments(data: Data = HERE, database: Url = "", as_json: Json = False) -> None:
+    """List experiments with their state and their share of their layer, and imported flags."""
+    found = _configuration(data, database)
+    if as_json:
+        _print(found)
+        return
     table = Table("experiment", "layer", "state", "share", "cells", "owner", box=None)
-    for one in _configuration(data, database).experiments:
+    for one in found.experiments:
         cells = ", ".join(f"{cell.key} {cell.weight:.0%}" for cell in one.cells)
         table.add_row(one.key, one.layer, one.state, f"{one.size / BUCKETS:.2%}", cells, one.owner)
     console.print(table)
+    for file in found.imports:
+        flags = read_flags(file.vendor, file.document, now_ms=_now_ms)
+        console.print(f"{file.key}: {len(flags.keys())} flags of {file.vendor}", highlight=False)
 
 
 @app.command("assign")
@@ -45,20 +64,165 @@ def assign_somebody(
     attributes: Annotated[str, typer.Argument(help='Who, as JSON: \'{"profile": "01J…", "country": "DE"}\'.')],
     data: Data = HERE,
     database: Url = "",
+    as_json: Json = False,
 ) -> None:
     """Say which cell somebody is in, of every running experiment, and why."""
-    try:
-        given = msgspec.json.decode(attributes, type=dict[str, object])
-    except msgspec.MsgspecError as error:
-        raise Invalid(f"attributes are a JSON object: {error}") from error
-    snapshot = Snapshot(_configuration(data, database), now_ms=int(time.time() * 1000))
+    snapshot = Snapshot(_configuration(data, database), now_ms=_now_ms())
+    found = assign(snapshot, _object(attributes))
+    if as_json:
+        _print([{**msgspec.to_builtins(one), "reason": one.reason.name.lower()} for one in found])
+        return
     table = Table("experiment", "layer", "cell", "because", box=None)
-    for one in assign(snapshot, given):
+    for one in found:
         table.add_row(one.experiment, one.layer, one.cell or "–", one.reason.name.lower().replace("_", " "))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("Nothing runs: start an experiment in Studio, or over the API.")
+
+
+@app.command("analyse")
+def analyse_experiment(
+    key: Annotated[str, typer.Argument(help="The experiment.")],
+    data: Data = HERE,
+    database: Url = "",
+    measure: Annotated[bool, typer.Option(help="Measure anew first; else the worker's last round counts.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what an experiment says so far: intervals that hold at every look, sample ratio, guardrails, a verdict."""
+    url = _url(data, database)
+    if measure:
+        asyncio.run(_measure(url, key))
+    card = analyse(url, key)
+    if as_json:
+        _print(card)
+    else:
+        _print_card(card)
+
+
+@app.command("import")
+def import_flags(
+    vendor: Annotated[str, typer.Argument(help="growthbook, unleash, flagd, flagsmith or eppo.")],
+    file: Annotated[Path, typer.Argument(help="Its configuration as JSON; - reads standard input.")],
+    name: Annotated[str, typer.Option(help="What it is called here; the vendor's name where empty.")] = "",
+    context: Annotated[str, typer.Option(help="Also say what somebody gets, as JSON.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Only read it; nothing is stored.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Serve the flags of that name no more.")] = False,
+    data: Data = HERE,
+    database: Url = "",
+) -> None:
+    """Serve another vendor's flags over OFREP with that vendor's own buckets: nobody changes sides.
+
+    What we do not know of a file is refused by its name; nothing of it is stored then.
+    """
+    if remove:
+        asyncio.run(_change(_url(data, database), lambda service: service.delete_import(name or vendor, by="cli")))
+        console.print(f"Removed {name or vendor}.", highlight=False)
+        return
+    document = _read(file)
+    flags = read_flags(vendor, document, now_ms=_now_ms)
+    table = Table("flag", "value", "variant", "because", box=None)
+    for found in flags.resolve_all(_object(context)) if context else ():
+        table.add_row(found.key, _shown(found), found.variant or "–", found.error_code or found.reason.lower())
+    if context:
+        console.print(table)
+    if not check:
+        known = msgspec.convert(vendor, Vendor)
+        one = Import(key=name or vendor, vendor=known, document=document)
+        asyncio.run(_change(_url(data, database), lambda service: service.put_import(one, by="cli")))
+    done = "read, nothing stored" if check else "imported"
+    console.print(f"{len(flags.keys())} flags of {vendor} {done}.", highlight=False)
+
+
+def _shown(found: Resolution) -> str:
+    return "the caller's default" if found.value is None else msgspec.json.encode(found.value).decode()
+
+
+async def _measure(url: str, key: str) -> None:
+    await _change(url, lambda service: service.measure(key))
+
+
+async def _change(url: str, call: Any) -> None:
+    database = Database(url)
+    settings = ExperimentsSettings()
+    service = ExperimentsService(database=database, clock=SystemClock(), events=None, settings=settings)
+    try:
+        await service.look()
+        await call(service)
+    finally:
+        database.close()
+
+
+def _read(file: Path) -> Any:
+    """The JSON of a file. Raises Invalid with what is wrong with it."""
+    try:
+        body = sys.stdin.buffer.read(FILE_MOST + 1) if str(file) == "-" else _bytes(file)
+        if len(body) > FILE_MOST:
+            raise Invalid(f"{file}: larger than {FILE_MOST >> 20} MiB")
+        return msgspec.json.decode(body)
+    except OSError as error:
+        raise Invalid(f"{file}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"{file} is no JSON: {error}") from error
+
+
+def _bytes(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(FILE_MOST + 1)
+
+
+def _print_card(card: Scorecard) -> None:
+    console.print(card.verdict, style="bold", highlight=False)
+    if card.synthetic:
+        console.print("Simulated viewers; no real ones have been exposed.", highlight=False)
+    arms = ", ".join(f"{one.cell} {one.viewers:,} ({one.weight:.0%})" for one in card.arms)
+    ratio = "" if card.sample_ratio_p is None else f"; sample ratio p {card.sample_ratio_p:.3g}"
+    console.print(f"Viewers: {arms}{ratio}", highlight=False)
+    table = Table("metric", "cell", "control", "value", "effect", "interval", "state", box=None)
+    for line in card.lines:
+        table.add_row(line.metric, line.cell, *_figures(line), line.state)
     console.print(table)
+    for one in card.guards:
+        way = "up" if one.worse == "up" else "down"
+        console.print(f"guardrail {one.metric} {way} of {one.cell}: {one.state}", highlight=False)
+
+
+def _figures(line: Line) -> tuple[str, str, str, str]:
+    unit = METRICS[line.metric].unit
+    control, value = (
+        "–" if one is None else f"{one:.4g}{' ' if unit else ''}{unit}" for one in (line.control, line.value)
+    )
+    if line.now is None:
+        return control, value, "–", "–"
+    return control, value, f"{line.now.estimate:+.1%}", f"{line.now.low:+.1%} to {line.now.high:+.1%}"
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Invalid(f"attributes are a JSON object: {error}") from error
+
+
+def _print(what: Any) -> None:
+    sys.stdout.write(msgspec.json.encode(what).decode() + "\n")
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _url(data: Path, database: str) -> str:
+    path = data.resolve() / "reelwright.sqlite"
+    if not database and not path.is_file():
+        raise Invalid(f"no service keeps its data in {data}; say --data FOLDER or --database URL")
+    return database or f"sqlite:///{path}"
 
 
 def _configuration(data: Path, database: str) -> Configuration:
-    opened = Database(database or f"sqlite:///{data.resolve()}/reelwright.sqlite")
-    with opened.reading() as connection:
-        return get_configuration(connection)[1]
+    opened = Database(_url(data, database))
+    try:
+        with opened.reading() as connection:
+            return get_configuration(connection)[1]
+    finally:
+        opened.close()

@@ -238,6 +238,14 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     condition: Condition
 
 
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """Another vendor's file of flags, served with that vendor's own buckets beside our parameters."""
+
+    key: str
+    vendor: Vendor
+    document: dict[str, Any]
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """All experiments of a service, and what they stand in."""
 
@@ -246,6 +254,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     domains: tuple[Domain, ...] = ()
     holdouts: tuple[Holdout, ...] = ()
     segments: tuple[Segment, ...] = ()
+    imports: tuple[Import, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,9 @@ from reelwright.experiments.contract import (
     Change,
     Configuration,
     Experiment,
+    Import,
     Layer,
+    NoSuchExperiment,
     State,
 )
 from reelwright.experiments.core import lifecycle
@@ -60,7 +62,7 @@ class ExperimentsService:
         self._revision = -1
         self._due_ms: int | None = None
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        self.flags = SnapshotFlags(Snapshot(completed(Configuration()), now_ms=0))
+        self.flags = SnapshotFlags(Snapshot(completed(Configuration()), now_ms=0), now_ms=self._now_ms)
         """What is in force; replaced by one store, never changed."""
 
     @property
@@ -152,6 +154,26 @@ class ExperimentsService:
         """A whole configuration, from a file. Raises BadConfiguration."""
         return await self._change(lambda _: configuration, by=by, what=what)
 
+    async def put_import(self, file: Import, *, by: str) -> Configuration:
+        """Another vendor's flags, served from now on. Raises UnknownOperator, BadConfiguration."""
+
+        def changed(old: Configuration) -> Configuration:
+            kept = {one.key: one for one in old.imports}
+            return _with(old, imports=tuple({**kept, file.key: file}.values()))
+
+        return await self._change(changed, by=by, what=f"flags {file.key} of {file.vendor} imported")
+
+    async def delete_import(self, key: str, *, by: str) -> Configuration:
+        """Serve these flags no more. Raises NoSuchExperiment."""
+
+        def changed(old: Configuration) -> Configuration:
+            kept = tuple(one for one in old.imports if one.key != key)
+            if len(kept) == len(old.imports):
+                raise NoSuchExperiment(f"no imported flags {key[:60]!r}")
+            return _with(old, imports=kept)
+
+        return await self._change(changed, by=by, what=f"flags {key} removed")
+
     async def measure(self, key: str) -> Statistics:
         """Make the daily statistics of an experiment anew. Raises NoSuchExperiment."""
         from reelwright.experiments.core.scorecard import measured
@@ -186,7 +208,7 @@ class ExperimentsService:
     async def _change(self, change: Callable[[Configuration], Configuration], *, by: str, what: str) -> Configuration:
         revision, old = await self._database.read(sql.get_configuration)
         new = change(old)
-        Snapshot(new, now_ms=self._now_ms())  # refused before it is stored
+        SnapshotFlags(Snapshot(new, now_ms=self._now_ms()))  # refused before it is stored
         note = Change(revision=revision + 1, at_ms=self._now_ms(), by=by, what=what)
         await self._database.write(sql.put_configuration, revision, new, note)
         self._swap(revision + 1, new)
@@ -194,7 +216,7 @@ class ExperimentsService:
 
     def _swap(self, revision: int, configuration: Configuration) -> None:
         now_ms = self._now_ms()
-        self.flags = SnapshotFlags(Snapshot(configuration, now_ms=now_ms))
+        self.flags = SnapshotFlags(Snapshot(configuration, now_ms=now_ms), now_ms=self._now_ms)
         self._revision = revision
         self._due_ms = next_step_ms(configuration, now_ms=now_ms)
 

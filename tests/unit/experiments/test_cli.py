@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from reelwright.events.contract import Event, Fact
 from reelwright.experiments.adapters import sql
+from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.cli import app
-from reelwright.experiments.contract import BUCKETS, Cell, Change, Configuration, Experiment, Layer
+from reelwright.experiments.contract import (
+    BUCKETS,
+    Cell,
+    Change,
+    Configuration,
+    Experiment,
+    Guardrail,
+    Layer,
+    NoSuchExperiment,
+    NotMeasured,
+)
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Invalid
+from reelwright.kernel.errors import Invalid, ReelwrightError
+from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
 
 
 @pytest.fixture
@@ -41,3 +56,82 @@ def test_list_and_assign(data: Path) -> None:
 def test_what_is_no_object_is_refused(data: Path) -> None:
     """With what was expected."""
     assert isinstance(CliRunner().invoke(app, ["assign", "[1]", "--data", str(data)]).exception, Invalid)
+
+
+def test_analyse_says_the_verdict_and_every_metric(data: Path) -> None:
+    """Measured on demand; before anybody was exposed it says so; an unknown experiment and folder are named."""
+    database = Database(f"sqlite:///{data}/reelwright.sqlite")
+    cells = (Cell(key="a", weight=0.5), Cell(key="b", weight=0.5))
+    one = Experiment(
+        key="start",
+        layer="home",
+        cells=cells,
+        metrics=("start_ms", "watch_hours"),
+        guardrails=(Guardrail(metric="errors_per_play", worse="up"),),
+    )
+    configuration = Configuration(layers=(Layer(key="home"),), experiments=(one,))
+    change = Change(revision=2, at_ms=0, by="ada", what="made")
+    database.transact(sql.put_configuration, 1, configuration, change)
+    unmeasured = CliRunner().invoke(app, ["analyse", "start", "--data", str(data)])
+    assert isinstance(unmeasured.exception, NotMeasured)
+    early = CliRunner().invoke(app, ["analyse", "start", "--measure", "--data", str(data)])
+    assert early.exit_code == 0 and "Nobody has been exposed yet." in early.output
+    facts = []
+    for number in range(400):
+        profile_id = ProfileId(new_id())
+        cell = "ab"[number % 2]
+        film = {"title_id": TitleId(new_id()), "playable_id": PlayableId(new_id()), "at_ms": 1_790_000_000_000}
+        for kind, more in (
+            ("exposure", {"data": {"experiment": "start", "cell": cell}}),
+            ("play", {"data": {"start_ms": 300 + number % 7 + 200 * (number % 2)}}),
+        ):
+            event = Event(id=EventId(new_id()), type=kind, **film, **more)  # type: ignore[arg-type]
+            facts.append(Fact(profile_id=profile_id, synthetic=False, event=event))
+    database.transact(project_viewing, facts)
+    found = CliRunner().invoke(app, ["analyse", "start", "--measure", "--data", str(data)])
+    assert "b is worse (time from play to first frame" in found.output and "a 200 (50%), b 200 (50%)" in found.output
+    assert (
+        "start_ms" in found.output and "worse" in found.output and "guardrail errors_per_play up of b" in found.output
+    )
+    told = json.loads(CliRunner().invoke(app, ["analyse", "start", "--json", "--data", str(data)]).output)
+    assert told["decided"] == "worse" and told["arms"][1]["viewers"] == 200
+    assert isinstance(CliRunner().invoke(app, ["analyse", "x", "--data", str(data)]).exception, NoSuchExperiment)
+    nowhere = CliRunner().invoke(app, ["analyse", "start", "--data", str(data / "none")])
+    assert isinstance(nowhere.exception, Invalid) and "say --data FOLDER" in str(nowhere.exception)
+
+
+def test_import_checks_stores_and_removes(data: Path, tmp_path: Path) -> None:
+    """What somebody gets is shown; a broken file, another vendor's and an unknown operator are refused by name."""
+    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
+    good = tmp_path / "flags.json"
+    good.write_text(
+        json.dumps({"flags": {"new-menu": {**flag, "targeting": {"fractional": [["on", 1], ["off", 1]]}}}})
+    )
+    run = partial(CliRunner().invoke, app)
+    checked = run(
+        ["import", "flagd", str(good), "--check", "--context", '{"targetingKey": "x"}', "--data", str(data)]
+    )
+    assert "new-menu" in checked.output and "targeting_match" in checked.output and "nothing stored" in checked.output
+    assert "flags of flagd" not in run(["list", "--data", str(data)]).output
+    assert "1 flags of flagd imported." in run(["import", "flagd", str(good), "--data", str(data)]).output
+    assert "flagd: 1 flags of flagd" in run(["list", "--data", str(data)]).output
+    piped = run(["import", "flagd", "-", "--check"], input=good.read_text())
+    assert "1 flags of flagd read" in piped.output
+    assert "Removed flagd." in run(["import", "flagd", "-", "--remove", "--data", str(data)]).output
+    assert "flags of flagd" not in run(["list", "--data", str(data)]).output
+    bad = tmp_path / "bad.json"
+    for text, says in (
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("\x00", "is no JSON"),
+        ("[]", "is a JSON object"),
+        ('{"features": {}}', "object 'flags'"),
+        (json.dumps({"flags": {"f": {**flag, "targeting": {"near": [1]}}}}), "operator 'near'"),
+    ):
+        bad.write_text(text)
+        refused = run(["import", "flagd", str(bad), "--data", str(data)])
+        assert isinstance(refused.exception, ReelwrightError) and says in str(refused.exception), text[:40]
+    missing = run(["import", "flagd", str(tmp_path / "none"), "--data", str(data)])
+    assert "No such file" in str(missing.exception)
+    assert "none of growthbook" in str(run(["import", "split", str(good), "--data", str(data)]).exception)
+    assert len(json.loads(run(["list", "--json", "--data", str(data)]).output)["imports"]) == 0

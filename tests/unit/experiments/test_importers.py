@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reelwright.experiments.adapters.openfeature import Provider
+from reelwright.experiments.adapters.openfeature_cases import openfeature_cases
 from reelwright.experiments.contract import BadConfiguration, UnknownOperator
 from reelwright.experiments.core.hashing import fnv1a_32, murmur3_32
+from reelwright.experiments.core.importers.flagd import Flagd
 from reelwright.experiments.core.importers.growthbook import GrowthBookFlags
 from reelwright.experiments.core.importers.unleash import Unleash
 from reelwright.experiments.replay import Case, growthbook_cases, unleash_cases
+from reelwright.kernel.errors import Unavailable
 
 CASES = Path(__file__).resolve().parents[4] / "shared" / "cases" / "experiments"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason=f"no foreign cases at {CASES}")
@@ -35,6 +40,67 @@ def test_growthbooks_cases() -> None:
 def test_unleashs_cases() -> None:
     """All 279, variants, segments, dependencies and delta events among them."""
     assert failures(unleash_cases(CASES / "unleash" / "specifications")) == (279, [])
+
+
+@needs_cases
+def test_openfeatures_cases() -> None:
+    """All 132 rows: evaluation, targeting, errors, hooks, merging of contexts, states of a provider, metadata."""
+    assert failures(openfeature_cases(CASES / "openfeature" / "gherkin")) == (132, [])
+
+
+def test_a_step_that_nobody_knows_fails_its_case(tmp_path: Path) -> None:
+    """So that a newer file cannot pass by being misunderstood."""
+    (tmp_path / "test-flags.json").write_text('{"boolean-flag": {"variants": {"on": true}, "defaultVariant": "on"}}')
+    (tmp_path / "a.feature").write_text(
+        "Feature: a\n Scenario: b\n  Given a stable provider\n  Then it sings\n"
+        " Scenario: c\n  Given a stable provider\n"
+        '  And a Boolean-flag with key "boolean-flag" and a fallback value "false"\n'
+        '  When the flag was evaluated with details\n  Then the resolved details value should be "false"\n'
+    )
+    count, failed = failures(openfeature_cases(tmp_path))
+    assert count == len(failed) == 2 and "it sings" in str(failed[0]) and "saw True" in str(failed[1])
+
+
+def test_the_provider_follows_its_source() -> None:
+    """A swapped configuration is answered from and told; what cannot be read is stale; objects are copies."""
+    from openfeature import api
+    from openfeature.event import ProviderEvent
+
+    told: list[str] = []
+    sources: list[Any] = [
+        Flagd({"flags": {"f": {"state": "ENABLED", "variants": {"a": [1]}, "defaultVariant": "a"}}})
+    ]
+    provider = Provider(lambda: sources[-1], remembered=2)
+    api.set_provider_and_wait(provider, "follows")
+    client = api.get_client("follows")
+    client.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, lambda _: told.append("changed"))
+    client.add_handler(ProviderEvent.PROVIDER_STALE, lambda _: told.append("stale"))
+    value = client.get_object_value("f", [])
+    assert isinstance(value, list)
+    value.append(2)
+    assert client.get_object_details("f", []).value == [1] and client.get_object_details("f", []).reason == "CACHED"
+    sources.append(Flagd({"flags": {"f": {"state": "ENABLED", "variants": {"a": 2.0}, "defaultVariant": "a"}}}))
+    provider.look()
+    provider.look()
+    assert (
+        client.get_float_value("f", 0.0) == 2.0 and client.get_integer_details("f", 7).error_code == "TYPE_MISMATCH"
+    )
+
+    def gone() -> Any:
+        raise Unavailable("the database is away")
+
+    provider._source = gone
+    provider.look()
+    wait_until(lambda: told == ["changed", "stale"])
+    assert told == ["changed", "stale"]
+    api.clear_providers()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Handlers of events run in threads; the deadline is for hangs."""
+    deadline = time.monotonic() + 60
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

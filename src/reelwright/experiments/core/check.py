@@ -67,6 +67,7 @@ def _names(configuration: Configuration) -> Iterator[str]:
         "domain": [one.key for one in configuration.domains],
         "holdout": [one.key for one in configuration.holdouts],
         "segment": [one.key for one in configuration.segments],
+        "import": [one.key for one in configuration.imports],
     }
     for kind, keys in named.items():
         yield from (f"two {kind}s are called {key!r}" for key, count in Counter(keys).items() if count > 1)

@@ -35,6 +35,8 @@ VIEWER = (
     "/practice/past-work",
     "/practice/plan",
     "/practice/cards",
+    "/practice/interviewer",
+    "/practice/interviewer/new",
     "/nowhere",
 )
 STUDIO = (

@@ -8,6 +8,8 @@ PracticeError
 ├── NoLoop         Terminal, 404   no such interview loop, or another person's
 ├── NoLab          Terminal, 404   no such lab, or no such run of this person's
 ├── NoNote         Terminal, 404   no such story, project, offer or card of this person
+├── NoPanel        Terminal, 404   no such interview that this person runs
+├── NoInvite       Terminal, 404   no such invitation, or it has expired
 ├── NoStyle        Terminal, 404   no such style, or it has no such role
 └── TurnMoved      Terminal, 409   another device went on meanwhile
 """
@@ -273,6 +275,18 @@ class NoNote(NotFound):
     """No such document, or none of this person's."""
 
     slug = "no-note"
+
+
+class NoPanel(NotFound):
+    """No such interview of a company, or another owner's."""
+
+    slug = "no-panel"
+
+
+class NoInvite(NotFound):
+    """No such invitation, or one that is void."""
+
+    slug = "no-invite"
 
 
 class TurnMoved(Conflict):

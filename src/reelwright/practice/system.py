@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import structlog
+
 from reelwright.accounts.service import AccountsService
+from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.system import Health, Resources
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.guide import load_styles
@@ -18,6 +22,7 @@ from reelwright.practice.service import (
     LoopsService,
     ModelService,
     OpinionsService,
+    PanelsService,
     PayService,
     PlansService,
     PracticeService,
@@ -27,6 +32,8 @@ from reelwright.practice.service.sample import put_sample
 from reelwright.practice.settings import PracticeSettings
 
 MIGRATIONS = "reelwright.practice"
+PURGE_EVERY_S = 3_600
+log = structlog.get_logger(__name__)
 
 
 class PracticeSystem:
@@ -53,6 +60,8 @@ class PracticeSystem:
             database=database, clock=clock, labs=LABS, loopback=_is_near(resources), count_people=_counting(accounts)
         )
         self.cards = CardsService(database=database, clock=clock, interviews=self.service)
+        self.panels = PanelsService(database=database, clock=clock, questions=load_questions(), grader=RuleGrader())
+        self._purging: asyncio.Task[None] | None = None
         self.plans = PlansService(
             database=database, clock=clock, interviews=self.service, loops=self.loops, labs=self.labs,
             stories=self.stories, cards=self.cards,
@@ -65,7 +74,7 @@ class PracticeSystem:
             "practice": self.service, "practice_loops": self.loops, "practice_labs": self.labs,
             "practice_opinions": self.opinions, "practice_model": self.model,
             "practice_pay": self.pay, "practice_stories": self.stories, "practice_cards": self.cards,
-            "practice_plans": self.plans,
+            "practice_plans": self.plans, "practice_panels": self.panels,
         }  # fmt: skip
 
     async def put_sample(self, person: str) -> Loop:
@@ -84,12 +93,27 @@ class PracticeSystem:
         return ROUTES
 
     async def start(self) -> None:
-        """Nothing runs in the background."""
+        """Erase what is past its retention, now and every hour."""
+        self._purging = asyncio.get_running_loop().create_task(self._purge())
 
     async def stop(self) -> None:
         """End the labs that run, and what the model is asked."""
+        if self._purging is not None:
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
         await self.labs.stop()
         await self.opinions.stop()
+
+    async def _purge(self) -> None:
+        while True:
+            try:
+                erased = await self.panels.purge()
+            except ReelwrightError as error:
+                log.warning("retention_failed", error=str(error))
+            else:
+                if erased:
+                    log.info("retention_erased", interviews=erased)
+            await asyncio.sleep(PURGE_EVERY_S)
 
     async def health(self) -> Health:
         """Well whenever the database is."""

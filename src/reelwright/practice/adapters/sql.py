@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reelwright.kernel.database import row_dict
-from reelwright.practice.adapters import lab_runs, notes, opinions
+from reelwright.practice.adapters import lab_runs, notes, opinions, panels
 
 METADATA = sa.MetaData()
 INTERVIEWS = sa.Table(
@@ -165,3 +165,4 @@ def delete_person(connection: sa.Connection, person: str) -> None:
     lab_runs.delete_person(connection, person)
     opinions.delete_person(connection, person)
     notes.delete_person(connection, person)
+    panels.delete_person(connection, person)

@@ -5,6 +5,7 @@ from reelwright.practice.service.labs import LabsService
 from reelwright.practice.service.loops import LoopsService
 from reelwright.practice.service.model import ModelService
 from reelwright.practice.service.opinions import OpinionsService
+from reelwright.practice.service.panels import PanelsService
 from reelwright.practice.service.pay import PayService
 from reelwright.practice.service.plans import CardsService, PlansService
 from reelwright.practice.service.stories import StoriesService
@@ -15,6 +16,7 @@ __all__ = [
     "LoopsService",
     "ModelService",
     "OpinionsService",
+    "PanelsService",
     "PayService",
     "PlansService",
     "PracticeService",

@@ -1,9 +1,23 @@
 """Pages of practice, one noun a module; `ROUTES` are all of them."""
 
-from reelwright.web.practice import committee, guide, labs, loop, opinions, pay, plan, progress, room, stories, today
+from reelwright.web.practice import (
+    committee,
+    guide,
+    labs,
+    loop,
+    opinions,
+    panels,
+    pay,
+    plan,
+    progress,
+    room,
+    stories,
+    today,
+)
 
 ROUTES = (
     today.TodayPage, loop.LoopPages, room.RoomPages, opinions.FeedbackPage, opinions.GradersPage,
     committee.CommitteePage, progress.ProgressPage, labs.LabPages, guide.GuidePages,
     pay.PayPages, stories.StoryPages, stories.PastWorkPages, plan.PlanPages, plan.CardPages,
+    panels.PanelPages, panels.InvitedPages,
 )  # fmt: skip

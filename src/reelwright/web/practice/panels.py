@@ -1,0 +1,243 @@
+"""Interviewer mode: setting up, what each link's holder sees, the decision, the packet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import msgspec
+from litestar import Controller, Request, Response, get, post
+
+from reelwright.accounts.service import AccountsService
+from reelwright.kernel.errors import Invalid
+from reelwright.kernel.system import Resources
+from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.contract import Role
+from reelwright.practice.core.committee import DIMENSION_NAMES
+from reelwright.practice.core.panels import Decision, Outcome, PanelDraft, Recommends, Scorecard, criteria_of
+from reelwright.practice.service import PanelsService
+from reelwright.practice.service.panels import Pack
+from reelwright.web.forms import go, read_form
+from reelwright.web.practice.visit import VISIT, Visit
+from reelwright.web.render import Renderer
+
+PACK_CHARS = 200_000
+ANSWER_CHARS = 100_000
+PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+"""Of pages whose address is a secret."""
+
+
+class PanelPages(Controller):
+    """Interviews that one runs."""
+
+    path = "/practice/interviewer"
+    include_in_schema = False
+    dependencies = VISIT
+
+    @get("/")
+    async def show(self, visit: Visit, practice_panels: PanelsService) -> Response[Any]:
+        """The interviews, the packs, and the audit log."""
+        return await _list(visit, practice_panels)
+
+    @get("/new")
+    async def blank(self, visit: Visit, practice_panels: PanelsService) -> Response[Any]:
+        """The form of a new interview."""
+        return await _new(visit, practice_panels, {})
+
+    @post("/new")
+    async def create(self, visit: Visit, practice_panels: PanelsService, resources: Resources) -> Response[Any]:
+        """Set up an interview; its links are shown this once."""
+        form = await visit.form()
+        try:
+            panel_id, tokens = await practice_panels.create(person=visit.person, draft=_draft(form))
+        except Invalid as error:
+            return await _new(visit, practice_panels, form, problem=str(error))
+        return await _panel(visit, practice_panels, panel_id, links=_links(resources, tokens))
+
+    @post("/packs")
+    async def put_pack(self, visit: Visit, practice_panels: PanelsService) -> Response[Any]:
+        """Keep a question file, or forget one."""
+        form = await visit.form(most=PACK_CHARS)
+        name = form.get("name", "").strip()
+        try:
+            if form.get("do") == "delete":
+                await practice_panels.delete_pack(person=visit.person, name=name)
+            else:
+                await practice_panels.put_pack(person=visit.person, pack=Pack(name=name, text=form.get("text", "")))
+        except Invalid as error:
+            return await _list(visit, practice_panels, problem=str(error), sent=form)
+        return go("/practice/interviewer")
+
+    @get("/{panel_id:str}")
+    async def open(self, visit: Visit, practice_panels: PanelsService, panel_id: str) -> Response[Any]:
+        """One interview as its owner may see it."""
+        return await _panel(visit, practice_panels, panel_id)
+
+    @get("/{panel_id:str}/packet")
+    async def packet(self, visit: Visit, practice_panels: PanelsService, panel_id: str) -> Response[Any]:
+        """The same to be printed."""
+        return await _panel(visit, practice_panels, panel_id, template="panel_packet")
+
+    @post("/{panel_id:str}")
+    async def act(
+        self, visit: Visit, practice_panels: PanelsService, resources: Resources, panel_id: str
+    ) -> Response[Any]:
+        """Decide, renew or revoke a link, export, erase."""
+        form, named = await visit.form(), {"person": visit.person, "panel_id": panel_id}
+        if form.get("do") == "erase":
+            await practice_panels.erase(**named)
+            return go("/practice/interviewer")
+        if form.get("do") == "export":
+            return _download(await practice_panels.export(**named), "interview.json")
+        if form.get("do") in ("renew", "revoke"):
+            days = 7 if form["do"] == "renew" else 0
+            seat_id = form.get("seat", "")
+            token = await practice_panels.renew(**named, seat_id=seat_id, days=days)
+            links = _links(resources, {seat_id: token}) if days else {}
+            return await _panel(visit, practice_panels, panel_id, links=links)
+        try:
+            decision = _converted(Decision, {name: form.get(name, "") for name in Decision.__struct_fields__})
+            await practice_panels.decide(**named, decision=decision)
+        except Invalid as error:
+            return await _panel(visit, practice_panels, panel_id, problem=str(error), sent=form)
+        return go(f"/practice/interviewer/{panel_id}")
+
+
+class InvitedPages(Controller):
+    """What the holder of a link sees, without an account."""
+
+    path = "/invited/{token:str}"
+    include_in_schema = False
+
+    @get("/")
+    async def show(
+        self, request: Request[Any, Any, Any], renderer: Renderer, practice_panels: PanelsService, token: str
+    ) -> Response[Any]:
+        """The candidate's room, or the interviewer's form."""
+        return await _invited(request, renderer, practice_panels, token)
+
+    @post("/")
+    async def act(
+        self, request: Request[Any, Any, Any], renderer: Renderer, practice_panels: PanelsService,
+        accounts: AccountsService, token: str,
+    ) -> Response[Any]:  # fmt: skip
+        """Agree, answer, finish, take away, withdraw; or give a scorecard."""
+        form = await read_form(request, accounts, most=ANSWER_CHARS)
+        do = form.get("do", "")
+        try:
+            if do == "score":
+                await practice_panels.score(token, _card(form))
+            elif do == "agree":
+                if form.get("agreed") != "yes":
+                    raise Invalid("tick that you agree, or close this page: then nothing is kept")
+                await practice_panels.consent(token)
+            elif do == "export":
+                return _download(await practice_panels.export_own(token), "my-answers.json")
+            elif do == "erase":
+                await practice_panels.erase_own(token)
+                page = renderer.page(request, "practice/invited_gone.html")
+                page.headers.update(PRIVATE)
+                return page
+            else:
+                await _keep(practice_panels, token, form)
+        except Invalid as error:
+            return await _invited(request, renderer, practice_panels, token, problem=str(error), sent=form)
+        return go(f"/invited/{token}")
+
+
+async def _keep(panels: PanelsService, token: str, form: Mapping[str, str]) -> None:
+    """All answers of the candidate's form; with `finish` they stand."""
+    for name, text in form.items():
+        number = name.removeprefix("answer-")
+        if name != number and number.isdecimal() and text.strip():
+            await panels.answer(token, number=int(number[:4]), text=text)
+    if form.get("do") == "finish":
+        await panels.finish(token)
+
+
+async def _invited(
+    request: Request[Any, Any, Any], renderer: Renderer, panels: PanelsService, token: str, *, problem: str = "",
+    sent: Mapping[str, str] | None = None,
+) -> Response[Any]:  # fmt: skip
+    panel, seat = await panels.open(token)
+    page = renderer.page(
+        request, f"practice/invited_{seat.kind}.html", status=400 if problem else 200, panel=panel, seat=seat,
+        problem=problem, sent=sent or {}, recommends=get_args(Recommends), dimensions=DIMENSION_NAMES,
+        criteria_of=criteria_of, mine=panel.seen.scorecards.get(seat.id),
+    )  # fmt: skip
+    page.headers.update(PRIVATE)
+    return page
+
+
+async def _list(
+    visit: Visit, panels: PanelsService, *, problem: str = "", sent: Mapping[str, str] | None = None
+) -> Response[Any]:
+    return await visit.page(
+        "panels", status=400 if problem else 200, panels=await panels.list_panels(person=visit.person),
+        packs=await panels.list_packs(person=visit.person), entries=await panels.list_entries(person=visit.person),
+        problem=problem, sent=sent or {},
+    )  # fmt: skip
+
+
+async def _new(visit: Visit, panels: PanelsService, sent: Mapping[str, str], *, problem: str = "") -> Response[Any]:
+    packs = await panels.list_packs(person=visit.person)
+    areas: dict[str, list[Any]] = {f"Pack: {name}": list(pack) for name, pack in packs.items()}
+    for one in load_questions():
+        areas.setdefault(one.area.replace("_", " ").capitalize(), []).append(one)
+    return await visit.page(
+        "panel_new", status=400 if problem else 200, areas=areas, sent=sent, problem=problem,
+        limits={"minutes": 60, "extra_time": 0, "retention_days": 90, "invite_days": 7},
+    )  # fmt: skip
+
+
+async def _panel(
+    visit: Visit, panels: PanelsService, panel_id: str, *, template: str = "panel", problem: str = "",
+    links: Mapping[str, str] | None = None, sent: Mapping[str, str] | None = None,
+) -> Response[Any]:  # fmt: skip
+    page = await visit.page(
+        template, status=400 if problem else 200, panel=await panels.get(person=visit.person, panel_id=panel_id),
+        entries=await panels.list_entries(person=visit.person, panel_id=panel_id), links=links or {},
+        problem=problem, sent=sent or {}, outcomes=get_args(Outcome), criteria_of=criteria_of,
+    )  # fmt: skip
+    page.headers["Cache-Control"] = "no-store"
+    return page
+
+
+def _draft(form: Mapping[str, str]) -> PanelDraft:
+    values: dict[str, Any] = {
+        "candidate": form.get("candidate", "").strip(), "role": form.get("role", get_args(Role)[0]),
+        "question_ids": [name.removeprefix("ask-") for name in form if name.startswith("ask-")],
+        "interviewers": [one.strip() for one in form.get("interviewers", "").splitlines() if one.strip()],
+    }  # fmt: skip
+    for name in ("minutes", "extra_time", "retention_days", "invite_days"):
+        values[name] = form.get(name, "")
+    found: PanelDraft = _converted(PanelDraft, values)
+    return found
+
+
+def _card(form: Mapping[str, str]) -> Scorecard:
+    marks = {
+        name.removeprefix("state-"): {"state": value, "quote": form.get(f"quote-{name.removeprefix('state-')}", "")}
+        for name, value in form.items()
+        if name.startswith("state-")
+    }
+    found: Scorecard = _converted(
+        Scorecard, {"marks": marks, "recommends": form.get("recommends", ""), "reasons": form.get("reasons", "")}
+    )
+    return found
+
+
+def _converted(kind: type[Any], values: Any) -> Any:
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"this cannot be kept: {error}") from error
+
+
+def _links(resources: Resources, tokens: Mapping[str, str]) -> dict[str, str]:
+    return {seat_id: f"{resources.public_url}/invited/{token}" for seat_id, token in tokens.items()}
+
+
+def _download(body: Any, name: str) -> Response[bytes]:
+    headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(msgspec.json.encode(body), media_type="application/json", headers=headers)

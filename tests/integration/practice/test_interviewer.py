@@ -1,0 +1,211 @@
+"""Interviewer mode through pages and routes: a whole interview, and every way around its seal."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.composed import Composed, composed
+
+from reelwright.practice.adapters.bank import load_questions
+
+pytestmark = pytest.mark.anyio
+QUESTION = load_questions()[0]
+SECRET = "Hesitated at every number SECRETMARK"
+ANSWER = "CANDIDATEWORDS I measured the queue for a week and cut the wait from 40 s to 3 s."
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Composed]:
+    """The application, with nobody signed up."""
+    async with composed(tmp_path) as made:
+        yield made
+
+
+class Panel:
+    """An interview with its owner, and whoever holds a link."""
+
+    def __init__(self, home: Composed, owner: httpx.AsyncClient, id: str, tokens: list[str]) -> None:
+        self.owner = owner
+        self.stranger = home.client()
+        self.id = id
+        self.candidate, self.kim, self.lee = (f"/invited/{token}" for token in tokens)
+
+
+async def set_up(home: Composed, owner: httpx.AsyncClient) -> Panel:
+    """One question, two interviewers."""
+    body = {
+        "candidate": "Ada", "role": "senior", "question_ids": [QUESTION.id], "interviewers": ["Kim", "Lee"],
+    }  # fmt: skip
+    made = (await owner.post("/api/v1/practice/panels", json=body)).json()
+    return Panel(home, owner, made["id"], list(made["tokens"].values()))
+
+
+def card(**more: str) -> dict[str, str]:
+    """A scorecard's form."""
+    return {"do": "score", "recommends": "no", "reasons": SECRET, **more}
+
+
+async def test_an_interview_without_an_account(home: Composed) -> None:
+    """Set up by form, links shown once, consent, answer, scorecards, decision with reasons, packet, audit log."""
+    owner = await home.session(await home.person("Boss"))
+    assert "No interview yet" in (await owner.get("/practice/interviewer")).text
+    csrf = owner.headers["X-CSRF-Token"]
+    form = {
+        "csrf": csrf, "candidate": "Ada", "interviewers": "Kim\r\nLee\r\n", "role": "senior", "minutes": "60",
+        "extra_time": "25", "retention_days": "30", "invite_days": "7", f"ask-{QUESTION.id}": "on",
+    }  # fmt: skip
+    made = await owner.post("/practice/interviewer/new", data=form)
+    links = [html.unescape(one) for one in re.findall(r"<code>http://[^/]+(/invited/[^<]+)</code>", made.text)]
+    assert made.status_code == 200 and len(links) == 3 and made.headers["cache-control"] == "no-store"
+    candidate, *interviewers = links
+    guest = home.client()
+    page = await guest.get(candidate)
+    assert "75 minutes" in page.text and "not validated for hiring" in page.text and "never decide" in page.text
+    assert page.headers["cache-control"] == "no-store" and QUESTION.asks[:20] not in page.text
+    assert (await guest.post(candidate, data={"do": "agree"})).status_code == 400
+    assert (await guest.post(candidate, data={"do": "agree", "agreed": "yes"})).status_code == 303
+    await guest.post(candidate, data={"do": "keep", "answer-0": ANSWER})
+    assert "CANDIDATEWORDS" in (await guest.get(candidate)).text
+    await guest.post(candidate, data={"do": "finish", "answer-0": ANSWER})
+    key = f"0/{QUESTION.criteria[0].id}"
+    for link in interviewers:
+        shown = (await guest.get(link)).text
+        assert "Challenges" in shown and "CANDIDATEWORDS" in shown and html.escape(QUESTION.criteria[0].says) in shown
+        empty = await guest.post(link, data=card(**{f"state-{key}": "met"}))
+        assert empty.status_code == 400 and SECRET in empty.text
+        marks = {f"state-{key}": "met", f"quote-{key}": "measured the queue for a week"}
+        assert (await guest.post(link, data=card(**marks))).status_code == 303
+    where = (await owner.get("/practice/interviewer")).text
+    found = re.search(r"/practice/interviewer/([0-9a-z]{26})", where)
+    assert found
+    decided = {"csrf": csrf, "outcome": "no_hire", "reasons": "too short", "decided_by": "Kim"}
+    assert (await owner.post(found[0], data=decided)).status_code == 400
+    decided["reasons"] = "Both found the same two gaps."
+    assert (await owner.post(found[0], data=decided)).status_code == 303
+    packet = (await owner.get(f"{found[0]}/packet")).text
+    for said in ("Do not hire", SECRET, "measured the queue for a week", "Rules, not deciding", "Not validated"):
+        assert said in packet, said
+    log = (await owner.get(found[0])).text
+    assert "decided: no_hire" in log and "agreed, and began" in log
+
+
+async def every_get(home: Composed, client: httpx.AsyncClient, ids: dict[str, str]) -> dict[str, str]:
+    """What every page and route of practice answers, with these ids wherever it takes one."""
+    found = {}
+    for route in home.application.routes:
+        if "GET" not in (getattr(route, "methods", None) or ()):
+            continue
+        path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda one: ids.get(one[1], "unknown"), str(route.path))
+        if ("practice" in path or "invited" in path) and not path.endswith("/stream"):
+            found[path] = (await client.get(path)).text
+    return found
+
+
+async def test_sealed_scorecards_are_read_through_no_route(home: Composed) -> None:
+    """By owner, candidate, the other interviewer, another owner, a stranger: until the last scorecard is in."""
+    panel = await set_up(home, await home.session(await home.person("Boss", "admin")))
+    guest = panel.stranger
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": QUESTION.model_answer})
+    assert (await guest.post(panel.kim, data=card())).status_code == 303
+    other = await home.session(await home.person("Other", "admin"))
+    asked = [(panel.owner, ""), (other, ""), (guest, panel.candidate), (guest, panel.lee), (guest, "")]
+    for client, link in asked:
+        ids = {"panel_id": panel.id, "token": link.removeprefix("/invited/") or "forged"}
+        found = await every_get(home, client, ids)
+        assert len(found) > 40
+        for path, text in found.items():
+            assert "SECRETMARK" not in text, path
+            assert '"grader":"rules' not in text, path
+    for path in ("export", "decision"):
+        body = {"outcome": "hire", "reasons": "Long enough to be a reason.", "decided_by": "Boss"}
+        answered = await panel.owner.post(f"/api/v1/practice/panels/{panel.id}/{path}", json=body)
+        assert "SECRETMARK" not in answered.text and '"grader":"rules' not in answered.text
+    assert "SECRETMARK" in (await guest.get(f"/api/v1{panel.kim}")).text, "one's own is seen"
+    await guest.post(panel.lee, data=card(reasons="Another view, of some length."))
+    for path in (f"/api/v1/practice/panels/{panel.id}", f"/practice/interviewer/{panel.id}"):
+        assert "SECRETMARK" in (await panel.owner.get(path)).text
+    assert '"grader":"rules' in (await panel.owner.get(f"/api/v1/practice/panels/{panel.id}")).text
+    assert "SECRETMARK" in (await guest.get(panel.lee)).text
+    assert "SECRETMARK" not in (await guest.get(panel.candidate)).text
+    assert "SECRETMARK" not in (await guest.get(f"/api/v1{panel.candidate}")).text
+
+
+async def test_forged_expired_and_foreign_links_open_nothing(home: Composed) -> None:
+    """404 on page and API, whatever is done; another candidate's link never shows this one's data."""
+    owner = await home.session(await home.person("Boss"))
+    first, second = await set_up(home, owner), await set_up(home, owner)
+    guest = first.stranger
+    await guest.post(first.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(first.candidate, data={"do": "keep", "answer-0": ANSWER})
+    for link in ("/invited/forged", first.candidate[:-1], first.candidate + "A", "/invited/" + "a" * 4000,
+                 "/invited/%00", "/invited/..%2f..", f"/invited/{first.id}"):  # fmt: skip
+        for path in (link, f"/api/v1{link}"):
+            assert (await guest.get(path)).status_code in (400, 404, 414), path
+            assert (await guest.post(path, data={"do": "erase"})).status_code in (400, 404, 405, 414), path
+    for link in (second.candidate, second.kim, second.lee):
+        assert "CANDIDATEWORDS" not in (await guest.get(link)).text
+    seat = (await guest.get(f"/api/v1{first.candidate}")).json()["seat"]["id"]
+    named = f"/api/v1/practice/panels/{first.id}/seats/{seat}/link"
+    assert (await owner.post(named, json={"days": 0})).status_code == 201
+    assert (await guest.get(first.candidate)).status_code == 404
+    stranger = await home.session(await home.person("Stranger"))
+    for path in (f"/practice/interviewer/{first.id}", f"/api/v1/practice/panels/{first.id}",
+                 f"/practice/interviewer/{first.id}/packet"):  # fmt: skip
+        assert (await stranger.get(path)).status_code == 404
+    assert (await stranger.delete(f"/api/v1/practice/panels/{first.id}")).status_code == 404
+    assert (await stranger.post(named, json={"days": 7})).status_code == 404
+
+
+async def test_a_link_does_only_what_its_seat_may(home: Composed) -> None:
+    """A candidate gives no scorecard, an interviewer writes no answer and erases nothing."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest = panel.stranger
+    assert (await guest.post(panel.candidate, data=card())).status_code == 403
+    for form in (
+        {"do": "agree", "agreed": "yes"},
+        {"do": "keep", "answer-0": "x"},
+        {"do": "erase"},
+        {"do": "export"},
+    ):
+        assert (await guest.post(panel.kim, data=form)).status_code == 403
+    assert (await guest.post(panel.candidate, data={"do": "keep", "answer-0": "before consent"})).status_code == 409
+
+
+async def test_a_candidate_takes_answers_away_and_withdraws(home: Composed) -> None:
+    """The export holds what they gave; after withdrawal nothing of it is in any file of the service."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest = panel.stranger
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
+    taken: dict[str, Any] = (await guest.post(panel.candidate, data={"do": "export"})).json()
+    assert taken["name"] == "Ada" and taken["answers"][0]["text"] == ANSWER
+    assert "Everything is erased" in (await guest.post(panel.candidate, data={"do": "erase"})).text
+    assert (await guest.get(panel.candidate)).status_code == 404
+    assert (await panel.owner.get("/api/v1/practice/panels")).json() == []
+    log = (await panel.owner.get("/practice/interviewer")).text
+    assert "erased everything" in log and "Ada" not in log
+
+
+async def test_what_a_candidate_writes_is_shown_as_text(home: Composed) -> None:
+    """Neither page runs it."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest = panel.stranger
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": "<script>alert(1)</script>"})
+    for page in (await guest.get(panel.kim), await panel.owner.get(f"/practice/interviewer/{panel.id}")):
+        assert "&lt;script&gt;" in page.text and "<script>alert" not in page.text
+
+
+async def test_a_wrong_pack_names_its_lines(home: Composed) -> None:
+    """And the text stays in the form."""
+    owner = await home.session(await home.person("Boss"))
+    form = {"csrf": owner.headers["X-CSRF-Token"], "name": "mine", "text": "area: impact\nquestions:\n  - id: x\n"}
+    answered = await owner.post("/practice/interviewer/packs", data=form)
+    assert answered.status_code == 400 and "mine:3" in answered.text and "- id: x" in answered.text

@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
+from typing import Protocol
 
 import msgspec
 import yaml
@@ -50,17 +51,43 @@ class LeaseRun(msgspec.Struct, frozen=True, kw_only=True):
     """The fullest window of all lengths looked at, over the theorem's bound."""
 
 
+class Holder(Protocol):
+    """What a node decides with: `core.lease.Lease`, or what somebody else wrote in its place."""
+
+    answered: bool
+
+    def spend(self, now_ns: int, cost: int) -> bool:
+        """Take `cost` of what is held, if it still holds."""
+        ...
+
+    def may_call(self, now_ns: int) -> bool:
+        """Whether the store may be asked for more."""
+        ...
+
+    def call(self, now_ns: int) -> int:
+        """Begin a call: how many tokens to ask for."""
+        ...
+
+    def granted(self, sent_ns: int, now_ns: int, tokens: int, wait_ns: int) -> None:
+        """The store's answer to the call of `sent_ns`."""
+        ...
+
+
 def leases(
-    limit: Limit, *, seed: int, nodes: int, hold_ns: int, span_ns: int, offered_a_s: float, faults: Faults
-) -> LeaseRun:
-    """Nodes that press on one limit by leases, while messages are lost, doubled and late, and nodes die."""
+    limit: Limit, *, seed: int, nodes: int, hold_ns: int, span_ns: int, offered_a_s: float | Sequence[float],
+    faults: Faults, make: Callable[[int, int], Holder] = Lease,
+) -> LeaseRun:  # fmt: skip
+    """Nodes that press on one limit by leases, while messages are lost, doubled and late, and nodes die.
+
+    `offered_a_s` is what each node is asked for in a second: one figure, or one a node.
+    """
     world = Simulation(seed)
     network = Network(world, most_ns=faults.slowest_ns, lost=faults.lost, doubled=faults.doubled)
     store = _GrantingStore(world, limit)
-    crowd = [_LeasingNode(world, network, store, limit, hold_ns, f"node {number}") for number in range(nodes)]
-    gap_ns = max(1, round(S / offered_a_s))
-    for node in crowd:
-        world.every(gap_ns, node.request, until_ns=span_ns)
+    crowd = [_LeasingNode(world, network, store, limit, hold_ns, f"node {number}", make) for number in range(nodes)]
+    offered = [offered_a_s] * nodes if isinstance(offered_a_s, int | float) else offered_a_s
+    for node, a_s in zip(crowd, offered, strict=True):
+        world.every(max(1, round(S / a_s)), node.request, until_ns=span_ns)
     if faults.partition:
         world.at(span_ns // 3, lambda: network.cut(crowd[0].name))
         world.at(span_ns * 2 // 3, lambda: network.heal(crowd[0].name))
@@ -113,15 +140,17 @@ class _GrantingStore:
 
 class _LeasingNode:
     def __init__(
-        self, world: Simulation, network: Network, store: _GrantingStore, limit: Limit, hold_ns: int, name: str
-    ) -> None:
+        self, world: Simulation, network: Network, store: _GrantingStore, limit: Limit, hold_ns: int, name: str,
+        make: Callable[[int, int], Holder],
+    ) -> None:  # fmt: skip
         self._world = world
         self._network = network
         self._store = store
         self._most = limit.most
         self._hold_ns = hold_ns
         self._clock = WrongClock(world, skew_ns=world.random.randint(-2 * S, 2 * S), drift=1e-5)
-        self._lease = Lease(hold_ns, limit.most)
+        self._make = make
+        self._lease = make(hold_ns, limit.most)
         self.name = name
         self.spent: list[tuple[int, int]] = []
         self.calls = 0
@@ -140,7 +169,7 @@ class _LeasingNode:
 
     def crash(self) -> None:
         """The process dies with what it holds, and starts anew."""
-        self._lease = Lease(self._hold_ns, self._most)
+        self._lease = self._make(self._hold_ns, self._most)
 
     def _call(self, sent_ns: int) -> None:
         lease, want = self._lease, self._lease.call(sent_ns)

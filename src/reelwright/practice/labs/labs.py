@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from reelwright.practice.labs import exactly_once, make_it_fast, token_bucket
+from reelwright.practice.labs import distributed_limiter, exactly_once, experiment_readout, make_it_fast, token_bucket
 from reelwright.practice.labs.lab import Lab
 
-LABS: dict[str, Lab] = {lab.id: lab for lab in (token_bucket.LAB, exactly_once.LAB, make_it_fast.LAB)}
+LABS: dict[str, Lab] = {
+    lab.id: lab
+    for lab in (token_bucket.LAB, distributed_limiter.LAB, exactly_once.LAB, experiment_readout.LAB, make_it_fast.LAB)
+}

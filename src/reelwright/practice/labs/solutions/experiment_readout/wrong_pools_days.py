@@ -1,0 +1,31 @@
+"""Adds up days with different shares."""
+
+import math
+
+
+def z_of(days, total="sum", squares="squares"):
+    n = [sum(day["n"][arm] for day in days) for arm in (0, 1)]
+    means = [sum(day[total][arm] for day in days) / n[arm] for arm in (0, 1)]
+    spread = [sum(day[squares][arm] for day in days) / n[arm] - means[arm] ** 2 for arm in (0, 1)]
+    return (means[1] - means[0]) / math.sqrt(spread[0] / n[0] + spread[1] / n[1])
+
+
+class Readout:
+    def decide(self, experiment):
+        days = experiment["days"]
+        came = sum(day["n"][1] for day in days)
+        meant = sum(sum(day["n"]) * day["weight"] for day in days)
+        spread = sum(sum(day["n"]) * day["weight"] * (1 - day["weight"]) for day in days)
+        if math.erfc(abs(came - meant) / math.sqrt(2 * spread)) < 1e-4:
+            return "broken"
+        bound = 2.2414 / math.sqrt(len(days) / experiment["planned_days"])
+        if z_of(days) < -bound or z_of(days, "stalls", "stall_squares") > bound:
+            return "no_ship"
+        if len(days) < experiment["planned_days"]:
+            return "wait"
+        before = experiment["before"]
+        control = sum(day["sum"][0] / day["n"][0] for day in days[-7:]) / 7
+        if control < 0.97 * before["sum"] / before["n"]:
+            return "broken"
+        lasts = z_of(days[len(days) // 2 :]) > 1.96
+        return "ship" if z_of(days) > bound and lasts else "no_ship"

@@ -55,6 +55,7 @@ class Holder(Protocol):
     """What a node decides with: `core.lease.Lease`, or what somebody else wrote in its place."""
 
     answered: bool
+    ends_ns: int
 
     def spend(self, now_ns: int, cost: int) -> bool:
         """Take `cost` of what is held, if it still holds."""
@@ -68,8 +69,12 @@ class Holder(Protocol):
         """Begin a call: how many tokens to ask for."""
         ...
 
-    def granted(self, sent_ns: int, now_ns: int, tokens: int, wait_ns: int) -> None:
-        """The store's answer to the call of `sent_ns`."""
+    def granted(self, sent_ns: int, now_ns: int, tokens: int, wait_ns: int, since: int = 0) -> tuple[int, int]:
+        """The store's answer to the call of `sent_ns`: what goes back, and the tick of its grant."""
+        ...
+
+    def rest(self) -> tuple[int, int]:
+        """Let go of what is held."""
         ...
 
 
@@ -191,7 +196,7 @@ class _LeasingNode:
 
         self._network.send(self.name, "store", ask)
 
-    def _end(self, lease: Lease) -> None:
+    def _end(self, lease: Holder) -> None:
         if lease is self._lease and self._clock.monotonic_ns() >= lease.ends_ns:
             self._give_back(lease.rest())
 

@@ -161,7 +161,7 @@ class Sandbox:
     def ask(self, message: Any, serve: Callable[[Any], Any] | None = None) -> Any:
         """Send one message and return the answer. Raises Broken when there is none, none in time, or no JSON.
 
-        What the code asks for meanwhile (`{"disk": …}`) is answered by `serve`; what that raises goes through.
+        What the code asks for meanwhile (`{"call": …}`) is answered by `serve`; what that raises goes through.
         """
         self._send(msgspec.json.encode(message) + b"\n")
         while True:
@@ -174,9 +174,9 @@ class Sandbox:
                 return answer
             if "failed" in answer:
                 raise Broken(f"the code raised: {str(answer['failed'])[:2000]}")
-            if serve is None or "disk" not in answer:
+            if serve is None or "call" not in answer:
                 return answer.get("answer", answer)
-            self._send(msgspec.json.encode(serve(answer["disk"])) + b"\n")
+            self._send(msgspec.json.encode(serve(answer["call"])) + b"\n")
 
     def _send(self, data: bytes) -> None:
         assert self._process is not None and self._process.stdin is not None

@@ -64,6 +64,7 @@ class Watched:
         self._known: set[int] = set()
         self._sent_ns: int | None = None
         self.answered = True
+        self.ends_ns = 0
         self.spent = 0
         self.unbacked: list[Unbacked] = []
 
@@ -89,14 +90,20 @@ class Watched:
         self._sent_ns, self.answered = now_ns, False
         return whole(self._remote.call("call", now_ns + self._ahead_ns), "call", least=1, most=LIMIT.most)
 
-    def granted(self, sent_ns: int, now_ns: int, tokens: int, wait_ns: int) -> None:
-        """An answer of the store, also one that comes twice or late."""
+    def granted(self, sent_ns: int, now_ns: int, tokens: int, wait_ns: int, since: int = 0) -> tuple[int, int]:  # noqa: ARG002
+        """An answer of the store, also one that comes twice or late; giving back is not part of the lab."""
         if sent_ns not in self._known:
             self._known.add(sent_ns)
             self._grants.append([sent_ns + self._hold_ns, tokens])
         self.answered = self.answered or sent_ns == self._sent_ns
         ahead = self._ahead_ns
         self._remote.call("granted", sent_ns + ahead, now_ns + ahead, tokens, wait_ns)
+        self.ends_ns = sent_ns + self._hold_ns
+        return 0, 0
+
+    def rest(self) -> tuple[int, int]:
+        """Nothing goes back."""
+        return 0, 0
 
 
 def judge(decider: Decider, seed: int) -> Judged:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from reelwright.practice.labs import distributed_limiter, exactly_once, experiment_readout, make_it_fast, token_bucket
+from reelwright.practice.labs import (
+    distributed_limiter,
+    exactly_once,
+    experiment_readout,
+    incident_day,
+    make_it_fast,
+    token_bucket,
+)
 from reelwright.practice.labs.lab import Lab
 
-LABS: dict[str, Lab] = {
-    lab.id: lab
-    for lab in (token_bucket.LAB, distributed_limiter.LAB, exactly_once.LAB, experiment_readout.LAB, make_it_fast.LAB)
-}
+_ALL = (token_bucket, distributed_limiter, exactly_once, experiment_readout, incident_day, make_it_fast)
+LABS: dict[str, Lab] = {one.LAB.id: one.LAB for one in _ALL}

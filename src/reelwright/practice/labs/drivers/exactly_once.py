@@ -44,7 +44,7 @@ class Disk:
         self._ask("sync_folder")
 
     def _ask(self, *call: Any) -> Any:
-        tell({"disk": list(call)})
+        tell({"call": list(call)})
         answer = json.loads(sys.stdin.readline())
         if "error" in answer:
             raise OSError(answer["error"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from reelwright.practice.contract import (
     Challenge,
@@ -22,6 +22,10 @@ STAGE_MINUTES: dict[Stage, int] = {
 }  # fmt: skip
 MAX_CHALLENGES = 3
 """After one answer."""
+FILLED = 0.8
+"""Of a stage's minutes; a question that was seen is not repeated to fill the rest."""
+JITTER = 0.05
+"""How far chance may move a question in a plan."""
 
 
 def draw(seed: str, *parts: str) -> int:
@@ -32,18 +36,32 @@ def draw(seed: str, *parts: str) -> int:
 def plan_stage(
     questions: Sequence[Question], *, stage: Stage, role: Role, track: Track, seen: Collection[str], seed: str
 ) -> tuple[str, ...]:
-    """Ids of questions that fill the stage's minutes: those not yet seen first, of as many areas as there are."""
-    fit = [one for one in questions if stage in one.stages and role in one.roles and track in one.tracks]
-    fit.sort(key=lambda one: (one.id in seen, not one.always, draw(seed, one.id)))
+    """Ids of questions that fill the stage's minutes: those not yet seen first, of as many areas as there are.
+
+    Among these, questions that other stages could hardly do without are left to them, so that later loops need not
+    repeat any. One that was seen comes only where the stage would stay emptier than `FILLED`.
+    """
+    open_to = [one for one in questions if role in one.roles and track in one.tracks]
+    wanted = _wanted([one for one in open_to if one.id not in seen], stage)
+    fit = [one for one in open_to if stage in one.stages]
+    fit.sort(key=lambda one: (one.id in seen, not one.always, wanted(one) + JITTER * draw(seed, one.id) / 2**64))
     chosen: list[Question] = []
     left = STAGE_MINUTES[stage]
     for repeat_area in (False, True):
         for one in fit:
             areas = {other.area for other in chosen}
-            if one not in chosen and one.minutes <= left and (repeat_area or one.area not in areas):
+            enough = one.id in seen and left <= (1 - FILLED) * STAGE_MINUTES[stage]
+            if one not in chosen and one.minutes <= left and not enough and (repeat_area or one.area not in areas):
                 chosen.append(one)
                 left -= one.minutes
     return tuple(one.id for one in chosen)
+
+
+def _wanted(fresh: Sequence[Question], stage: Stage) -> Callable[[Question], float]:
+    """How much the other stages want a question: for each that could ask it, the share of its supply for one loop."""
+    supply = {one: sum(question.minutes for question in fresh if one in question.stages) for one in STAGE_MINUTES}
+    price = {one: minutes / max(supply[one], minutes / 2) for one, minutes in STAGE_MINUTES.items()}
+    return lambda question: sum(price[one] for one in question.stages if one != stage)
 
 
 def wording(question: Question, seed: str) -> str:

@@ -42,6 +42,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
 
 
+BREAKING: Mapping[Fault, Mapping[str, Any]] = {
+    "bad limit": {"viewer_limit": 0.2}, "slow release": {"work_ms": 24.0},
+    "stampede": {"coalesce": False, "fresh_s": 3},
+}  # fmt: skip
+"""What the guilty release changed."""
+
+
 class Release(msgspec.Struct, frozen=True):
     """A version and when it came."""
 
@@ -99,10 +106,7 @@ class Instance:
     def _plan_releases(self) -> list[Release]:
         """A harmless one, the one that breaks where a release does, and another harmless one after it."""
         chance, base = self._chance, Config()
-        broken = {
-            "bad limit": {"viewer_limit": 0.2}, "slow release": {"work_ms": 24.0},
-            "stampede": {"coalesce": False, "fresh_s": 3},
-        }.get(self.fault, {})  # fmt: skip
+        broken = BREAKING.get(self.fault, {})
         names = chance.sample(["ana", "bo", "chi", "dee", "eli"], 3)
         second = msgspec.structs.replace(base, log_level="debug")
         third = msgspec.structs.replace(second, **broken) if broken else base

@@ -15,7 +15,7 @@ import msgspec
 from reelwright.cdn.adapters.access_log import AccessLog
 from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.files import FileTable
-from reelwright.cdn.adapters.protocol import Connection
+from reelwright.cdn.adapters.protocol import Connection, Service
 from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
 from reelwright.cdn.core.eviction import make_policy
 from reelwright.cdn.service import CachingLibrary, Edge, LocalLibrary
@@ -52,7 +52,6 @@ class EdgeServer:
     def __init__(self, options: EdgeOptions, clock: Clock) -> None:
         self._options = options
         self._clock = clock
-        self._connections: set[Connection] = set()
         keys = KeyRing.open(options.keys_file)
         self._cache = self._open_cache(keys)
         files = FileTable(options.objects.root or Path(), clock.monotonic_ns)
@@ -82,12 +81,14 @@ class EdgeServer:
         """Listen."""
         loop = asyncio.get_running_loop()
         options = self._options
+        service = Service(self.edge, options.settings)
+        self._connections = service.connections
         context = None
         if options.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(options.certificate, options.key)
         self._server = await loop.create_server(
-            lambda: Connection(self.edge, options.settings, self._connections),
+            lambda: Connection(service),
             options.host,
             options.settings.port,
             ssl=context,

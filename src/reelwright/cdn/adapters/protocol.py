@@ -3,12 +3,17 @@
 The response is written to a duplicate of the transport's socket: head with MSG_MORE, then `sendfile`, so that small
 answers leave in one packet and large ones are copied by the kernel alone. Over TLS, where that is impossible, blocks
 are read and written with the transport's flow control.
+
+Thousands of viewers are connected and idle, so a connection that waits holds as little as it can: its parser, its queue
+and its second descriptor exist only while a request is answered. And most requests differ from one before in their
+first line alone: header blocks that the parser has read once are looked up (`Heads`), not read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections import deque
 from functools import partial
@@ -26,21 +31,90 @@ PIPELINED_MOST = 16
 _CHUNK = 1 << 20
 _TLS_BLOCK = 256 << 10
 _MORE = getattr(socket, "MSG_MORE", 0)
+_HEADS_KEPT = 1024
+_HEAD_KEPT_BYTES_MOST = 2048
+_PLAIN_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.1")
+
+
+class Heads:
+    """Header blocks that the parser has read: those of one client's requests are mostly equal byte for byte.
+
+    Only blocks of whole GET requests without a body are kept, so that a block never says where a request ends.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, dict[str, str]] = {}
+
+    def request_of(self, data: bytes) -> Request | None:
+        """The request that `data` is, where all of it but a plain first line has been read before."""
+        end = data.find(b"\r\n")
+        headers = self._known.get(data[end:])
+        if headers is None:
+            return None
+        line = _PLAIN_LINE.fullmatch(data, 0, end)
+        return Request("GET", line[1].decode("ascii"), headers) if line else None
+
+    def learn(self, data: bytes, request: Request) -> None:
+        """Keep the block of a request that `data` was all of."""
+        block = data[data.find(b"\r\n") :]
+        once = data.find(b"\r\n\r\n") == len(data) - 4
+        framed = "content-length" in request.headers or "transfer-encoding" in request.headers
+        if request.method != "GET" or not once or framed or len(block) > _HEAD_KEPT_BYTES_MOST:
+            return
+        if not data.startswith(b"GET ") or b" HTTP/1.1\r\n" not in data[: len(data) - len(block) + 2]:
+            return
+        if len(self._known) >= _HEADS_KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[block] = request.headers
+
+
+class Service:
+    """What all connections of an edge share."""
+
+    def __init__(self, edge: Edge, settings: CdnSettings) -> None:
+        self.edge = edge
+        self.settings = settings
+        self.connections: set[Connection] = set()
+        self.heads = Heads()
+        self.loop = asyncio.get_running_loop()
+
+
+class _Reading:
+    """A request on its way in: exists while its bytes come."""
+
+    __slots__ = ("complete", "head_bytes", "headers", "parser", "url")
+
+    def __init__(self, connection: Connection) -> None:
+        self.parser: Any = httptools.HttpRequestParser(connection)
+        self.url = b""
+        self.headers: dict[str, str] = {}
+        self.head_bytes = 0
+        self.complete = True
+        """Whether the bytes so far end where a request ends."""
 
 
 class Connection(asyncio.Protocol):
     """One client. Requests are answered in order, one at a time."""
 
-    def __init__(self, edge: Edge, settings: CdnSettings, connections: set[Connection]) -> None:
-        self._edge = edge
-        self._settings = settings
-        self._all = connections
-        self._loop = asyncio.get_running_loop()
-        self._parser: Any = httptools.HttpRequestParser(self)
-        self._url = b""
-        self._headers: dict[str, str] = {}
-        self._head_bytes = 0
-        self._queue: deque[tuple[Request, bool]] = deque()
+    __slots__ = (
+        "_answer",
+        "_closing",
+        "_descriptor",
+        "_keep",
+        "_queue",
+        "_reading",
+        "_service",
+        "_socket",
+        "_tls",
+        "_transport",
+        "_writable",
+        "deadline",
+    )
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._reading: _Reading | None = None
+        self._queue: deque[tuple[Request, bool]] | None = None
         self._answer: Answer | None = None
         self._keep = True
         self._closing = False
@@ -48,7 +122,7 @@ class Connection(asyncio.Protocol):
         self._descriptor = -1
         self._tls = False
         self._writable: asyncio.Event | None = None
-        self.deadline = self._loop.time() + settings.request_s
+        self.deadline = service.loop.time() + service.settings.request_s
         """When the connection is dropped unless something happens; looked at once a second."""
 
     # What the loop calls
@@ -56,21 +130,28 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
-        if len(self._all) >= self._settings.connections:
+        connections = self._service.connections
+        if len(connections) >= self._service.settings.connections:
             self._transport.abort()
             return
-        self._all.add(self)
+        connections.add(self)
         self._tls = transport.get_extra_info("sslcontext") is not None
-        if not self._tls:
-            own = transport.get_extra_info("socket")
-            self._descriptor = os.dup(own.fileno())
-            self._socket = socket.socket(own.family, own.type, own.proto, fileno=self._descriptor)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
-        self._head_bytes += len(data)
+        if self._reading is None and self._answer is None:
+            request = self._service.heads.request_of(data)
+            if request is not None:
+                self._answer_one(request)
+                return
+            self._reading = _Reading(self)
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        reading = self._reading = self._reading or _Reading(self)
+        reading.head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            reading.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refuse(400, "bad-request", "no other protocol is spoken here")
         except (httptools.HttpParserError, _TooMuch) as error:
@@ -80,8 +161,21 @@ class Connection(asyncio.Protocol):
             else:
                 self._refuse(400, "bad-request", "this is not HTTP/1.1")
         else:
-            if self._head_bytes > HEAD_BYTES_MOST:
+            if reading.head_bytes > HEAD_BYTES_MOST:
                 self._refuse(431, "headers-too-large", f"a request may have {HEAD_BYTES_MOST} bytes of headers")
+                return
+            self._whole(data)
+
+    def _whole(self, data: bytes) -> None:
+        """After bytes that ended where requests end: answer, and let go of the parser."""
+        reading, queue = self._reading, self._queue
+        if reading is None or not reading.complete:
+            return
+        if queue and len(queue) == 1 and queue[0][1]:
+            self._service.heads.learn(data, queue[0][0])
+        self._reading = None
+        if self._answer is None:
+            self._next()
 
     def eof_received(self) -> bool:
         """The client sends no more; what it asked for is still answered."""
@@ -91,15 +185,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """The client is gone."""
         self._closing = True
-        self._all.discard(self)
-        if self._socket is not None:
-            self._loop.remove_writer(self._descriptor)
-            self._socket.close()
-            self._socket = None
+        self._service.connections.discard(self)
+        self._let_go()
         if self._writable is not None:
             self._writable.set()
-        self._answer = None
-        self._queue.clear()
+        self._answer = self._queue = self._reading = None
 
     def pause_writing(self) -> None:
         """TLS only: the transport's buffer is full."""
@@ -114,33 +204,39 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request starts."""
-        self._url, self._headers = b"", {}
+        reading = self._reading
+        assert reading is not None
+        reading.url, reading.headers, reading.complete = b"", {}, False
         if self._answer is None:
-            self.deadline = self._loop.time() + self._settings.request_s
+            self.deadline = self._service.loop.time() + self._service.settings.request_s
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
-        self._url += url
-        if len(self._url) > HEAD_BYTES_MOST:
+        assert self._reading is not None
+        self._reading.url += url
+        if len(self._reading.url) > HEAD_BYTES_MOST:
             raise _TooMuch("the URL is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        if len(self._headers) >= HEADERS_MOST:
+        assert self._reading is not None
+        headers = self._reading.headers
+        if len(headers) >= HEADERS_MOST:
             raise _TooMuch(f"a request may have {HEADERS_MOST} headers")
         if len(name) + len(value) > HEAD_BYTES_MOST:
             raise _TooMuch(f"a request may have {HEAD_BYTES_MOST} bytes of headers")
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_message_complete(self) -> None:
         """A whole request is there."""
-        self._head_bytes = 0
-        request = Request(self._parser.get_method().decode("latin-1"), self._url.decode("latin-1"), self._headers)
-        self._queue.append((request, bool(self._parser.should_keep_alive())))
+        reading = self._reading
+        assert reading is not None
+        reading.head_bytes, reading.complete = 0, True
+        request = Request(reading.parser.get_method().decode("latin-1"), reading.url.decode("latin-1"), reading.headers)
+        self._queue = self._queue or deque()
+        self._queue.append((request, bool(reading.parser.should_keep_alive())))
         if len(self._queue) > PIPELINED_MOST:
             raise _TooMuch(f"at most {PIPELINED_MOST} requests may wait in line")
-        if self._answer is None:
-            self._next()
 
     def on_body(self, _body: bytes) -> None:
         """No request here has a body worth reading."""
@@ -150,7 +246,7 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """End after the answer in progress, or now when there is none."""
         self._keep = False
-        self._queue.clear()
+        self._queue = None
         if self._answer is None and not self._closing:
             self._transport.close()
 
@@ -160,40 +256,57 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         while self._queue and self._answer is None and not self._closing:
-            request, keep = self._queue[0]
-            found = self._edge.answer(request)
-            if isinstance(found, Waiting):
-                self.deadline = self._loop.time() + self._settings.stall_s
-                self._answer = Answer(b"", 0)  # in line: nothing else is answered meanwhile
-                found.fill.when_more(partial(self._retry, found.fill))
-                return
-            self._queue.popleft()
+            request, keep = self._queue.popleft()
             self._keep = self._keep and keep
-            self._send(found)
+            self._answer_one(request)
         if self._answer is None and not self._closing:
-            if not self._keep:
-                self._transport.close()
-            else:
-                self.deadline = self._loop.time() + self._settings.idle_s
+            self._rest()
 
-    def _retry(self, fill: Fill) -> None:
+    def _rest(self) -> None:
+        """Nothing is asked: close, or wait with as little as can be."""
+        self._queue = None
+        self._let_go()
+        if not self._keep:
+            self._transport.close()
+        else:
+            self.deadline = self._service.loop.time() + self._service.settings.idle_s
+
+    def _let_go(self) -> None:
+        if self._socket is not None:
+            self._service.loop.remove_writer(self._descriptor)
+            self._socket.close()
+            self._socket = None
+
+    def _answer_one(self, request: Request) -> None:
+        found = self._service.edge.answer(request)
+        if isinstance(found, Waiting):
+            self.deadline = self._service.loop.time() + self._service.settings.stall_s
+            self._answer = Answer(b"", 0)  # in line: nothing else is answered meanwhile
+            found.fill.when_more(partial(self._retry, request, found.fill))
+        else:
+            self._send(found)
+
+    def _retry(self, request: Request, fill: Fill) -> None:
         self._answer = None
         if self._closing:
             return
         if fill.problem is not None:
-            request, keep = self._queue.popleft()
-            self._keep = self._keep and keep
-            self._send(self._edge.failed(request, fill.problem))
+            self._send(self._service.edge.failed(request, fill.problem))
         else:
-            self._next()
+            self._answer_one(request)
 
     def _send(self, answer: Answer) -> None:
         self._answer = answer
-        self.deadline = self._loop.time() + self._settings.stall_s
+        service = self._service
+        self.deadline = service.loop.time() + service.settings.stall_s
         if self._tls or (answer.file is None and answer.fill is None):
             self._send_buffered(answer)
-        else:
-            self._push(answer.head)
+            return
+        if self._socket is None:
+            own = self._transport.get_extra_info("socket")
+            self._descriptor = os.dup(own.fileno())
+            self._socket = socket.socket(own.family, own.type, own.proto, fileno=self._descriptor)
+        self._push(answer.head)
 
     def _push(self, head: bytes) -> None:
         """Send the head, then go on with the body."""
@@ -207,12 +320,12 @@ class Connection(asyncio.Protocol):
             return
         if sent < len(head):
             rest = head[sent:]
-            self._loop.add_writer(self._descriptor, self._resume_head, rest)
+            self._service.loop.add_writer(self._descriptor, self._resume_head, rest)
             return
         self._pump()
 
     def _resume_head(self, rest: bytes) -> None:
-        self._loop.remove_writer(self._descriptor)
+        self._service.loop.remove_writer(self._descriptor)
         self._push(rest)
 
     def _pump(self) -> None:
@@ -233,7 +346,7 @@ class Connection(asyncio.Protocol):
                     self._descriptor, source.descriptor, answer.start, min(until - answer.start, _CHUNK)
                 )
             except (BlockingIOError, InterruptedError):
-                self._loop.add_writer(self._descriptor, self._unblocked)
+                self._service.loop.add_writer(self._descriptor, self._unblocked)
                 return
             except OSError:
                 self._transport.abort()
@@ -242,30 +355,33 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
                 return
             answer.start += sent
-            self.deadline = self._loop.time() + self._settings.stall_s
+            self.deadline = self._service.loop.time() + self._service.settings.stall_s
         self._done()
 
     def _unblocked(self) -> None:
-        self._loop.remove_writer(self._descriptor)
+        self._service.loop.remove_writer(self._descriptor)
         self._pump()
 
     def _await_fill(self, fill: Fill | None) -> None:
         if fill is None or fill.problem is not None or fill.done:
             self._transport.abort()
             return
-        self.deadline = self._loop.time() + self._settings.stall_s
+        self.deadline = self._service.loop.time() + self._service.settings.stall_s
         fill.when_more(self._pump)
 
     def _done(self) -> None:
         self._answer = None
-        self._loop.call_soon(self._next)  # not at once: a long pipeline must not become a deep stack
+        if self._queue:
+            self._service.loop.call_soon(self._next)  # not at once: a long pipeline must not become a deep stack
+        elif not self._closing:
+            self._rest()
 
     def _send_buffered(self, answer: Answer) -> None:
-        self._transport.write(answer.head + answer.body)
+        self._transport.write(answer.head + answer.body if answer.body else answer.head)
         if answer.file is None and answer.fill is None:
             self._done()
             return
-        task = self._loop.create_task(self._send_blocks(answer))
+        task = self._service.loop.create_task(self._send_blocks(answer))
         task.add_done_callback(_reraise)
 
     async def _send_blocks(self, answer: Answer) -> None:
@@ -284,7 +400,7 @@ class Connection(asyncio.Protocol):
                 return
             answer.start += len(block)
             self._transport.write(block)
-            self.deadline = self._loop.time() + self._settings.stall_s
+            self.deadline = self._service.loop.time() + self._service.settings.stall_s
             if self._writable is not None and not self._writable.is_set():
                 await self._writable.wait()
         if not self._closing:
@@ -301,10 +417,10 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, slug: str, detail: str) -> None:
         if self._closing:
             return
-        self._queue.clear()
+        self._queue = None
         self._keep = False
         if self._answer is None:
-            answer = self._edge.problem(None, status, slug, detail)
+            answer = self._service.edge.problem(None, status, slug, detail)
             self._transport.write(answer.head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1) + answer.body)
         self._transport.close()
 

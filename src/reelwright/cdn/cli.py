@@ -131,6 +131,42 @@ def replay(
 
 
 @app.command()
+def plan(
+    scenario: Annotated[
+        Path | None, typer.Argument(help="JSON of a scenario; without it a world is made up. See --example.")
+    ] = None,
+    viewers: Annotated[float, typer.Option(help="Viewers of the made-up world.")] = 200e6,
+    regions: Annotated[int, typer.Option(help="Its regions.")] = 60,
+    isps: Annotated[int, typer.Option(help="Its access networks in each region.")] = 6,
+    failed: Annotated[list[str], typer.Option(help="Site that is down, as r001/isp1; may be repeated.")] = [],  # noqa: B006
+    example: Annotated[bool, typer.Option(help="Print a small scenario to start from.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Plan a network: how many edges, where, for what offload and what cost; pulled through and filled ahead."""
+    import msgspec
+
+    from reelwright.cdn.core.plan import Scenario, judge, made_up, table
+
+    if example:
+        typer.echo(msgspec.json.format(msgspec.json.encode(made_up(1e6, 3, 2))).decode())
+        return
+    try:
+        known = (
+            msgspec.json.decode(scenario.read_bytes(), type=Scenario) if scenario else made_up(viewers, regions, isps)
+        )
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Invalid(f"{scenario} is no scenario: {error}; --example prints one") from error
+    found = [judge(known, "pull"), judge(known, "fill")]
+    if failed:
+        names = {site.name for one in found for site in one.sites}
+        if unknown := set(failed) - names:
+            raise Invalid(f"no site {', '.join(sorted(unknown))} in either design; --json lists them")
+        found += [judge(known, one.design, [site for site in failed if site in {s.name for s in one.sites}])
+                  for one in found]  # fmt: skip
+    typer.echo(msgspec.json.encode(found).decode() if as_json else table(found, failed))
+
+
+@app.command()
 def steer(
     edges: Annotated[Path, typer.Option(help="JSON list of edges: name, capacity_bps, load_bps, costs, state.")],
     region: Annotated[str, typer.Option(help="Region of the viewer.")] = "*",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelwright.cdn.core.eviction import POLICIES, Visit, make_policy
+from reelwright.cdn.core.eviction import POLICIES, ForesightPolicy, Visit, make_policy
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
 from reelwright.cdn.replay import Trace, belady, read_trace, replay, replay_named
 from reelwright.kernel.errors import Invalid
@@ -97,6 +97,21 @@ def test_foresight_beats_lru_on_viewers_and_is_no_worse_on_pages() -> None:
         budget = trace.working_set_bytes() // 10
         lru, ours = (replay_named(trace, name, budget).byte_miss_ratio for name in ("lru", "foresight"))
         assert ours <= lru * factor
+
+
+@pytest.mark.parametrize(("kind", "style"), [("popular", "counting"), ("moving", "recent")])
+def test_foresight_follows_the_style_that_hits_most_and_is_never_much_worse_than_lru(kind: str, style: str) -> None:
+    """A popularity that stays wants counting; a window that moves on wants recency."""
+    rng = np.random.default_rng(8)
+    moving = np.arange(30_000) // 6 + rng.integers(0, 120, 30_000)
+    keys = moving if kind == "moving" else rng.zipf(1.2, 30_000) % 5000
+    visits = [Visit(int(key), 1, float(at)) for at, key in enumerate(keys)]
+    policy = ForesightPolicy(200)
+    ours, lru = replay(visits, policy), replay(visits, make_policy("lru", 200))
+    assert ours.byte_miss_ratio <= 1.01 * lru.byte_miss_ratio
+    assert policy.style in (style, "fading")
+    if kind == "popular":
+        assert policy.style == style
 
 
 def test_traces_of_each_format_are_read_and_bad_lines_are_named(tmp_path: Path) -> None:

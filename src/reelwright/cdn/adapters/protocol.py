@@ -4,9 +4,9 @@ The response is written to a duplicate of the transport's socket: head with MSG_
 answers leave in one packet and large ones are copied by the kernel alone. Over TLS, where that is impossible, blocks
 are read and written with the transport's flow control.
 
-Thousands of viewers are connected and idle, so a connection that waits holds as little as it can: its parser, its queue
-and its second descriptor exist only while a request is answered. And most requests differ from one before in their
-first line alone: header blocks that the parser has read once are looked up (`Heads`), not read again.
+Thousands of viewers are connected and idle, so a connection that waits holds as little as it can: its parser, its
+queue and its second descriptor exist only while a request is answered. And most requests differ from one before in
+their first line alone: header blocks that the parser has read once are looked up (`Heads`), not read again.
 """
 
 from __future__ import annotations
@@ -232,7 +232,9 @@ class Connection(asyncio.Protocol):
         reading = self._reading
         assert reading is not None
         reading.head_bytes, reading.complete = 0, True
-        request = Request(reading.parser.get_method().decode("latin-1"), reading.url.decode("latin-1"), reading.headers)
+        request = Request(
+            reading.parser.get_method().decode("latin-1"), reading.url.decode("latin-1"), reading.headers
+        )
         self._queue = self._queue or deque()
         self._queue.append((request, bool(reading.parser.should_keep_alive())))
         if len(self._queue) > PIPELINED_MOST:
@@ -269,7 +271,8 @@ class Connection(asyncio.Protocol):
         if not self._keep:
             self._transport.close()
         else:
-            self.deadline = self._service.loop.time() + self._service.settings.idle_s
+            reading, settings = self._reading, self._service.settings
+            self.deadline = self._service.loop.time() + (settings.idle_s if reading is None else settings.request_s)
 
     def _let_go(self) -> None:
         if self._socket is not None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Protocol
+from zlib import crc32
 
 import msgspec
 
-from reelwright.cdn.core.foresight import Outlook
+from reelwright.cdn.core.foresight import STYLES, Outlook, Style
 from reelwright.kernel.errors import Invalid
 
 Key = Hashable
@@ -394,22 +396,17 @@ class GdsfPolicy(_Sized):
             self._serial = len(self._heap)
 
 
-class ForesightPolicy(_Sized):
-    """Ours: gives up what is least worth keeping, a newcomer included.
-
-    An object's worth comes from the playback sessions on their way to it, and where there are none from how often it
-    was asked for (`core/foresight.py`). The victim is the worst of a sample, so no order need be kept.
-    """
+class _Sampled(_Sized):
+    """Gives up the worst of a sample, a newcomer included, so that no order need be kept."""
 
     SAMPLE = 16
-    PATIENCE = 0.5
-    """Turns that an object is held for, in objects held."""
     KEPT = 8
     """Candidates that stay in the next sample: the worst are not found anew each time."""
 
-    def __init__(self, budget_bytes: int) -> None:
+    def __init__(self, budget_bytes: int, outlook: Outlook, style: Style) -> None:
         super().__init__(budget_bytes)
-        self._outlook = Outlook()
+        self._outlook = outlook
+        self.style: Style = style
         self._sizes: dict[Key, int] = {}
         self._slots: list[Key] = []
         self._slot_of: dict[Key, int] = {}
@@ -421,13 +418,6 @@ class ForesightPolicy(_Sized):
 
     def __len__(self) -> int:
         return len(self._sizes)
-
-    def note(self, visit: Visit) -> None:
-        """Learn from a request, be it a hit or not."""
-        self._outlook.note(visit.key, visit.size, visit.now_s, visit.session, visit.stream, visit.index)
-
-    def use(self, key: Key) -> None:
-        """All was learnt from `note`."""
 
     def put(self, key: Key, size: int) -> list[Key]:
         """Hold an object; returns the keys to delete."""
@@ -459,11 +449,10 @@ class ForesightPolicy(_Sized):
         self._slots.append(key)
 
     def _victim(self, newcomer: Key) -> Key:
-        self._outlook.patience = self.PATIENCE * len(self._slots)
         candidates = {one for one in self._worst if one in self._sizes}
         candidates.update(self._slots[self._random(len(self._slots))] for _ in range(self.SAMPLE))
         candidates.add(newcomer)
-        ranked = sorted(candidates, key=self._outlook.worth)
+        ranked = sorted(candidates, key=partial(self._outlook.worth, style=self.style))
         self._worst = ranked[1 : self.KEPT + 1]
         return ranked[0]
 
@@ -471,6 +460,79 @@ class ForesightPolicy(_Sized):
         """A linear congruential step: replays of one trace are equal."""
         self._seed = (self._seed * 6364136223846793005 + 1442695040888963407) % 2**64
         return (self._seed >> 33) % below
+
+
+class ForesightPolicy(_Sampled):
+    """Ours: gives up what is least worth keeping.
+
+    An object's worth comes from the playback sessions on their way to it (`core/foresight.py`). Where there are none
+    it comes from the object's own visits, weighed in the style that does best: each style, plain recency among them,
+    runs a small cache beside this one over a sample of the objects, and the one that hits the most bytes is followed.
+    Where all of that does worse than LRU would, which is kept beside it as keys alone, what LRU has given up goes
+    first, until this cache holds what LRU's holds.
+    """
+
+    PATIENCE = 0.5
+    """Turns that an object is held for, in objects held."""
+    TRIAL_SHARE = 8
+    """One object in so many takes part in the trials."""
+    ROUND = 256
+    """Visits of trials between two looks at who does best."""
+    MEMORY = 0.9999
+    """Of the lead over LRU, a visit."""
+    BEHIND = 0.002
+    """Share of the bytes asked for by which LRU may lead before it is followed."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        outlook = Outlook()
+        super().__init__(budget_bytes, outlook, "fading")
+        small = max(1, budget_bytes // self.TRIAL_SHARE)
+        self._trials = {style: _Sampled(small, outlook, style) for style in STYLES}
+        self._hit_bytes = dict.fromkeys(STYLES, 0.0)
+        self._tried = 0
+        self._lru = LruPolicy(budget_bytes)
+        self._lead_bytes = self._asked_bytes = 0.0
+
+    def note(self, visit: Visit) -> None:
+        """Learn from a request, be it a hit or not."""
+        self._race(visit.key, visit.size)
+        self._outlook.patience = self.PATIENCE * len(self._slots)
+        self._outlook.note(visit.key, visit.size, visit.now_s, visit.session, visit.stream, visit.index)
+        if visit.index < 0 and crc32(repr(visit.key).encode()) % self.TRIAL_SHARE == 0:
+            self._try(visit.key, visit.size)
+
+    def use(self, key: Key) -> None:
+        """All was learnt from `note`."""
+
+    def _race(self, key: Key, size: int) -> None:
+        """Keep LRU's cache, and the lead over it."""
+        theirs = key in self._lru
+        if theirs:
+            self._lru.use(key)
+        else:
+            self._lru.put(key, size)
+        self._lead_bytes = self.MEMORY * self._lead_bytes + size * ((key in self) - theirs)
+        self._asked_bytes = self.MEMORY * self._asked_bytes + size
+
+    def _victim(self, newcomer: Key) -> Key:
+        if self._lead_bytes >= -self.BEHIND * self._asked_bytes:
+            return super()._victim(newcomer)
+        sample = [self._slots[self._random(len(self._slots))] for _ in range(2 * self.SAMPLE)]
+        gone = [one for one in sample if one not in self._lru]
+        return min(gone or sample, key=partial(self._outlook.worth, style="recent"))
+
+    def _try(self, key: Key, size: int) -> None:
+        for style, trial in self._trials.items():
+            if key in trial:
+                self._hit_bytes[style] += size
+            else:
+                trial.put(key, size)
+        self._tried += 1
+        if self._tried % self.ROUND == 0:
+            best = max(STYLES, key=self._hit_bytes.__getitem__)
+            if self._hit_bytes[best] > 1.01 * self._hit_bytes[self.style]:
+                self.style = best
+            self._hit_bytes = {style: 0.9 * found for style, found in self._hit_bytes.items()}
 
 
 POLICIES: dict[str, Callable[[int], Policy]] = {

@@ -1,16 +1,22 @@
 """How much it is worth to keep an object: hits expected for each unit of time that it is kept.
 
 A session that plays a stream reaches segment k at `offset + k * segment_s`, and its offset stays while it plays: the
-next session to reach a segment is one bisection away, and how many sessions last that long is learnt as they end.
-Where none is under way, the title's rate of new sessions says when one may come. Where nothing is known of sessions,
-an object's own visits count, and for a newcomer those of other objects of its size.
+next sessions to reach a segment are one bisection away, and how many sessions last that long is learnt as they end.
+After them come those that have not begun: the rate of new sessions, the title's share of them, and the rendition's
+share of the title's, which leans on all titles' where little of this one was seen. The worth is that of the best time
+to stop waiting (Gittins' index): expected hits until then over the expected time kept.
+
+Where nothing is known of sessions, an object's own visits count, in one of three styles (`Style`), and for a newcomer
+those of other objects of its size.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Hashable
+from typing import Literal
 
 GONE_S = 90.0
 """A session that asked for nothing this long has ended."""
@@ -20,25 +26,47 @@ BUCKET = 16
 BUCKETS = 256
 """Of segment numbers, for the curve of how long sessions last."""
 _SPARSE = 1e-12
+AHEAD_MOST = 4
+"""Sessions on their way that are looked at."""
+RATE_S = 3600.0
+"""Over which the rate of new sessions is taken."""
+LEAN = 4.0
+"""Sessions of a title that weigh as much as what all titles' say of its renditions."""
+
+Style = Literal["fading", "counting", "recent"]
+"""How visits of an object make its worth: fading with age; counted, as a popularity that stays; or the last alone."""
+STYLES: tuple[Style, ...] = ("fading", "counting", "recent")
 
 
 class _Title:
-    """How often new sessions come."""
+    """How many sessions came, the old ones faded; a title's or all."""
 
-    __slots__ = ("last_s", "weight")
+    __slots__ = ("begun", "last_s", "weight")
 
     def __init__(self, now_s: float) -> None:
         self.weight = 0.0
         self.last_s = now_s
+        self.begun = 0
+
+    def add(self, now_s: float, half_life_s: float) -> None:
+        """A session came."""
+        self.weight = 1 + self.faded(now_s, half_life_s)
+        self.last_s = now_s
+        self.begun += 1
+
+    def faded(self, now_s: float, half_life_s: float) -> float:
+        """The weight now."""
+        return self.weight * math.exp2((self.last_s - now_s) / half_life_s)
 
 
 class _Stream:
     """One rendition of a title: its sessions under way, and its share of the title's sessions."""
 
-    __slots__ = ("begun", "offsets", "segment_s", "title")
+    __slots__ = ("begun", "offsets", "rung", "segment_s", "title")
 
-    def __init__(self, title: _Title) -> None:
+    def __init__(self, title: _Title, rung: str) -> None:
         self.title = title
+        self.rung = rung
         self.offsets: list[float] = []
         self.segment_s = 4.0
         self.begun = 0
@@ -99,7 +127,11 @@ class Outlook:
         self._sessions: dict[str, _Session] = {}
         self._where: dict[Hashable, tuple[_Stream, int]] = {}
         self._lasting = _Lasting()
-        self._seen: dict[Hashable, tuple[float, float, int]] = {}
+        self._all = _Title(0.0)
+        self._rate = 0.0
+        self._rungs: Counter[str] = Counter()
+        self._begin_s: float | None = None
+        self._seen: dict[Hashable, tuple[float, float, int, int]] = {}
         self._first = [1.0] * 64
         self._again = [0.2] * 64
         self.patience = 1000.0
@@ -108,39 +140,53 @@ class Outlook:
     def note(self, key: Hashable, size: int, now_s: float, session: str, stream: str, index: int) -> None:
         """A request came."""
         self._now_s = max(self._now_s, now_s)
+        if self._begin_s is None:
+            self._begin_s = now_s
         self._turn += 1
         if session and stream and index >= 0:
             self._follow(key, session, stream, index)
         else:
             self._count(key, size.bit_length())
 
-    def worth(self, key: Hashable) -> float:
-        """Expected hits per second (or per request, where nothing is known of sessions) of keeping an object."""
+    def worth(self, key: Hashable, style: Style = "fading") -> float:
+        """Expected hits per second (per request, where time does not pass) of keeping an object."""
         place = self._where.get(key)
         if place is not None:
             return self._stream_worth(*place)
         known = self._seen.get(key)
         if known is None:
             return 0.0
-        last, weight, kind = known
+        return self._own_worth(*known, style) * self._turns_a_second()
+
+    # Objects of which nothing else is known
+
+    def _own_worth(self, last: float, weight: float, kind: int, count: int, style: Style) -> float:
+        """Hits expected a turn."""
+        if style == "counting":
+            return (count + last / self._turn) / self._turn
         age = self._turn - last
+        if style == "recent":
+            return 1 / (age + 1)
         prior = self._again[kind] / self._first[kind]
         return (prior + weight * math.exp(-age * self._fade)) / (age + self.patience)
 
-    # Objects of which nothing else is known
+    def _turns_a_second(self) -> float:
+        passed_s = self._now_s - (self._begin_s or 0.0)
+        return self._turn / passed_s if passed_s > 0 else 1.0
 
     def _count(self, key: Hashable, kind: int) -> None:
         known = self._seen.pop(key, None)
         if known is None:
             self._first[kind] += 1
-            self._seen[key] = (float(self._turn), 0.0, kind)
+            self._seen[key] = (float(self._turn), 0.0, kind, 1)
             if len(self._seen) > SEEN_MOST:
                 del self._seen[next(iter(self._seen))]
             return
-        last, weight, _ = known
-        if weight == 0.0:
+        last, weight, _, count = known
+        if count == 1:
             self._again[kind] += 1
-        self._seen[key] = (float(self._turn), 1 + weight * math.exp((last - self._turn) * self._fade), kind)
+        weight = 1 + weight * math.exp((last - self._turn) * self._fade)
+        self._seen[key] = (float(self._turn), weight, kind, count + 1)
 
     # Sessions
 
@@ -166,15 +212,17 @@ class Outlook:
             self._end_silent()
 
     def _begin(self, name: str) -> _Stream:
-        title = self._titles.setdefault(name.rpartition("/")[0] or name, _Title(self._now_s))
-        made = self._streams[name] = _Stream(title)
+        of, _, rung = name.rpartition("/")
+        title = self._titles.setdefault(of or name, _Title(self._now_s))
+        made = self._streams[name] = _Stream(title, rung)
         return made
 
     def _arrive(self, stream: _Stream) -> None:
-        title = stream.title
-        faded = 0.5 ** ((self._now_s - title.last_s) / self._half_life_s)
-        title.weight = 1 + title.weight * faded
-        title.last_s = self._now_s
+        now_s = self._now_s
+        self._rate = self._rate * math.exp((self._all.last_s - now_s) / RATE_S) + 1 / RATE_S
+        self._all.add(now_s, self._half_life_s)
+        stream.title.add(now_s, self._half_life_s)
+        self._rungs[stream.rung] += 1
         stream.begun += 1
 
     def _leave(self, session: _Session | None) -> None:
@@ -194,23 +242,32 @@ class Outlook:
         self._lasting.settle()
 
     def _stream_worth(self, stream: _Stream, index: int) -> float:
-        """Of the next session on its way, and of those that have not begun."""
-        now_s = self._now_s
-        segment_s = stream.segment_s
-        reach_s = index * segment_s
+        """Of the sessions on their way, and of those that have not begun."""
+        reach_s = index * stream.segment_s
         reaches = self._lasting.log_survival(index)
-        worth = self._fresh_worth(stream, reach_s, math.exp(reaches))
-        at = bisect_right(stream.offsets, now_s - reach_s)
-        if at < len(stream.offsets):
-            wait_s = max(1.0, stream.offsets[at] + reach_s - now_s)
-            from_index = max(0, index - int(wait_s / segment_s))
-            worth += math.exp(reaches - self._lasting.log_survival(from_index)) / wait_s
-        return worth
+        none_yet, hits, kept_s, before_s, best = 1.0, 0.0, 0.0, 0.0, 0.0
+        at = bisect_right(stream.offsets, self._now_s - reach_s)
+        for offset in stream.offsets[at : at + AHEAD_MOST]:
+            wait_s = max(1.0, offset + reach_s - self._now_s)
+            from_index = max(0, index - int(wait_s / stream.segment_s))
+            comes = math.exp(reaches - self._lasting.log_survival(from_index))
+            kept_s += none_yet * (wait_s - before_s)
+            hits += none_yet * comes
+            none_yet *= 1 - comes
+            before_s = wait_s
+            best = max(best, hits / kept_s)
+        rate = self._fresh_rate(stream) * math.exp(reaches) + _SPARSE
+        kept_s += none_yet * (max(0.0, reach_s - before_s) + 1 / rate)
+        return max(best, (hits + none_yet) / kept_s)
 
-    def _fresh_worth(self, stream: _Stream, reach_s: float, reaches: float) -> float:
-        title = stream.title
-        faded = 0.5 ** ((self._now_s - title.last_s) / self._half_life_s)
-        window_s = min(self._now_s + 3600, self._half_life_s / math.log(2))
-        share = (stream.begun + 0.2) / (stream.begun + 1)  # a rendition once chosen is likely chosen again
-        wait_s: float = reach_s + window_s / (title.weight * faded * share * reaches + _SPARSE)
-        return 1 / wait_s
+    def _fresh_rate(self, stream: _Stream) -> float:
+        """New sessions of a stream a second."""
+        now_s, title, everyone = self._now_s, stream.title, self._all
+        if not everyone.begun:
+            return 0.0
+        seen_s = max(600.0, now_s - (self._begin_s or 0.0))
+        rate = self._rate * math.exp((everyone.last_s - now_s) / RATE_S) / (1 - math.exp(-seen_s / RATE_S))
+        weight = title.faded(now_s, self._half_life_s)
+        share = max(weight - 0.5, 0.3 * weight) / everyone.faded(now_s, self._half_life_s)  # one visit says little
+        rung = (stream.begun + LEAN * self._rungs[stream.rung] / everyone.begun) / (title.begun + LEAN)
+        return rate * share * rung

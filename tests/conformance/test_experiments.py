@@ -400,6 +400,38 @@ async def test_the_players_start_is_an_experiment_out_of_the_box(place: Place) -
     assert sum(arm.viewers for arm in (await place.service.get_scorecard("player-start")).arms) == 3
 
 
+async def test_edges_and_ladder_are_experiments_out_of_the_box(database_url: str, tmp_path: Path) -> None:
+    """A session gets its cell's order of edges and keeps it when the experiment stops; the exposures are events."""
+    edges = ["http://a.example", "http://b.example", "http://c.example"]
+    async with composed(tmp_path / "data", database=database_url, media_urls=edges) as made:
+        place = Place(made)
+        for key in ("edge-order", "ladder-rungs"):
+            await begin(place, key)
+        person, (_, (film,)) = await made.person("di"), await made.title("A Film")
+        seen, last = {}, None
+        for _ in range(6):
+            profile = await made.profile(person)
+            viewer = await made.session(person, profile)
+            answer = await viewer.post("/api/v1/playback/sessions", json={"playable_id": film.id})
+            assert answer.status_code == 201, answer.text
+            last = viewer, answer.json()
+            order = [one.split("/m/")[0] for one in answer.json()["media_bases"]]
+            seen.setdefault(place.service.assign({"profile": profile.id})["edge-order"].cell, set()).add(tuple(order))
+        assert all(len(orders) == 1 for orders in seen.values()) and seen.get("listed", {tuple(edges)}) == {
+            tuple(edges)
+        }
+        for key in ("edge-order", "ladder-rungs"):
+            await place.service.move(key, "stopped", by="ada")
+        assert last is not None
+        viewer, session = last
+        again = await viewer.post(f"/api/v1/playback/sessions/{session['id']}/heartbeat")
+        assert [one.split("/m/")[0] for one in again.json()["media_bases"]] == order
+        await made.wiring.dependencies["events"].catch_up()
+        for key in ("edge-order", "ladder-rungs"):
+            await place.service.measure(key)
+            assert sum(arm.viewers for arm in (await place.service.get_scorecard(key)).arms) == 6
+
+
 async def test_a_guardrail_stops_a_test_by_itself_and_the_audit_says_so(place: Place) -> None:
     """Errors in one arm only: the round of the worker stops it, once, and names why; an equal one goes on."""
     await begin(place, "home-ranker")

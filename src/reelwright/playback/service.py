@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ from reelwright.playback.contract import (
     TextOffer,
     ThumbnailOffer,
 )
-from reelwright.playback.core.select import tracks_for
+from reelwright.playback.core.select import Arms, arms_of, edge_order, tracks_for
 from reelwright.playback.settings import PlaybackSettings
 
 DAY_MS = 86_400_000
@@ -73,6 +74,7 @@ class PlaybackService:
             raise Conflict(playable.problem or f"{playable.name} is still being prepared; try again in a moment")
         package = await self._media.get_package(playable.asset_id)
         tracks_for(package, request.device)
+        arms = await self._arms(caller)
         session_id, now_ms = SessionId(new_id(self._clock)), self._now_ms()
         await self._database.write(
             sql.put_session,
@@ -86,8 +88,9 @@ class PlaybackService:
             viewer=viewer,
             created_ms=now_ms,
             seen_ms=now_ms,
+            arms=msgspec.to_builtins(arms),
         )
-        return await self._describe(session_id, caller, title, playable, package, viewer)
+        return await self._describe(session_id, caller, title, playable, package, viewer, arms)
 
     async def _describe(
         self,
@@ -97,8 +100,9 @@ class PlaybackService:
         playable: Playable,
         package: Package,
         viewer: str,
+        arms: Arms,
     ) -> PlaybackSession:
-        bases, expires_s = self._bases(package.folder, viewer)
+        bases, expires_s = self._bases(package.folder, viewer, arms)
         access = f"?access={self._access(session_id)}" if caller.kind != "session" else ""
         watched = await self._events.get_position(caller.profile_id, playable.id) if caller.profile_id else None
         sprites = package.sprites
@@ -124,12 +128,19 @@ class PlaybackService:
             next=await self._next(title, playable, caller),
         )
 
+    async def _arms(self, caller: Principal) -> Arms:
+        """What the experiments on edges and ladder give this viewer."""
+        edges = await self._decide(caller, "steering") if len(self._media_urls) > 1 else {}
+        ladder = await self._decide(caller, "ladder")
+        return arms_of(edges.get("steering.edges"), ladder.get("ladder.rungs"))
+
+    async def _decide(self, caller: Principal, layer: str) -> Mapping[str, Any]:
+        who = {"profile": caller.profile_id, "kids": caller.kids}
+        return await self._experiments.decide(layer, who, profile_id=caller.profile_id)
+
     async def _start_share(self, caller: Principal) -> float:
         """What the experiment on the player's start gives this viewer; what is no share of the estimate is all."""
-        who = {"profile": caller.profile_id, "kids": caller.kids}
-        chosen = (await self._experiments.decide("player", who, profile_id=caller.profile_id)).get(
-            "player.start_share"
-        )
+        chosen = (await self._decide(caller, "player")).get("player.start_share")
         if isinstance(chosen, int | float) and not isinstance(chosen, bool) and 0.1 <= chosen <= 2:
             return float(chosen)
         return 1.0
@@ -150,7 +161,7 @@ class PlaybackService:
         await self._catalog.get_playable(PlayableId(row["playable_id"]), caller)
         package = await self._media.get_package(AssetId(row["asset_id"]))
         await self._database.write(sql.touch_session, session_id, self._now_ms())
-        bases, expires_s = self._bases(package.folder, row["viewer"])
+        bases, expires_s = self._bases(package.folder, row["viewer"], _arms_in(row))
         return Heartbeat(media_bases=bases, expires_s=expires_s, complete=package.complete)
 
     async def end_session(self, session_id: SessionId, caller: Principal) -> None:
@@ -167,7 +178,7 @@ class PlaybackService:
     async def get_playlist(self, session_id: SessionId, caller: Principal, access: str, track_id: str) -> str:
         """One track's playlist. Raises NotFound."""
         row, package, tracks = await self._load(session_id, caller, access)
-        base = self._bases(package.folder, row["viewer"])[0][0]
+        base = self._bases(package.folder, row["viewer"], _arms_in(row))[0][0]
         for track in tracks:
             if track.id == track_id:
                 return hls.media(track, base, complete=package.complete)
@@ -179,7 +190,7 @@ class PlaybackService:
     async def get_manifest(self, session_id: SessionId, caller: Principal, access: str) -> str:
         """The MPD."""
         row, package, tracks = await self._load(session_id, caller, access)
-        return dash.manifest(package, tracks, self._bases(package.folder, row["viewer"])[0][0])
+        return dash.manifest(package, tracks, self._bases(package.folder, row["viewer"], _arms_in(row))[0][0])
 
     async def _load(
         self, session_id: SessionId, caller: Principal, access: str
@@ -188,7 +199,7 @@ class PlaybackService:
         viewer = await self._viewer(row) if access else caller
         await self._catalog.get_playable(PlayableId(row["playable_id"]), viewer)
         package = await self._media.get_package(AssetId(row["asset_id"]))
-        return row, package, tracks_for(package, msgspec.convert(row["device"], Device))
+        return row, package, tracks_for(package, msgspec.convert(row["device"], Device), _arms_in(row).ladder)
 
     async def _viewer(self, row: dict[str, Any]) -> Principal:
         """Whom a capability speaks for: the profile that watches, with the limit that it has now."""
@@ -213,10 +224,11 @@ class PlaybackService:
             raise NotFound("no such playback session; open the title again")
         return row
 
-    def _bases(self, folder: str, viewer: str) -> tuple[tuple[str, ...], int]:
+    def _bases(self, folder: str, viewer: str, arms: Arms) -> tuple[tuple[str, ...], int]:
         expires_s = self._now_ms() // 1000 + self._settings.media_url_s
         path = sign_folder(self._keys, folder, expires_s=expires_s, viewer=viewer or None)
-        return tuple(url.rstrip("/") + path for url in self._media_urls), expires_s
+        urls = edge_order(self._media_urls, folder, arms.edges)
+        return tuple(url.rstrip("/") + path for url in urls), expires_s
 
     def _access(self, session_id: SessionId) -> str:
         expires_s = self._now_ms() // 1000 + self._settings.media_url_s
@@ -247,3 +259,7 @@ def _name(title: Title, playable: Playable) -> str:
     if playable.episode is None:
         return title.name
     return f"{title.name} · S{playable.season or 0:02}E{playable.episode:02} · {playable.name}"
+
+
+def _arms_in(row: Mapping[str, Any]) -> Arms:
+    return msgspec.convert(row["arms"], Arms)

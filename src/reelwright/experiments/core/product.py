@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from reelwright.experiments.contract import Cell, Configuration, Experiment, Guardrail, Layer
 
-HOME, PLAYER = "home-page", "player"
+HOME, PLAYER, STEERING, LADDER = "home-page", "player", "steering", "ladder"
 LAYERS = (
     Layer(key=HOME, parameters={"home.ranker": "popular"}),
     Layer(key=PLAYER, parameters={"player.start_share": 1.0}),
+    Layer(key=STEERING, parameters={"steering.edges": "listed"}),
+    Layer(key=LADDER, parameters={"ladder.rungs": "full"}),
 )
 DRAFTS = (
     Experiment(
@@ -38,6 +40,34 @@ DRAFTS = (
         ),
         hypothesis="A first quality chosen from 60 % of the estimated throughput starts sooner and stalls less.",
         metrics=("start_ms", "stalls_per_hour", "watch_hours"),
+        guardrails=(
+            Guardrail(metric="watch_hours", worse="down", margin=0.01),
+            Guardrail(metric="stalls_per_hour", worse="up", margin=0.05),
+        ),
+    ),
+    Experiment(
+        key="edge-order",
+        layer=STEERING,
+        cells=(
+            Cell(key="listed", weight=0.5),
+            Cell(key="by-title", weight=0.5, parameters={"steering.edges": "by_title"}),
+        ),
+        hypothesis="Viewers of a title who meet at one edge start sooner, for what they ask for lies there already.",
+        metrics=("start_ms", "stalls_per_hour", "errors_per_play"),
+        guardrails=(
+            Guardrail(metric="stalls_per_hour", worse="up", margin=0.05),
+            Guardrail(metric="errors_per_play", worse="up", margin=0.1),
+        ),
+    ),
+    Experiment(
+        key="ladder-rungs",
+        layer=LADDER,
+        cells=(
+            Cell(key="full", weight=0.5),
+            Cell(key="sparse", weight=0.5, parameters={"ladder.rungs": "sparse"}),
+        ),
+        hypothesis="Half the rungs between the lowest and the highest are enough: as much is watched.",
+        metrics=("watch_hours", "stall_share", "stalls_per_hour", "start_ms"),
         guardrails=(
             Guardrail(metric="watch_hours", worse="down", margin=0.01),
             Guardrail(metric="stalls_per_hour", worse="up", margin=0.05),

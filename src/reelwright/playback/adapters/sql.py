@@ -21,6 +21,7 @@ SESSIONS = sa.Table(
     sa.Column("viewer", sa.Text, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("seen_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("arms", sa.JSON, nullable=False, server_default="{}"),
 )
 
 

@@ -1,11 +1,46 @@
-"""Which tracks a device gets."""
+"""Which tracks a device gets, and which edges its player tries in which order."""
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
 
 from reelwright.kernel.errors import Terminal
 from reelwright.media.contract import Package, Track
 from reelwright.media.core.renditions import family
 from reelwright.playback.contract import Device
+
+
+class Arms(msgspec.Struct, frozen=True, kw_only=True):
+    """What experiments chose for a session; it stays as it began."""
+
+    edges: Literal["listed", "by_title"] = "listed"
+    ladder: Literal["full", "sparse"] = "full"
+
+
+def arms_of(edges: Any, ladder: Any) -> Arms:
+    """What experiments set; a value that means nothing here is as without them."""
+    chosen = {"edges": edges, "ladder": ladder}
+    known = {"edges": ("listed", "by_title"), "ladder": ("full", "sparse")}
+    return Arms(**{name: value for name, value in chosen.items() if value in known[name]})
+
+
+def edge_order(urls: Sequence[str], folder: str, order: str) -> tuple[str, ...]:
+    """The edges in the order in which a player tries them.
+
+    `listed` is as they are configured: the first serves everybody, the others stand by. `by_title` lets all who watch
+    a title meet at one edge (rendezvous hashing), so that the edges' caches hold different titles.
+    """
+    if order == "listed":
+        return tuple(urls)
+    return tuple(
+        sorted(
+            urls, key=lambda url: hashlib.blake2b(f"{folder}|{url}".encode(), digest_size=8).digest(), reverse=True
+        )
+    )
 
 
 class NothingPlayable(Terminal):
@@ -15,10 +50,11 @@ class NothingPlayable(Terminal):
     slug = "nothing-playable"
 
 
-def tracks_for(package: Package, device: Device) -> tuple[Track, ...]:
+def tracks_for(package: Package, device: Device, ladder: str = "full") -> tuple[Track, ...]:
     """The tracks that the device supports, no higher than its screen; the lowest rung of each codec always stays.
 
-    A device that names no codec gets everything: native players do not say.
+    A device that names no codec gets everything: native players do not say. Of a `sparse` ladder every second rung
+    between the lowest and the highest of a codec is left out.
     """
     known = set(device.codecs)
     usable = [track for track in package.tracks if not known or family(track) in known]
@@ -29,7 +65,15 @@ def tracks_for(package: Package, device: Device) -> tuple[Track, ...]:
     if not kept:
         offered = ", ".join(sorted({family(track) for track in package.tracks if track.kind == "video"}))
         raise NothingPlayable(f"this device plays {', '.join(sorted(known))}; the title is there in {offered}")
-    return (*kept, *sounds)
+    return (*(_sparse(kept) if ladder == "sparse" else kept), *sounds)
+
+
+def _sparse(videos: Sequence[Track]) -> list[Track]:
+    rungs: dict[str, list[Track]] = {}
+    for track in sorted(videos, key=lambda track: track.average_bps):
+        rungs.setdefault(family(track), []).append(track)
+    kept = {track.id for one in rungs.values() for track in (*one[::2], one[-1])}
+    return [track for track in videos if track.id in kept]
 
 
 def _short(track: Track) -> int:

@@ -408,7 +408,8 @@ async def test_edges_and_ladder_are_experiments_out_of_the_box(database_url: str
         for key in ("edge-order", "ladder-rungs"):
             await begin(place, key)
         person, (_, (film,)) = await made.person("di"), await made.title("A Film")
-        seen, last = {}, None
+        seen: dict[Any, set[Any]] = {}
+        last = None
         for _ in range(6):
             profile = await made.profile(person)
             viewer = await made.session(person, profile)

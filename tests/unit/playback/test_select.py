@@ -21,7 +21,6 @@ def package(heights: list[int]) -> Package:
     return Package(
         asset_id=AssetId("x"),
         playable_id=PlayableId("y"),
-        folder="assets/x",
         duration_s=1.0,
         complete=True,
         tracks=(*pictures, sound(1, "mp4a.40.2", "en", "", [1])),

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from reelwright import __version__
 from reelwright.app.installed import systems_with
+from reelwright.app.simulating import simulate_experiments
 from reelwright.kernel.bench import Row, calibration
 from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.telemetry import configure_logging
@@ -27,6 +28,8 @@ app = typer.Typer(help="Run your own streaming service. Then learn to build one.
 console = Console()
 
 BENCHMARKS = systems_with("bench")
+ABOVE = {"experiments": ("simulate",)}
+"""Whose rows belong to a system's benchmark, too: they stand above it, for they drive it."""
 
 
 def main() -> None:
@@ -42,7 +45,10 @@ def command_tree() -> Any:
     """The whole command, systems' own commands mounted."""
     if not app.registered_groups:
         for name in systems_with("cli"):
-            app.add_typer(importlib.import_module(f"reelwright.{name}.cli").app, name=name)
+            own = importlib.import_module(f"reelwright.{name}.cli").app
+            if name == "experiments":
+                own.command("simulate")(simulate_experiments)
+            app.add_typer(own, name=name)
     return typer.main.get_command(app)
 
 
@@ -172,9 +178,10 @@ def version() -> None:
 
 
 def _rows(system: str, only: str) -> Iterator[Row]:
-    for row in importlib.import_module(f"reelwright.{system}.bench").rows(only):
-        print(f"{row.id}: {row.value} {row.unit}", file=sys.stderr)
-        yield row
+    for one in (system, *ABOVE.get(system, ())):
+        for row in importlib.import_module(f"reelwright.{one}.bench").rows(only):
+            print(f"{row.id}: {row.value} {row.unit}", file=sys.stderr)
+            yield row
 
 
 def _shown(rows: list[Row]) -> Group:

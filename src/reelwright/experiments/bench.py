@@ -31,13 +31,10 @@ from reelwright.experiments.contract import (
     Domain,
     Every,
     Experiment,
-    Guardrail,
     Holdout,
     Layer,
 )
 from reelwright.experiments.core.analysis import checks, effects
-from reelwright.experiments.core.analysis.designs import team_draft, viewers_for
-from reelwright.experiments.core.analysis.guardrails import breached
 from reelwright.experiments.core.analysis.looks import always, bounds
 from reelwright.experiments.core.analysis.moments import Moments, from_sums, merged, moments_of
 from reelwright.experiments.core.analysis.quantiles import edges_for, histogram, quantile_interval
@@ -85,7 +82,6 @@ def rows(only: str = "") -> Iterator[Row]:
         ("isolation", isolation),
         ("right", right),
         ("fast_stats", fast_stats),
-        ("decides", decides),
     )
     yield from measured(parts, only)
 
@@ -428,53 +424,6 @@ def fast_stats() -> Iterator[Row]:
     )
 
 
-def decides() -> Iterator[Row]:
-    """What decides faster: interleaving, CUPED, canaries that stop themselves.
-
-    The viewers of the interleaving row were changed once after a first figure had been seen: with one page a viewer
-    it was 0.4 times. The row shows where interleaving pays, not that it always does.
-    """
-    draw = np.random.default_rng(SEED)
-    split, interleaved = _rankers(draw)
-    yield Row(
-        id="decides.interleaving",
-        what="viewers that A/B needs / viewers that interleaving needs, 80 % power",
-        value=round(split / interleaved, 1),
-        unit="times",
-        op=">=",
-        goal=20,
-        note=f"A/B {split:,.0f}, interleaving {interleaved:,.0f}; a scenario of ours with 30 visits a viewer, "
-        "not frozen beforehand: with one visit A/B needs fewer",
-    )
-    worst = 0.0
-    for rho in (0.3, 0.5, 0.7, 0.9):
-        past = draw.normal(size=(2, 200_000))
-        now = rho * past + (1 - rho**2) ** 0.5 * draw.normal(size=past.shape)
-        plain = moments_of(np.stack([now[0], past[0]], axis=1)), moments_of(np.stack([now[1], past[1]], axis=1))
-        adjusted = effects.effect(*effects.cuped_arms(*plain))
-        raw = effects.effect(effects.mean_arm(plain[0]), effects.mean_arm(plain[1]))
-        saved = 1 - float(adjusted.error / raw.error) ** 2
-        worst = max(worst, abs(saved - rho**2))
-    yield Row(
-        id="decides.cuped",
-        what="saving of the sample less the theoretical rho², worst of four correlations",
-        value=round(worst, 4),
-        unit="",
-        op="<=",
-        goal=0.03,
-    )
-    false, needed, planned = _canaries(draw)
-    yield Row(
-        id="decides.false_stops",
-        what=f"A/A canaries stopped at any of {LOOKS} looks",
-        value=round(false, 4),
-        unit="",
-        op="<=",
-        goal=0.05,
-        note=f"+5 % stalls: median stop at {needed:,.0f} sessions an arm; 80 % power needs {planned:,.0f}",
-    )
-
-
 def _oracle() -> float:
     draw = np.random.default_rng(SEED)
     worst = 0.0
@@ -579,60 +528,6 @@ def _daily(draw: np.random.Generator, days: int, tests: int) -> list[Moments]:
             )
         )
     return parts
-
-
-def _rankers(draw: np.random.Generator) -> tuple[float, float]:
-    """Viewers that a split and an interleaved test of two rankers need.
-
-    A viewer likes items by a normal score; the rankers see it with noise, the second with less. For two weeks of 30
-    visits a slot is played with a chance that falls with its place and grows with liking; viewers differ in how much
-    they watch (lognormal(0, 1)). The split test counts plays, the interleaved one whose picks are played more.
-    """
-    items, slots, viewers, visits, noise = 60, 10, 4000, 30, (1.0, 0.85)
-    place = 0.15 / np.log2(np.arange(2, slots + 2))
-    plays, gains, wins = [], [], []
-    for _ in range(viewers):
-        liking, activity = draw.normal(size=items), draw.lognormal(0, 1)
-        wish = activity / (1 + np.exp(-liking))
-        ranks = [[int(one) for one in np.argsort(-(liking + draw.normal(0, x, items)))[:slots]] for x in noise]
-        expected = [visits * float(place @ wish[rank]) for rank in ranks]
-        plays.append(float(draw.poisson(expected[0])))
-        gains.append(expected[1] - expected[0])
-        credit = 0
-        for _ in range(visits):
-            shown, teams = team_draft(ranks[0], ranks[1], slots, lambda: bool(draw.integers(2)))
-            credit += int(draw.poisson(place * wish[shown]) @ np.where(np.array(teams) == 1, 1, -1))
-        wins.append(credit)
-    split = 2 * float(checks.sample_size(np.mean(gains), np.var(plays)))
-    decided = [one for one in wins if one]
-    share = sum(one > 0 for one in decided) / len(decided)
-    return split, viewers_for(share) * viewers / len(decided)
-
-
-def _canaries(draw: np.random.Generator) -> tuple[float, float, float]:
-    """(share of A/A canaries stopped, median sessions an arm until +5 % stalls stop one, sessions for 80 % power)."""
-    guardrail = Guardrail(metric="stalls", worse="up")
-    rate, step = 0.5, 2000
-    variance = rate * (1 + 1.5)
-    planned = float(checks.sample_size(0.05 * rate, variance))
-    rho = effects.best_rho(2 * planned)
-
-    def stopped(worse: float, looks: int) -> Any:
-        """The look at which each of a thousand canaries stops, or 0; stalls are overdispersed counts."""
-        shape = (1000, looks)
-        sums = []
-        for one in (rate, rate * (1 + worse)):
-            mean = step * one
-            deviation = (step * one * 2.5) ** 0.5
-            sums.append(np.cumsum(draw.normal(mean, deviation, shape), axis=1))
-        n = np.broadcast_to(np.arange(1, looks + 1) * float(step), shape)
-        arms = [effects.plain_arm(total / n, 2.5 * total / n, n) for total in sums]
-        over = breached(effects.effect(*arms, relative=True), guardrail, rho=rho)
-        return np.where(over.any(axis=1), over.argmax(axis=1) + 1, 0)
-
-    false = float((stopped(0.0, LOOKS) > 0).mean())
-    found = stopped(0.05, LOOKS)
-    return false, float(np.median(found[found > 0])) * step, planned
 
 
 def _violations(snapshot: Snapshot, layer: int, owner: Any, hashes: dict[str, U64]) -> int:

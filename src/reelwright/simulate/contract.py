@@ -21,6 +21,14 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     maturity_limit: int = 1000
 
 
+class Quality(msgspec.Struct, frozen=True):
+    """How one play went."""
+
+    start_ms: float
+    """From play to the first frame."""
+    stalls_ms: tuple[float, ...] = ()
+
+
 class Told(msgspec.Struct, frozen=True):
     """An event, and whose it is."""
 

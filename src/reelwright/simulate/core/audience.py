@@ -5,7 +5,7 @@ Pure: time is passed in, and all randomness comes from one seeded source, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 import msgspec
@@ -18,7 +18,7 @@ from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
 from reelwright.kernel.principal import UNRATED
 from reelwright.recommend.contract import Page, Slot
 from reelwright.recommend.core.page import Signals, build_page
-from reelwright.simulate.contract import Told, Viewer
+from reelwright.simulate.contract import Quality, Told, Viewer
 
 DAY_MS = 86_400_000
 HEARTBEAT_S = 10.0
@@ -45,7 +45,7 @@ def watch_for_days(
     titles: Sequence[TitleDetail], viewers: Sequence[Viewer], random: Random, *, since_ms: int, days: int
 ) -> Iterator[Told]:
     """What the audience does in `days` from `since_ms` on, in order of time."""
-    return _Audience(titles, viewers, random).run(since_ms, days)
+    return Audience(titles, viewers, random).run(since_ms, days)
 
 
 class _Memory(msgspec.Struct):
@@ -56,7 +56,11 @@ class _Memory(msgspec.Struct):
     thumbs: dict[TitleId, int] = {}
 
 
-class _Audience:
+class Audience:
+    """People who look at pages, choose, watch and leave. What experiments change is in the methods that say so."""
+
+    heartbeat_s = HEARTBEAT_S
+
     def __init__(self, titles: Sequence[TitleDetail], viewers: Sequence[Viewer], random: Random) -> None:
         self._titles = titles
         self._viewers = viewers
@@ -65,6 +69,7 @@ class _Audience:
         self._views: list[tuple[int, TitleId, ProfileId]] = []
 
     def run(self, since_ms: int, days: int) -> Iterator[Told]:
+        """Days of events, in order of time."""
         for day in range(days):
             begun_ms = since_ms + day * DAY_MS
             evening = [viewer for viewer in self._viewers if self._random.random() < viewer.evenings]
@@ -88,18 +93,24 @@ class _Audience:
             at_ms += self._random.randrange(20_000, 180_000)
 
     def _page(self, viewer: Viewer, at_ms: int) -> Page:
+        """The page that the viewer gets; an experiment may order it by another ranker."""
+        return build_page(self._signals(viewer, at_ms))
+
+    def _signals(self, viewer: Viewer, at_ms: int) -> Signals:
         memory = self._memory[viewer.profile_id]
-        return build_page(
-            Signals(
-                titles=[detail for detail in self._titles if _may_see(viewer, detail.title)],
-                watched=sorted(memory.watched.values(), key=lambda row: -row.last_ms),
-                saved=memory.saved,
-                thumbs=memory.thumbs,
-                views_day=self._count(at_ms - DAY_MS),
-                views_week=self._count(at_ms - 7 * DAY_MS),
-                now_ms=at_ms,
-            )
+        return Signals(
+            titles=[detail for detail in self._titles if _may_see(viewer, detail.title)],
+            watched=sorted(memory.watched.values(), key=lambda row: -row.last_ms),
+            saved=memory.saved,
+            thumbs=memory.thumbs,
+            views_day=self._count(at_ms - DAY_MS),
+            views_week=self._count(at_ms - 7 * DAY_MS),
+            now_ms=at_ms,
         )
+
+    def _quality(self, viewer: Viewer, title: Title, at_ms: int, watch_s: float) -> Quality | None:  # noqa: ARG002
+        """How playing goes; None where nothing is told of it."""
+        return None
 
     def _count(self, since_ms: int) -> dict[TitleId, int]:
         people: dict[TitleId, set[ProfileId]] = {}
@@ -109,13 +120,7 @@ class _Audience:
         return {title_id: len(found) for title_id, found in people.items()}
 
     def _choose(self, viewer: Viewer, page: Page) -> Slot | None:
-        offers: list[tuple[float, Slot]] = []
-        if page.billboard is not None:
-            offers.append((_taste(viewer, page.billboard.title), page.billboard))
-        for down, row in enumerate(page.rows):
-            for across, slot in enumerate(row.slots):
-                attention = ROW_ATTENTION**down * PLACE_ATTENTION**across
-                offers.append((attention * _taste(viewer, slot.title), slot))
+        offers = list(offers_of(viewer, page))
         if not offers:
             return None
         return self._random.choices([slot for _, slot in offers], [weight for weight, _ in offers])[0]
@@ -130,14 +135,19 @@ class _Audience:
         length_s = playable.duration_s or 30.0
         before = self._memory[viewer.profile_id].watched.get(playable.id)
         start_s = before.position_s if before is not None and not before.finished else 0.0
-        liked = min(0.95, 0.35 + 0.25 * _taste(viewer, title))
-        end_s = length_s if self._random.random() < liked else start_s + (length_s - start_s) * self._random.random()
+        stays = self._random.random() < liked(viewer, title)
+        end_s = length_s if stays else start_s + (length_s - start_s) * self._random.random()
         position_s, kind = start_s, "play"
+        quality = self._quality(viewer, title, at_ms, end_s - start_s)
+        more = {} if quality is None else {"start_ms": quality.start_ms}
         while True:
-            yield self._tell(viewer, kind, title, playable, at_ms, position_s, length_s)
+            yield self._tell(viewer, kind, title, playable, at_ms, position_s, length_s, more)
+            if quality is not None and kind == "play":
+                yield from (self._tell_of(viewer, "stall", title, at_ms, {"ms": one}) for one in quality.stalls_ms)
+                more = {}
             if position_s >= end_s:
                 break
-            step_s = min(HEARTBEAT_S, end_s - position_s)
+            step_s = min(self.heartbeat_s, end_s - position_s)
             position_s, at_ms = position_s + step_s, at_ms + round(step_s * 1000)
             kind = "heartbeat" if position_s < end_s else "stop"
         self._remember(viewer, title, playable, at_ms, start_s, position_s, length_s)
@@ -146,7 +156,7 @@ class _Audience:
     def _judge(self, viewer: Viewer, title: Title, at_ms: int, *, finished: bool) -> Iterator[Told]:
         memory = self._memory[viewer.profile_id]
         if finished and title.id not in memory.thumbs and self._random.random() < 0.2:
-            value = 1 if _taste(viewer, title) >= 0.8 else -1
+            value = 1 if taste(viewer, title) >= 0.8 else -1
             memory.thumbs[title.id] = value
             yield self._tell_of(viewer, "thumb", title, at_ms, {"value": value})
         elif not finished and title.id not in memory.saved and self._random.random() < 0.15:
@@ -183,6 +193,7 @@ class _Audience:
         at_ms: int,
         position_s: float,
         length_s: float,
+        more: Mapping[str, object],
     ) -> Told:
         event = Event(
             id=self._id(at_ms),
@@ -191,7 +202,7 @@ class _Audience:
             title_id=title.id,
             playable_id=playable.id,
             position_s=round(position_s, 3),
-            data={"duration_s": length_s},
+            data={"duration_s": length_s, **more},
         )
         return Told(viewer.profile_id, event)
 
@@ -203,7 +214,21 @@ class _Audience:
         return EventId(new_id(VirtualClock(at_ms * 1_000_000), entropy=self._random.getrandbits(80)))
 
 
-def _taste(viewer: Viewer, title: Title) -> float:
+def offers_of(viewer: Viewer, page: Page) -> Iterator[tuple[float, Slot]]:
+    """Every place of a page with its pull on a viewer: attention that is left there, times taste."""
+    if page.billboard is not None:
+        yield taste(viewer, page.billboard.title), page.billboard
+    for down, row in enumerate(page.rows):
+        for across, slot in enumerate(row.slots):
+            yield ROW_ATTENTION**down * PLACE_ATTENTION**across * taste(viewer, slot.title), slot
+
+
+def liked(viewer: Viewer, title: Title) -> float:
+    """The chance that a viewer watches a title to its end."""
+    return min(0.95, 0.35 + 0.25 * taste(viewer, title))
+
+
+def taste(viewer: Viewer, title: Title) -> float:
     """How much a viewer likes a title: the mean over its genres, 1 for none."""
     found = [viewer.tastes.get(genre, 1.0) for genre in title.genres]
     return sum(found) / len(found) if found else 1.0

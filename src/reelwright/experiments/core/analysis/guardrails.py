@@ -14,7 +14,7 @@ def breached(found: Effect, guardrail: Guardrail, *, rho: float, alpha: float = 
 
     An arm without units, or a metric that never varied, breaches nothing.
     """
-    bounds = anytime(found, rho=rho, alpha=alpha)
+    bounds = anytime(found, rho=rho, alpha=2 * alpha)  # only one side stops
     if guardrail.worse == "up":
         return np.asarray(bounds.low > guardrail.margin)
     return np.asarray(bounds.high < -guardrail.margin)

@@ -178,13 +178,20 @@ def _print_card(card: Scorecard) -> None:
     arms = ", ".join(f"{one.cell} {one.viewers:,} ({one.weight:.0%})" for one in card.arms)
     ratio = "" if card.sample_ratio_p is None else f"; sample ratio p {card.sample_ratio_p:.3g}"
     console.print(f"Viewers: {arms}{ratio}", highlight=False)
-    table = Table("metric", "cell", "control", "value", "effect", "interval", "state", box=None)
-    for line in card.lines:
-        table.add_row(line.metric, line.cell, *_figures(line), line.state)
-    console.print(table)
+    console.print(lines_of(card))
     for one in card.guards:
         way = "up" if one.worse == "up" else "down"
         console.print(f"guardrail {one.metric} {way} of {one.cell}: {one.state}", highlight=False)
+
+
+def lines_of(card: Scorecard) -> Table:
+    """Every metric of every arm beside control."""
+    table = Table("metric", "cell", "control", "value", "effect", "interval", "state", box=None, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = True
+    for line in card.lines:
+        table.add_row(line.metric, line.cell, *_figures(line), line.state)
+    return table
 
 
 def _figures(line: Line) -> tuple[str, str, str, str]:

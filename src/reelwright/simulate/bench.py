@@ -27,7 +27,7 @@ def decides() -> Iterator[Row]:
         unit="times",
         op=">=",
         goal=20,
-        note=f"A/B {found.split:,.0f} viewers, interleaving {found.interleaved:,.0f}; hours watched {found.gain:+.2%}"
+        note=f"A/B {found.split:,.0f} viewers, interleaved {found.interleaved:,.0f}; {found.metric} {found.gain:+.2%}"
         f", {found.share:.0%} prefer the better; {RANKERS.viewers} viewers for {RANKERS.days} days simulated",
     )
     days = population()

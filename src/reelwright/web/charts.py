@@ -8,6 +8,8 @@ import msgspec
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 720, 200
+LABEL_HALF = 36.0
+"""Half of what a label below a plot takes at most."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 12, 12, 26
 COLUMNS_WIDTH, COLUMNS_HEIGHT = 600.0, 96.0
 COLUMNS_GAP = 0.2
@@ -75,7 +77,8 @@ def _grid(labels: Sequence[str], top: float, unit: str) -> str:
     for place in range(0, len(labels), step):
         x = _x(place, len(labels))
         parts.append(
-            f'<text class="scale" x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="middle">{escape(labels[place])}</text>'
+            f'<text class="scale" x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor(x, WIDTH)}">'
+            f"{escape(labels[place])}</text>"
         )
     return "".join(parts)
 
@@ -122,3 +125,8 @@ def stacked(columns: Sequence[Sequence[tuple[str, int]]]) -> Bars:
             left, width = step * (number + COLUMNS_GAP / 2), step * (1 - COLUMNS_GAP)
             found.append(Bar(kind, round(left, 2), round(top, 2), round(width, 2), round(height, 2)))
     return Bars(bars=tuple(found), most=most)
+
+
+def anchor(x: float, width: float) -> str:
+    """How a label below the place `x` stands, so that it is not cut off at the right edge."""
+    return "end" if x > width - LABEL_HALF else "middle"

@@ -168,6 +168,7 @@ async def _page(
         share=_share,
         next=lifecycle.STEPS[experiment.state],
         changes=changes[:20],
+        people={str(one.id): one.name for one in await accounts.list_users()},
         problem=problem,
         now_ms=int(time.time() * 1000),
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from reelwright.web.charts import nice
+from reelwright.web.charts import anchor, nice
 
 WIDTH, ROW, HEIGHT = 720, 34, 200
 _NAMES, _LEFT, _EDGE, _BELOW = 250, 80, 14, 26
@@ -86,7 +86,8 @@ def band(title: str, days: Sequence[Interval]) -> Markup:
         )
         if at % step == 0:
             label = (
-                f'<text class="scale" x="{x(at):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{escape(one.name)}</text>'
+                f'<text class="scale" x="{x(at):.1f}" y="{HEIGHT - 6}" text-anchor="{anchor(x(at), WIDTH)}">'
+                f"{escape(one.name)}</text>"
             )
             parts.append(label)
     return _figure(title, said(days[-1]) if days else "nothing yet", HEIGHT, parts)

@@ -92,6 +92,7 @@ async def test_from_a_draft_to_an_answer(made: Composed) -> None:
     for step, says in (("stop", "rows-by-taste → stopped"), ("archive", "It is archived; its figures stay.")):
         assert (await send(editor, f"{PATH}/rows-by-taste", do=step)).status_code == 303
         assert says in await text(editor, f"{PATH}/rows-by-taste")
+    assert '<p class="quiet">ed</p>' in await text(editor, f"{PATH}/rows-by-taste")
     assert "rows-by-taste" not in await text(editor, PATH)
 
 

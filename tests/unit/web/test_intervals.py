@@ -26,6 +26,8 @@ def test_a_band_has_every_day_within_its_ends() -> None:
     tree = ElementTree.fromstring(str(drawn))
     points = next(tree.iter("polygon")).attrib["points"].split()
     assert len(points) == 4 and len(tree.findall(".//circle")) == 2
+    last = tree.findall(".//text")[-1].attrib
+    assert last["text-anchor"] == "end" and float(last["x"]) <= 720
     top, bottom = (float(point.split(",")[1]) for point in (points[0], points[-1]))
     assert 0 < top < bottom < 200
     assert ElementTree.fromstring(str(band("views", []))) is not None

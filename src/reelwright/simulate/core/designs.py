@@ -40,27 +40,29 @@ class Rankers(World):
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
         self.credit: dict[ProfileId, int] = {}
-        self.gain_h: dict[ProfileId, float] = {}
-        """Hours that the second ranker's pages would have been watched longer than the first's."""
+        self.plays: dict[ProfileId, int] = {}
+        """Plays from rows that the rankers order differently."""
+        self.gains: dict[ProfileId, Floats] = {}
+        """What the second ranker's pages would bring more than the first's: hours watched, plays from those rows."""
         self._teams: dict[TitleId, int] = {}
 
     def _page(self, viewer: Viewer, at_ms: int) -> Page:
         signals = self._signals(viewer, at_ms)
         first, second = (build_page(signals, ranker=one) for one in ("popular", "taste"))
-        gain = self._expected_h(viewer, second) - self._expected_h(viewer, first)
-        self.gain_h[viewer.profile_id] = self.gain_h.get(viewer.profile_id, 0.0) + gain
         self._teams = {}
         others = {(row.kind, row.heading): row for row in second.rows}
         rows = [self._mixed(row, others.get((row.kind, row.heading), row)) for row in first.rows]
+        gain = self._expected(viewer, second) - self._expected(viewer, first)
+        self.gains[viewer.profile_id] = self.gains.get(viewer.profile_id, np.zeros(2)) + gain
         return Page(billboard=first.billboard, rows=tuple(rows))
 
     def _mixed(self, row: Row, other: Row) -> Row:
         """Both orders of a row; one that they agree on is nobody's."""
         slots = {slot.title.id: slot for slot in (*other.slots, *row.slots)}
-        orders = [[slot.title.id for slot in one.slots] for one in (row, other)]
-        if orders[0] == orders[1]:
+        first, second = ([slot.title.id for slot in one.slots] for one in (row, other))
+        if first == second:
             return row
-        shown, teams = team_draft(*orders, len(row.slots), lambda: self._chance.random() < 0.5)
+        shown, teams = team_draft(first, second, len(row.slots), lambda: self._chance.random() < 0.5)
         self._teams.update(zip(shown, teams, strict=True))
         return msgspec.structs.replace(row, slots=tuple(slots[one] for one in shown))
 
@@ -69,13 +71,14 @@ class Rankers(World):
         team = self._teams.get(slot.title.id) if slot is not None else None
         if team is not None:
             self.credit[viewer.profile_id] = self.credit.get(viewer.profile_id, 0) + (1 if team else -1)
+            self.plays[viewer.profile_id] = self.plays.get(viewer.profile_id, 0) + 1
         return slot
 
-    def _expected_h(self, viewer: Viewer, page: Page) -> float:
-        """Hours that one choice from a page is watched, on average."""
+    def _expected(self, viewer: Viewer, page: Page) -> Floats:
+        """Of one choice from a page, on average: hours watched, and plays from rows that the rankers differ in."""
         offers = list(offers_of(viewer, page))
-        total = sum(weight for weight, _ in offers)
-        return sum(weight * self._hours(viewer, slot.title) for weight, slot in offers) / total if total else 0.0
+        worth = [(self._hours(viewer, slot.title), float(slot.title.id in self._teams)) for _, slot in offers]
+        return np.average(worth, axis=0, weights=[weight for weight, _ in offers]) if offers else np.zeros(2)
 
     def _hours(self, viewer: Viewer, title: Title) -> float:
         length_s = next(one for one in self._titles if one.title.id == title.id).playables[0].duration_s or 0.0
@@ -89,29 +92,34 @@ class Interleaved(msgspec.Struct, frozen=True, kw_only=True):
     interleaved: float
     share: float
     """Viewers who prefer the second, of those with a preference."""
+    metric: str
+    """On which a split test needs fewest viewers."""
     gain: float
-    """Relative gain in hours watched by the second."""
+    """Relative gain of the second in it."""
     agree: bool
     """Whether both designs find the same ranker better."""
 
 
 def interleave(scenario: Scenario = RANKERS) -> Interleaved:
-    """Two rankers of the home page, on the same viewers and days."""
+    """Two rankers of the home page, same viewers and days; the split test has the metric that suits it best."""
     world = Rankers(scenario)
     hours: dict[ProfileId, float] = {}
     for told in world.run(SINCE_MS, scenario.days):
         hours[told.profile_id] = hours.get(told.profile_id, 0.0) + _hours_of(told)
-    gains = np.array([world.gain_h.get(one, 0.0) for one in hours])
-    watched = np.array(list(hours.values()))
+    gains = np.array([world.gains.get(one, np.zeros(2)) for one in hours])
+    values = np.array([(hours[one], world.plays.get(one, 0)) for one in hours], dtype=np.float64)
+    gain, level, spread = gains.mean(axis=0), values.mean(axis=0), values.var(axis=0, ddof=1)
+    needed = [2 * float(checks.sample_size(abs(gain[at]), spread[at])) for at in range(2)]
+    best = int(np.argmin(needed))
     decided = [one for one in world.credit.values() if one]
     share = sum(one > 0 for one in decided) / len(decided)
-    split = 2 * float(checks.sample_size(abs(gains.mean()), watched.var(ddof=1)))
     return Interleaved(
-        split=split,
+        split=needed[best],
         interleaved=viewers_for(share) * len(hours) / len(decided),
         share=share,
-        gain=float(gains.mean() / watched.mean()),
-        agree=(share > 0.5) == (gains.mean() > 0),
+        metric=("hours watched", "plays from the rows that are ordered")[best],
+        gain=float(gain[best] / level[best]),
+        agree=(share > 0.5) == bool(gain[best] > 0),
     )
 
 
@@ -152,7 +160,7 @@ def canaries(days: Mapping[tuple[ProfileId, int], Mapping[str, float]], *, seed:
     batch = int(np.ceil(needed * CANARY_HORIZON / CANARY_LOOKS))
     rho = effects.best_rho(2 * needed, alpha=0.1)
     draw = np.random.default_rng(seed)
-    each = people[:, 2].mean()
+    each = float(people[:, 2].mean())
     none, harmful = (
         np.array([_stopped(draw, stalls, hours, batch, worse, rho) for _ in range(CANARIES)])
         for worse in (0.0, CANARY_WORSE)
@@ -192,7 +200,7 @@ def _cumulated(first: Floats, second: Floats) -> Moments:
 def cuped_differences(
     days: Mapping[tuple[ProfileId, int], Mapping[str, float]], *, seed: int = POPULATION.seed, viewers: int = 50_000
 ) -> dict[str, float]:
-    """By metric: the sample that CUPED saves less rho squared, which is theory; the first week tells of the second."""
+    """By metric: the sample that CUPED saves less rho squared, which is theory; one week tells of the next."""
     draw = np.random.default_rng(seed)
     found: dict[str, float] = {}
     people = sorted({who for who, _ in days})
@@ -202,7 +210,7 @@ def cuped_differences(
         table = np.zeros((len(people), 2))
         for (who, day), values in days.items():
             table[number[who], int(day < half)] += values.get(name, 0.0)
-        rho = float(np.corrcoef(table[:, 0], table[:, 1])[0, 1])  # type: ignore[index]
+        rho = float(np.corrcoef(table[:, 0], table[:, 1])[0, 1])
         arms = [moments_of(table[draw.integers(0, len(people), viewers)]) for _ in range(2)]
         adjusted = effects.effect(*effects.cuped_arms(*arms))
         raw = effects.effect(effects.mean_arm(arms[0]), effects.mean_arm(arms[1]))

@@ -2,7 +2,7 @@
 
 Nothing is decided here. Pages are built by `recommend`, cells by `experiments`, edges are ordered by `cdn`'s steering
 and `playback`'s edge order, rungs are offered as `playback` offers them; viewers' days, daily statistics, scorecards
-and guardrails are those of `experiments`. What is modelled is people, networks, edges' caches and the player's buffer.
+and guardrails are those of `experiments`. People, networks, edges' caches and the player's buffer are models.
 """
 
 from __future__ import annotations

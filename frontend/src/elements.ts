@@ -11,6 +11,7 @@ const LOADERS: Record<string, (element: Element) => Promise<unknown>> = {
   'rw-row': () => import('./elements/rw-row.ts'),
   'rw-preferences': () => import('./elements/rw-preferences.ts'),
   'rw-code': () => import('./practice/rw-code.ts'),
+  'rw-speech': () => import('./practice/rw-speech.ts'),
   'rw-room': () => import('./practice/rw-room.ts'),
   'rw-live': () => import('./studio/rw-live.ts'),
   'rw-table': () => import('./studio/rw-table.ts'),

@@ -25,7 +25,7 @@ PAGES = (
     *("/practice", "/practice/progress", "/practice/labs", "/practice/labs/token-bucket", "/practice/guide"),
     *("/practice/guide/scenarios", "/practice/guide/readiness?checked=1", "/practice/graders", "/practice/pay"),
     *("/practice/stories", "/practice/stories/new", "/practice/past-work", "/practice/plan", "/practice/cards"),
-    *("/practice/interviewer", "/practice/interviewer/new"),
+    *("/practice/interviewer", "/practice/interviewer/new", "/practice/data"),
     *("/studio", "/studio/titles", "/studio/upload", "/studio/jobs", "/studio/health", "/studio/people", "/api"),
     *(
         "/studio/quality",

@@ -36,6 +36,7 @@ VIEWER = (
     "/practice/plan",
     "/practice/cards",
     "/practice/interviewer",
+    "/practice/data",
     "/practice/interviewer/new",
     "/nowhere",
 )

@@ -107,7 +107,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
         resources, catalog=catalog.service, events=events.service, experiments=experiments.service
     )
     given["recommend"] = recommend.service
-    practice = PracticeSystem(resources, accounts.service)
+    practice = PracticeSystem(resources, accounts.service, forget=accounts.replies.forget_all)
     given |= practice.given
     systems += [recommend, practice, WebSystem(resources, practice=True), limits]
     return Wiring(systems=systems, dependencies=given, operations=operations)

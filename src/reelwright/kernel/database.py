@@ -130,6 +130,23 @@ class Database:
             )
             environment.run_migrations()
 
+    def scrub(self) -> None:
+        """Leave no byte of what was deleted in SQLite's write-ahead log; PostgreSQL recycles its own.
+
+        Raises Unavailable where readers hold the log for longer than a write may wait.
+        """
+        if self.dialect != "sqlite":
+            return
+        until = time.monotonic() + SQLITE_WAIT_S
+        raw = self._engine.raw_connection()
+        try:
+            while raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() >= until:
+                    raise Unavailable("readers hold the database's log; what was deleted leaves it once they end")
+                time.sleep(0.05)
+        finally:
+            raw.close()
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -167,7 +184,7 @@ def _sqlite_engine(url: str) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
         _switch_to_wal(connection)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")

@@ -39,6 +39,8 @@ from reelwright.practice.core.reply import MAX_REPLY_CHARS
 from reelwright.practice.core.stories import Flag, Matrix, Story, draw_matrix, find_flags
 from reelwright.practice.service import (
     CardsService,
+    Everything,
+    EverythingService,
     LabsService,
     LoopsService,
     ModelService,
@@ -222,17 +224,17 @@ class PracticeRoutes(Controller):
 
     @get("/export", summary="Export everything")
     async def export(
-        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources
-    ) -> list[Interview]:
-        """Get everything that practice keeps of you."""
-        return await practice.export(person=person_of(request, resources))
+        self, request: Request[Any, Any, Any], practice_everything: EverythingService, resources: Resources
+    ) -> Everything:
+        """Get everything that practice keeps of you, of every kind."""
+        return await practice_everything.export(person=person_of(request, resources))
 
     @delete("/everything", summary="Delete everything")
     async def delete_everything(
-        self, request: Request[Any, Any, Any], practice: PracticeService, resources: Resources
+        self, request: Request[Any, Any, Any], practice_everything: EverythingService, resources: Resources
     ) -> None:
-        """Delete all your interviews, answers and verdicts, at once and for good."""
-        await practice.delete(person=person_of(request, resources))
+        """Delete all that practice keeps of you, at once and for good; on SQLite no byte of it stays in the files."""
+        await practice_everything.delete(person=person_of(request, resources))
 
 
 class NewOpinion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

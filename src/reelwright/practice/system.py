@@ -10,6 +10,7 @@ import structlog
 
 from reelwright.accounts.service import AccountsService
 from reelwright.kernel.errors import ReelwrightError
+from reelwright.kernel.ids import UserId
 from reelwright.kernel.system import Health, Resources
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.guide import load_styles
@@ -18,6 +19,7 @@ from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.labs import LABS
 from reelwright.practice.service import (
     CardsService,
+    EverythingService,
     LabsService,
     LoopsService,
     ModelService,
@@ -29,6 +31,7 @@ from reelwright.practice.service import (
     StoriesService,
 )
 from reelwright.practice.service.sample import put_sample
+from reelwright.practice.service.sample_desk import SampleDesk
 from reelwright.practice.settings import PracticeSettings
 
 MIGRATIONS = "reelwright.practice"
@@ -41,7 +44,12 @@ class PracticeSystem:
 
     name = "practice"
 
-    def __init__(self, resources: Resources, accounts: AccountsService | None = None) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        accounts: AccountsService | None = None,
+        forget: Callable[[UserId], Awaitable[None]] | None = None,
+    ) -> None:
         self._resources = resources
         database, clock = resources.database, resources.clock
         settings = resources.source.section("practice", PracticeSettings)
@@ -62,6 +70,10 @@ class PracticeSystem:
         self.cards = CardsService(database=database, clock=clock, interviews=self.service)
         self.panels = PanelsService(database=database, clock=clock, questions=load_questions(), grader=RuleGrader())
         self._purging: asyncio.Task[None] | None = None
+        self.everything = EverythingService(
+            database=database, interviews=self.service, opinions=self.opinions, loops=self.loops, labs=self.labs,
+            panels=self.panels, forget=forget,
+        )  # fmt: skip
         self.plans = PlansService(
             database=database, clock=clock, interviews=self.service, loops=self.loops, labs=self.labs,
             stories=self.stories, cards=self.cards,
@@ -74,13 +86,20 @@ class PracticeSystem:
             "practice": self.service, "practice_loops": self.loops, "practice_labs": self.labs,
             "practice_opinions": self.opinions, "practice_model": self.model,
             "practice_pay": self.pay, "practice_stories": self.stories, "practice_cards": self.cards,
-            "practice_plans": self.plans, "practice_panels": self.panels,
+            "practice_plans": self.plans, "practice_panels": self.panels, "practice_everything": self.everything,
         }  # fmt: skip
 
     async def put_sample(self, person: str) -> Loop:
-        """Give a person the finished sample loop, unless they have it. Cost: the judging of some sixty answers."""
+        """Give a person the finished sample loop and a desk of samples, unless they have them.
+
+        Cost: the judging of some sixty answers.
+        """
         questions = {one.id: one for one in load_questions()}
         now_ns = self._resources.clock.wall_ns()
+        desk = SampleDesk(
+            clock=self._resources.clock, stories=self.stories, pay=self.pay, plans=self.plans, panels=self.panels
+        )
+        await desk.put(person=person, question=load_questions()[0])
         return await put_sample(
             database=self._resources.database, questions=questions, grader=RuleGrader(), styles=load_styles(),
             person=person, now_ns=now_ns,

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 from litestar import Request, Response
 
+from reelwright.accounts.contract import Profile
 from reelwright.kernel.http import Problem, handle_error
 from reelwright.web.forms import go
 from reelwright.web.render import Renderer
@@ -30,7 +31,9 @@ AGAIN = (429, 500, 503)
 """What may work a moment later."""
 
 
-def page_of(renderer: Renderer, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+def page_of(
+    renderer: Renderer, request: Request[Any, Any, Any], error: Exception, *, profile: Profile | None = None
+) -> Response[Any]:
     """The page for an error; whoever is not signed in is asked to, and comes back."""
     problem_response = handle_error(request, error)
     problem = msgspec.json.decode(problem_response.content, type=Problem)
@@ -41,7 +44,9 @@ def page_of(renderer: Renderer, request: Request[Any, Any, Any], error: Exceptio
         return go("/profiles")
     heading, advice = ADVICE.get(problem.status, ("This did not work", "Go back, look at what was sent, try again."))
     context: dict[str, Any] = {"heading": heading, "advice": advice, "ways": _ways(request, problem)}
-    page = renderer.page(request, "error.html", status=problem.status, detail=_detail(problem), **context)
+    page = renderer.page(
+        request, "error.html", status=problem.status, profile=profile, detail=_detail(problem), **context
+    )
     for name, value in problem_response.headers.items():
         if name.lower() not in ("content-type", "content-length"):
             page.headers[name] = value

@@ -21,6 +21,8 @@ from reelwright.web.assets import Assets
 
 PLAYING = frozenset({"watch.html", "offline.html"})
 """Pages that hold a player."""
+SPEAKING = "practice/room.html"
+"""The one page that may use the microphone, once somebody presses the button and the browser has asked them."""
 
 
 class Renderer:
@@ -75,11 +77,11 @@ class Renderer:
             text,
             status_code=status,
             media_type="text/html; charset=utf-8",
-            headers=self._headers(caller, nonce, watching=template in PLAYING),
+            headers=self._headers(caller, nonce, watching=template in PLAYING, listening=template == SPEAKING),
             cookies=list(cookies),
         )
 
-    def _headers(self, caller: Principal, nonce: str, *, watching: bool) -> dict[str, str]:
+    def _headers(self, caller: Principal, nonce: str, *, watching: bool, listening: bool) -> dict[str, str]:
         # The player's controls keep their styles in shadow roots as inline elements: only its page may have those.
         styles = "'self' 'unsafe-inline'" if watching else f"'self' 'nonce-{nonce}'"
         policy = (
@@ -92,7 +94,9 @@ class Renderer:
             "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+            "Permissions-Policy": (
+                f"camera=(), microphone=({'self' if listening else ''}), geolocation=(), payment=(), usb=()"
+            ),
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cache-Control": "no-store" if caller.kind == "session" else "private, no-cache",
         }

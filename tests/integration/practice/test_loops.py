@@ -48,6 +48,28 @@ async def test_the_sample_loop_is_whole_labelled_and_made_once(home: Composed) -
     assert "sample" in (await client.get("/practice")).text
 
 
+async def test_no_page_of_the_sample_is_empty_and_each_says_what_it_is(home: Composed) -> None:
+    """Stories, past work, pay, plan, cards, interviewer and progress: filled, labelled, once; deleting forgets it."""
+    system = next(one for one in home.wiring.systems if isinstance(one, PracticeSystem))
+    await system.put_sample("local")
+    await system.put_sample("local")
+    client = home.client()
+    assert len((await client.get(f"{API}/stories")).json()) == 3
+    panels = (await client.get(f"{API}/panels")).json()
+    assert len(panels) == 1 and panels[0]["decision"]
+    filled = {
+        "stories": "without your own part", "past-work": "What they would ask",
+        "pay": "Break-even growth", "plan": "Until ", "cards": " due", "interviewer": "decided",
+        "progress": "80 %", f"interviewer/{panels[0]['id']}": "Hire",
+        f"interviewer/{panels[0]['id']}/packet": "Rules, not deciding",
+    }  # fmt: skip
+    for path, said in filled.items():
+        page = (await client.get(f"/practice/{path}")).text
+        assert said in page and "ample" in page and page.count("<h1") == 1 and "data-nav-initial" in page, path
+    await client.delete(f"{API}/everything")
+    assert not any((await client.get(f"{API}/export")).json().values())
+
+
 async def test_ones_own_first_answer_replaces_the_sample_in_progress(home: Composed) -> None:
     """The curve is one's own as soon as there is one."""
     system = next(one for one in home.wiring.systems if isinstance(one, PracticeSystem))

@@ -205,6 +205,7 @@ async def test_an_unknown_address_says_so_to_whoever_is_there(home: Composed, pa
     assert response.status_code == 404
     assert 'aria-current="page"' in response.text or 'href="/my-list"' in response.text
     assert "Sign out" in response.text and "Sign in" not in response.text
+    assert 'class="avatar avatar-new"' not in response.text or path.startswith("/title/"), "the bar has their avatar"
     assert re.search(r'<a class="button primary" href="/" data-nav-initial>', response.text)
     assert (await home.client().get("/nowhere")).status_code == 404
 

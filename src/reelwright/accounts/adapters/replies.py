@@ -66,6 +66,10 @@ class Replies:
             body=None if secret else reply.body,
         )
 
+    async def forget_all(self, user_id: UserId) -> None:
+        """Forget all that was answered to a person: what it told of is deleted."""
+        await self._database.write(_forget_all, user_id)
+
     async def forget(self, user_id: UserId, key: str) -> None:
         """Nothing was made: the key may be used again."""
         await self._database.write(_forget, user_id, key)
@@ -87,6 +91,10 @@ def _claim(
 
 def _complete(connection: sa.Connection, /, user_id: str, key: str, **values: Any) -> None:
     sql.update(connection, sql.REPLIES, {"user_id": user_id, "key": key}, **values)
+
+
+def _forget_all(connection: sa.Connection, user_id: str) -> None:
+    connection.execute(sql.REPLIES.delete().where(sql.REPLIES.c.user_id == user_id))
 
 
 def _forget(connection: sa.Connection, user_id: str, key: str) -> None:

@@ -1,5 +1,6 @@
 """Use cases of practice, one noun a module."""
 
+from reelwright.practice.service.everything import Everything, EverythingService
 from reelwright.practice.service.interviews import PracticeService
 from reelwright.practice.service.labs import LabsService
 from reelwright.practice.service.loops import LoopsService
@@ -12,6 +13,8 @@ from reelwright.practice.service.stories import StoriesService
 
 __all__ = [
     "CardsService",
+    "Everything",
+    "EverythingService",
     "LabsService",
     "LoopsService",
     "ModelService",

@@ -6,8 +6,11 @@ from typing import Any
 
 from litestar import Request, Response, get
 
+from reelwright.accounts.service import AccountsService
 from reelwright.kernel.errors import NotFound
 from reelwright.web.assets import Assets
+from reelwright.web.errors import page_of
+from reelwright.web.pages.profiles import profile_of
 from reelwright.web.render import Renderer
 
 
@@ -32,6 +35,11 @@ async def service_worker(request: Request[Any, Any, Any], assets: Assets) -> Res
 
 
 @get(["/{rest:path}", "/studio/{rest:path}"], include_in_schema=False)
-async def nothing(rest: str) -> None:
-    """Any other address, as a route of its own, so that its page knows who is looking. Raises NotFound."""
-    raise NotFound(f"no page has the address {rest[:100]}")
+async def nothing(
+    request: Request[Any, Any, Any], rest: str, renderer: Renderer, accounts: AccountsService
+) -> Response[Any]:
+    """Any other address, a route of its own, so that its page knows who is looking. Raises NotFound below /api/."""
+    error = NotFound(f"no page has the address {rest[:100]}")
+    if request.url.path.startswith("/api/"):
+        raise error
+    return page_of(renderer, request, error, profile=await profile_of(request, accounts))

@@ -2,6 +2,7 @@
 
 from reelwright.web.practice import (
     committee,
+    data,
     guide,
     labs,
     loop,
@@ -19,5 +20,5 @@ ROUTES = (
     today.TodayPage, loop.LoopPages, room.RoomPages, opinions.FeedbackPage, opinions.GradersPage,
     committee.CommitteePage, progress.ProgressPage, labs.LabPages, guide.GuidePages,
     pay.PayPages, stories.StoryPages, stories.PastWorkPages, plan.PlanPages, plan.CardPages,
-    panels.PanelPages, panels.InvitedPages,
+    panels.PanelPages, panels.InvitedPages, data.DataPages,
 )  # fmt: skip

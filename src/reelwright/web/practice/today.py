@@ -31,6 +31,7 @@ class TodayPage(Controller):
             "today", loops=loops, current=mine[0] if mine else None,
             interviews=[one for one in interviews if not one.loop_id],
             plan=await practice_plans.find_plan(person=visit.person),
+            sampled_plan=await practice_plans.is_sample(person=visit.person),
             wanted=visit.request.query_params.get("stage", ""),
         )  # fmt: skip
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
 import msgspec
 
+from reelwright.kernel.files import replace_file
 from reelwright.kernel.operations import Incident, ProcessState
 
 KEEP = 500
@@ -54,6 +54,4 @@ def read_incidents(folder: Path) -> list[Incident]:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    replace_file(path, data)

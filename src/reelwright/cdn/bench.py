@@ -31,8 +31,10 @@ import numpy as np
 from reelwright.cdn.adapters.conformance import PACKAGE, Score, Suite, listening, tally
 from reelwright.cdn.adapters.gateway import Gateway, GatewaySettings, start_gateway
 from reelwright.cdn.adapters.http1 import RequestHead
+from reelwright.cdn.adapters.nginx import Nginx, owner_of
 from reelwright.cdn.adapters.origin import Origin
 from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.core.nginx import NginxSite
 from reelwright.cdn.core.steering import FULL, EdgeState, plan_flows, rank
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
 from reelwright.cdn.replay import Trace, gap_closed, read_trace, replay_named
@@ -56,6 +58,7 @@ IDLE_CONNECTIONS = 1000
 ADAPTSIZE = Path(__file__).resolve().parents[4] / "shared" / "data" / "cdn" / "adaptsize" / "request.trace.xz"
 CROWD, EDGES = 1000, 8
 OUTAGE_OBJECTS = 200
+RELOADS, READERS = 5, 20
 ORIGIN_S = 1.0
 """The cold object leaves the origin over this time."""
 IDLE_S = 60
@@ -71,6 +74,8 @@ def rows(only: str = "") -> Iterator[Row]:
         ("purge", purge),
         ("data_plane.idle_connection", idle_connection),
         ("data_plane", data_plane),
+        ("data_plane.tls_cpu", tls_cpu),
+        ("reload", reload),
         ("flash_crowd", flash_crowd),
         ("idle_memory", idle_memory),
         ("restart", restart),
@@ -450,6 +455,118 @@ def data_plane() -> Iterator[Row]:
     )
 
 
+def tls_cpu() -> Iterator[Row]:
+    """CPU per byte over TLS 1.3 with the same certificate, both in user space where the kernel has no TLS."""
+    missing = [name for name in ("nginx", "wrk", "openssl") if shutil.which(name) is None]
+    if missing:
+        yield Row(
+            id="data_plane.tls_cpu", what="not measured", value=None, unit="", note=f"needs {', '.join(missing)}"
+        )
+        return
+    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        folder = Path(text)
+        prefix = _write_objects(folder)
+        certificate, key = _certificate(folder)
+        tls = {"REELWRIGHT_TLS_CERTIFICATE": str(certificate), "REELWRIGHT_TLS_KEY": str(key)}
+        edge = stack.enter_context(_edge(folder, **tls))
+        nginx = stack.enter_context(_nginx(folder, f"ssl_certificate {certificate}; ssl_certificate_key {key};"))
+        pairs = (
+            ("ours", edge, f"https://127.0.0.1:{edge.port}{prefix}{FOLDER}/segment"),
+            ("nginx", nginx, f"https://127.0.0.1:{nginx.port}/{FOLDER}/segment"),
+        )
+        found: dict[tuple[str, str], list[float]] = {}
+        for _ in range(ROUNDS):
+            for name, server, url in pairs:
+                found.setdefault((name, "segment"), []).append(_cpu_s_a_request(server, url, folder))
+        ours, theirs = (statistics.median(found[name, "segment"]) for name in ("ours", "nginx"))
+    yield Row(
+        id="data_plane.tls_cpu",
+        what=f"our CPU per GB over TLS at {SEGMENT_BYTES // 10**6} MB / nginx's",
+        value=round(ours / theirs, 3),
+        unit="ratio",
+        op="<=",
+        goal=1.2,
+        peer="nginx",
+        peer_value=1.0,
+        note=f"ours {ours / SEGMENT_BYTES * GB:.3f}, nginx {theirs / SEGMENT_BYTES * GB:.3f} CPU-s per GB; "
+        f"{_spread(found)}",
+    )
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for this machine that nobody trusts, and its key."""
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
+def reload() -> Iterator[Row]:
+    """Reloads of driver B while viewers read slowly from it."""
+    if shutil.which("nginx") is None:
+        yield Row(id="reload.dropped", what="not measured", value=None, unit="", note="sudo apt install nginx-light")
+        return
+    with tempfile.TemporaryDirectory() as text:
+        dropped = asyncio.run(_reloaded(Path(text)))
+    yield Row(
+        id="reload.dropped",
+        what=f"transfers dropped by {RELOADS} reloads of driver B",
+        value=dropped,
+        unit="transfers",
+        op="==",
+        goal=0,
+        note=f"{READERS} readers of {SEGMENT_BYTES // 10**6} MB at a time, each slower than a reload",
+    )
+
+
+async def _reloaded(folder: Path) -> int:
+    prefix = _write_objects(folder)
+    wanted = (folder / "media" / FOLDER / "segment-0.m4s").read_bytes()
+    path = f"{prefix}{FOLDER}/segment-0.m4s"
+    with _edge(folder) as edge:
+        port = _free_port()
+        nginx = Nginx(folder / "driver-b")
+        site = NginxSite(
+            folder=str(folder / "media"),
+            home=str(nginx.home),
+            listen=f"127.0.0.1:{port}",
+            driver_a=f"http://127.0.0.1:{edge.port}",
+            user=owner_of(folder),
+        )
+        nginx.configure(site)
+        process = nginx.run()
+        try:
+            _wait_for(port)
+            whole = 0
+            for _ in range(RELOADS):
+                reads = [asyncio.create_task(_read_slowly(port, path)) for _ in range(READERS)]
+                await asyncio.sleep(0.2)
+                nginx.configure(site)
+                nginx.reload()
+                whole += sum(found == wanted for found in await asyncio.gather(*reads))
+        finally:
+            process.terminate()
+            process.wait()
+    return RELOADS * READERS - whole
+
+
+async def _read_slowly(port: int, path: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n".encode())
+    found = b""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        await reader.readuntil(b"\r\n\r\n")
+        while block := await reader.read(100_000):
+            found += block
+            await asyncio.sleep(0.03)
+    writer.close()
+    return found
+
+
 def flash_crowd() -> Iterator[Row]:
     """Everybody wants the same cold object at once; an origin dies; all origins are away."""
     with tempfile.TemporaryDirectory() as text:
@@ -470,8 +587,8 @@ def flash_crowd() -> Iterator[Row]:
         unit="ms",
         op="<=",
         goal=60,
-        note=f"median {statistics.median(late_ms):.1f} ms; all clients and tiers on {os.cpu_count()} cores, and the "
-        "clients' own connecting is counted",
+        note=f"median {statistics.median(late_ms):.1f} ms; all clients and tiers on {os.cpu_count()} cores; the "
+        "clients are connected, as viewers at a segment's edge are",
     )
     with tempfile.TemporaryDirectory() as text:
         fetches, _, wrong = asyncio.run(_crowd(Path(text), dies=True))
@@ -563,7 +680,7 @@ def _edge(folder: Path, **environ: str) -> Iterator[_Server]:
 
 
 @contextmanager
-def _nginx(folder: Path) -> Iterator[_Server]:
+def _nginx(folder: Path, tls: str = "") -> Iterator[_Server]:
     port = _free_port()
     config = folder / "nginx.conf"
     config.write_text(
@@ -577,7 +694,7 @@ def _nginx(folder: Path) -> Iterator[_Server]:
           client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
           uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
           types {{ video/iso.segment m4s; }}
-          server {{ listen 127.0.0.1:{port} backlog=1024; root {folder}/media; }}
+          server {{ listen 127.0.0.1:{port} {"ssl " if tls else ""}backlog=1024; {tls} root {folder}/media; }}
         }}
         """
     )
@@ -673,8 +790,11 @@ async def _crowd(folder: Path, *, dies: bool) -> tuple[int, list[float], int]:
             stack.enter_context(_tier(folder, f"edge{number}", f"http://127.0.0.1:{shield.port}"))
             for number in range(EDGES)
         ]
-        asks = (_fetch(edges[number % EDGES].port, prefix + name, body) for number in range(CROWD))
-        answers = await asyncio.gather(*asks)
+        streams = [
+            await asyncio.open_connection("127.0.0.1", edges[number % EDGES].port, limit=1 << 20)
+            for number in range(CROWD)
+        ]
+        answers = await asyncio.gather(*(_fetch(*stream, prefix + name, body) for stream in streams))
     server.close()
     return len(asked), [(at - asked[0]) * 1000 for at, _ in answers], sum(not right for _, right in answers)
 
@@ -722,9 +842,10 @@ async def _outage() -> float:
     return served / (10 * len(requests))
 
 
-async def _fetch(port: int, path: str, body: bytes) -> tuple[float, bool]:
+async def _fetch(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
+) -> tuple[float, bool]:
     """(when the first byte of the body came, whether all of it came and is right)."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
     first = await reader.readexactly(1)

@@ -167,6 +167,50 @@ def plan(
 
 
 @app.command()
+def nginx(
+    listen: Annotated[str, typer.Option(help="host:port that viewers reach.")] = "127.0.0.1:8003",
+    edge: Annotated[
+        str, typer.Option(help="Our own edge on this machine, as http://host:port.")
+    ] = "http://127.0.0.1:8001",
+    data: Annotated[Path, typer.Option(help="The data folder whose cache (or media) nginx sends.")] = Path(
+        "reelwright-data"
+    ),
+    origin: Annotated[list[str], typer.Option(help="Web origin whose pages may read media; may be repeated.")] = [],  # noqa: B006
+    certificate: Annotated[str, typer.Option(help="TLS certificate, with --key.")] = "",
+    key: Annotated[str, typer.Option(help="Its key.")] = "",
+    run: Annotated[
+        bool, typer.Option(help="Run nginx in the foreground; without it a running one is reloaded.")
+    ] = False,
+) -> None:
+    """Let nginx send what this edge holds: write its configuration, have nginx judge it, then run or reload it."""
+    from reelwright.cdn.adapters.nginx import CONFIG, Nginx, owner_of
+    from reelwright.cdn.core.nginx import NginxSite
+
+    folder = next((one for one in (data / "cache", data / "media") if one.is_dir()), None)
+    if folder is None:
+        raise Invalid(f"{data} holds neither a cache nor media; start the edge there first")
+    server = Nginx((data / "nginx").resolve())
+    server.configure(
+        NginxSite(
+            folder=str(folder.resolve()),
+            home=str(server.home),
+            listen=listen,
+            driver_a=edge,
+            origins=tuple(origin),
+            user=owner_of(folder),
+            certificate=certificate,
+            key=key,
+        )
+    )
+    typer.echo(f"{server.home / CONFIG} is good; nginx sends {folder}")
+    if run:
+        server.run().wait()
+    elif server.pid() is not None:
+        server.reload()
+        typer.echo("reloaded; transfers under way go on")
+
+
+@app.command()
 def steer(
     edges: Annotated[Path, typer.Option(help="JSON list of edges: name, capacity_bps, load_bps, costs, state.")],
     region: Annotated[str, typer.Option(help="Region of the viewer.")] = "*",

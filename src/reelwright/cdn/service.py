@@ -17,7 +17,7 @@ from reelwright.cdn.adapters.access_log import Access, AccessLog
 from reelwright.cdn.adapters.cache import DiskCache, Fill
 from reelwright.cdn.adapters.files import FileTable, OpenFile
 from reelwright.cdn.contract import VIEWER_COOKIE
-from reelwright.cdn.core.access import MediaUrl, check, parse
+from reelwright.cdn.core.access import LONGEST_PATH, check, parse
 from reelwright.cdn.core.ranges import slice_of
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.errors import NotFound, ReelwrightError
@@ -35,6 +35,9 @@ TYPES = {
     ".json": "application/json",
 }
 _SID = re.compile(r'(?:^|,)\s*sid="([^"]*)"')
+_FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._~-]{0,99}")
+_NOR = re.compile(r'(?:^|,)\s*nor="([^"]{1,300})"')
+_SELDOM = frozenset({"range", "if-range", "if-none-match"})
 _TOKENS_KEPT = 10_000
 _ACCESSES_KEPT = 2_000
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
@@ -73,12 +76,34 @@ class Library(Protocol):
         """The object whole, on its way, or None when there is none."""
         ...
 
+    def touch(self, name: str) -> None:
+        """Note a use by another program."""
+        ...
+
+    def prefetch(self, name: str) -> None:
+        """Have an object ready that is wanted next."""
+        ...
+
+    def says(self, found: OpenFile | Fill) -> str:
+        """The Cache-Status line of an answer, or nothing."""
+        ...
+
 
 class LocalLibrary:
     """The media directory of this machine; nothing is stored twice."""
 
     def __init__(self, files: FileTable) -> None:
         self._files = files
+
+    def touch(self, name: str) -> None:
+        """Nothing is evicted here."""
+
+    def prefetch(self, name: str) -> None:
+        """All is here."""
+
+    def says(self, _found: OpenFile | Fill) -> str:
+        """This is the source, no cache."""
+        return ""
 
     def find(self, name: str) -> OpenFile | Fill | None:
         """The file, if it is there."""
@@ -90,6 +115,20 @@ class CachingLibrary:
 
     def __init__(self, cache: DiskCache) -> None:
         self._cache = cache
+
+    def touch(self, name: str) -> None:
+        """Another program sends it from our directory: it is in use, and proved before the first time."""
+        self._cache.find(name)
+
+    def prefetch(self, name: str) -> None:
+        """A viewer says that it wants this next."""
+        self._cache.prefetch(name)
+
+    def says(self, found: OpenFile | Fill) -> str:
+        """Cache-Status (RFC 9211)."""
+        if isinstance(found, OpenFile):
+            return "Cache-Status: reelwright; hit\r\n"
+        return f"Cache-Status: reelwright; fwd=uri-miss; stored{'; collapsed' if found.joined else ''}\r\n"
 
     def find(self, name: str) -> OpenFile | Fill | None:
         """What is held, else a fetch."""
@@ -114,7 +153,8 @@ class Edge:
         self._library = library
         self._clock = clock
         self._origins = origins
-        self._known: OrderedDict[tuple[str, str, str, str], int] = OrderedDict()
+        self._known: OrderedDict[str, tuple[int, str | None, str]] = OrderedDict()
+        """By path up to the file: when its token expires, whom it is bound to, and the objects' folder."""
         self._statuses: Counter[int] = Counter()
         self._sent_bytes = 0
         self.accesses: deque[tuple[int, str, int, int, str]] = deque(maxlen=_ACCESSES_KEPT)
@@ -173,36 +213,66 @@ class Edge:
         path = request.path.partition("?")[0]
         if path in ("/healthz", "/readyz"):
             return Answer(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\n", 200, b"ok\n")
-        url = parse(path)
-        self._admit(url, request)
-        found = self._library.find(url.name)
+        if path == "/allowed":
+            return self._allowed(request)
+        name = self._admitted(path, request)
+        found = self._library.find(name)
         if found is None:
             raise NotFound("no such object")
         if isinstance(found, Fill) and found.file is None:
             if found.problem is not None:
                 raise found.problem
             return Waiting(found)
-        return self._serve(request, url.name, found)
+        self._foresee(request, name)
+        return self._serve(request, name, found)
 
-    def _admit(self, url: MediaUrl, request: Request) -> None:
-        viewer = cookie(request.headers.get("cookie", ""), VIEWER_COOKIE) if url.bound else ""
-        known = (url.key, url.signature, url.folder, viewer)
-        now_s = self._clock.wall_ns() / 1e9
-        if self._known.get(known) == url.expires_s and now_s < url.expires_s:
+    def _foresee(self, request: Request, name: str) -> None:
+        """CMCD's `nor`: what this viewer asks for next, within the folder that its token opens."""
+        said = request.headers.get("cmcd-request") or unquote(request.path.partition("?CMCD=")[2])
+        if "nor=" not in said or request.method != "GET":
             return
+        match = _NOR.search(said)
+        wanted = unquote(match[1]) if match else ""
+        if _FILE.fullmatch(wanted):
+            self._library.prefetch(name[: name.rfind("/") + 1] + wanted)
+
+    def _admitted(self, path: str, request: Request) -> str:
+        """The name of the object that a path opens for who asks. Raises what `parse` and `check` do."""
+        cut = path.rfind("/") + 1
+        now_s = self._clock.wall_ns() / 1e9
+        known = self._known.get(path[:cut])
+        fits = known is not None and now_s < known[0] and len(path) <= LONGEST_PATH and _FILE.fullmatch(path, cut)
+        if fits and known is not None and (known[1] is None or known[1] == _viewer(request)):
+            return known[2] + path[cut:]
+        url = parse(path)
+        viewer = _viewer(request) if url.bound else ""
         check(url, self.keys, viewer=viewer, now_s=now_s)
-        self._known[known] = url.expires_s
+        self._known[path[:cut]] = (url.expires_s, viewer if url.bound else None, url.name[: url.name.rfind("/") + 1])
         if len(self._known) > _TOKENS_KEPT:
             self._known.popitem(last=False)
+        return url.name
+
+    def _allowed(self, request: Request) -> Answer:
+        """What nginx asks before it sends a file of ours: 204 or 403; and the cache learns that it is used."""
+        try:
+            name = self._admitted(request.headers.get("x-original-uri", "").partition("?")[0], request)
+        except ReelwrightError:
+            return Answer(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 403)
+        self._library.touch(name)
+        return Answer(b"HTTP/1.1 204 No Content\r\n\r\n", 204)
 
     def _serve(self, request: Request, name: str, found: OpenFile | Fill) -> Answer:
         headers = request.headers
+        plain = request.method == "GET" and _SELDOM.isdisjoint(headers)
+        if plain and isinstance(found, OpenFile) and found.body:
+            return Answer(found.head + self._own(request, found).encode("latin-1") + b"\r\n", 200, found.body)
         suffix = name[name.rfind(".") :]
         tag = f'"{name[name.rfind("/") + 1 :]}"'
-        shared = (
+        bare = (
             f"ETag: {tag}\r\nCache-Control: private, max-age=31536000, immutable\r\nAccept-Ranges: bytes\r\n"
-            f"{self._cors(request)}"
+            f"X-Content-Type-Options: nosniff\r\n{self._library.says(found)}"
         )
+        shared = f"{bare}{self._own(request, found)}"
         if _matches(headers.get("if-none-match"), tag):
             return Answer(f"HTTP/1.1 304 Not Modified\r\n{shared}\r\n".encode("latin-1"), 304)
         size = found.size
@@ -218,14 +288,25 @@ class Edge:
         part = f"Content-Range: bytes {piece.start}-{piece.end - 1}/{size}\r\n" if piece.partial else ""
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: {TYPES.get(suffix, 'application/octet-stream')}\r\n"
-            f"Content-Length: {piece.end - piece.start}\r\n{part}{shared}X-Content-Type-Options: nosniff\r\n\r\n"
+            f"Content-Length: {piece.end - piece.start}\r\n{part}"
         )
+        if plain and isinstance(found, OpenFile):
+            found.admit(f"{head}{bare}".encode("latin-1"))
+        head = f"{head}{shared}\r\n"
         answer = Answer(head.encode("latin-1"), 206 if piece.partial else 200)
         if request.method == "GET":
             answer.start, answer.end = piece.start, piece.end
             answer.fill = found if isinstance(found, Fill) else None
             answer.file = None if isinstance(found, Fill) else found
         return answer
+
+    def _own(self, request: Request, found: OpenFile | Fill) -> str:
+        """The lines that differ by who asks: CORS, and CMSD (CTA-5006) for a player that speaks CMCD."""
+        cors = self._cors(request)
+        if "cmcd-request" not in request.headers and "?CMCD=" not in request.path:
+            return cors
+        delay_ms = found.delay_ms if isinstance(found, Fill) else 0
+        return f'{cors}CMSD-Dynamic: "reelwright";rd={delay_ms}\r\n'
 
     def _cors(self, request: Request) -> str:
         origin = request.headers.get("origin")
@@ -235,7 +316,8 @@ class Edge:
             return "Vary: Origin\r\n"
         return (
             f"Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Allow-Credentials: true\r\nVary: Origin\r\n"
-            "Access-Control-Expose-Headers: Content-Length, Content-Range, ETag\r\nTiming-Allow-Origin: *\r\n"
+            "Access-Control-Expose-Headers: Content-Length, Content-Range, ETag, Cache-Status, CMSD-Dynamic\r\n"
+            "Timing-Allow-Origin: *\r\n"
         )
 
     def _preflight(self, request: Request) -> Answer:
@@ -266,6 +348,10 @@ def session_of(request: Request, query: str) -> str:
     said = request.headers.get("cmcd-session") or unquote(query)
     match = _SID.search(said)
     return match[1][:64] if match else ""
+
+
+def _viewer(request: Request) -> str:
+    return cookie(request.headers.get("cookie", ""), VIEWER_COOKIE)
 
 
 def cookie(header: str, name: str) -> str:

@@ -111,14 +111,36 @@ class LocalDisk:
             os.close(descriptor)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write everything, however little the system takes at a time. Raises OSError; then a part may be there."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `path` whole or not at all, durably: a part beside it, synced, renamed, its folder synced."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    LocalDisk().sync_folder(path.parent)
+
+
 class _LocalFile:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        write_all(self._descriptor, data)
 
     def sync(self) -> None:
         os.fdatasync(self._descriptor)

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -421,3 +422,91 @@ async def test_the_access_log_can_be_replayed(stage: Stage, client: httpx.AsyncC
     server.edge.flush()
     visits = read_trace(stage.folder / "access.jsonl").visits
     assert [(visit.key, visit.size, visit.session) for visit in visits] == [(name, 500, "s1"), (name, 100, "s2")]
+
+
+async def test_what_a_viewer_wants_next_is_fetched_while_it_plays_this_one(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
+    """CMCD's `nor` within the signed folder; Cache-Status and CMSD say what happened; tricks fetch nothing."""
+    origin = await stage.edge(name="origin")
+    edge = await stage.edge(name="edge", upstreams=(f"http://127.0.0.1:{origin.port}",))
+    first, second = stage.put(b"one" * 999), stage.put(b"two" * 999)
+    foreign = stage.put(b"foreign", asset="b2")
+    for wanted in ("../b2/" + foreign.rsplit("/", 1)[1], "%2e%2e/x", "a" * 5000, ".hidden"):
+        got = await client.get(stage.url(edge, first), headers={"CMCD-Request": f'bl=1000,nor="{wanted}"'})
+        assert got.status_code == 200
+    wanted = second.rsplit("/", 1)[1]
+    got = await client.get(stage.url(edge, first), headers={"CMCD-Request": f'bl=1000,nor="{wanted}"'})
+    assert got.headers["cache-status"] == "reelwright; hit"
+    assert got.headers["cmsd-dynamic"] == '"reelwright";rd=0'
+    async with asyncio.timeout(60):
+        while not (stage.folder / "edge" / second).exists():
+            await asyncio.sleep(0.02)
+    held = await client.get(stage.url(edge, second))
+    assert held.headers["cache-status"] == "reelwright; hit"
+    assert "cmsd-dynamic" not in held.headers
+    assert not (stage.folder / "edge" / foreign).exists()
+    third = stage.put(b"three" * 999)
+    missed = await client.get(stage.url(edge, third) + "?CMCD=nor%3D%22x.m4s%22")
+    assert missed.headers["cache-status"].startswith("reelwright; fwd=uri-miss; stored")
+    assert missed.headers["cmsd-dynamic"].startswith('"reelwright";rd=')
+
+
+async def test_a_small_object_from_memory_is_what_is_on_disk(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Asked for often it comes from memory; its conditions, ranges, CORS and signatures still hold."""
+    data = os.urandom(2000)
+    server = await stage.edge()
+    url = stage.url(server, stage.put(data))
+    answers = [await client.get(url, headers={"Origin": ORIGIN} if at % 2 else {}) for at in range(6)]
+    assert all(one.content == data and one.headers["content-length"] == "2000" for one in answers)
+    assert [one.headers.get("access-control-allow-origin") for one in answers] == [None, ORIGIN] * 3
+    assert {one.headers["etag"] for one in answers} == {answers[0].headers["etag"]}
+    part = await client.get(url, headers={"Range": "bytes=3-5"})
+    assert (part.status_code, part.content) == (206, data[3:6])
+    same = await client.get(url, headers={"If-None-Match": answers[0].headers["etag"]})
+    assert same.status_code == 304
+    assert (await client.head(url)).headers["content-length"] == "2000"
+    assert (await client.get(url.replace(str(FAR), str(FAR - 1)))).status_code == 403
+    bound = stage.url(server, stage.put(data), viewer="ada")
+    for cookie, status in (("rw_viewer=ada", 200), ("rw_viewer=ben", 403), ("rw_viewer=ada", 200), ("", 403)):
+        assert (await client.get(bound, headers={"Cookie": cookie})).status_code == status
+
+
+async def test_header_blocks_read_before_never_hide_a_request(stage: Stage) -> None:
+    """A request that ends in a known block gets the answer that it would get with one that nobody sent before."""
+    server = await stage.edge()
+    path = stage.url(server, stage.put(b"x")).split("/", 3)[3].encode()
+    known = b"Host: edge\r\nAccept: a\r\n\r\n"
+
+    async def status(*texts: bytes) -> list[bytes]:
+        """Status lines of all answers on one connection, each request sent after the answer before."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        async with asyncio.timeout(60):
+            for text in texts[:-1]:
+                writer.write(text)
+                await reader.readuntil(b"\r\n\r\nx")
+            writer.write(texts[-1])
+            writer.write_eof()
+            found = await reader.read()
+        writer.close()
+        return re.findall(rb"HTTP/1\.1 \d+ [A-Za-z ]+\r\n", found)
+
+    lines = [
+        b"GET /%b HTTP/1.1" % path,
+        b"GET /none HTTP/1.1",
+        b"GET  /none HTTP/1.1",
+        b"GET /no ne HTTP/1.1",
+        b"POST /none HTTP/1.1",
+        b"GET /none HTTP/1.0",
+        b"GET /none\x7f HTTP/1.1",
+        b"GET /none HTTP/1.1\nX: y",
+        b"GET /none HTTP/1.1\r\nContent-Length: 3",
+        b"GET /none HTTP/1.1\r\nTransfer-Encoding: chunked",
+        b"",
+    ]
+    for number, line in enumerate(lines):
+        fresh = await status(line + b"\r\nHost: edge\r\nAccept: b%d\r\n\r\n" % number)
+        again = await status(lines[0] + b"\r\n" + known, line + b"\r\n" + known)
+        assert again == fresh, line
+    twice = await status(lines[0] + b"\r\n" + known + lines[1] + b"\r\n" + known)
+    assert [one.split()[1] for one in twice] == [b"200", b"404"]

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reelwright.cdn.adapters.files import FileTable, OpenFile
-from reelwright.cdn.core.eviction import Policy
+from reelwright.cdn.core.eviction import Policy, Visit
 from reelwright.cdn.ports import Fetcher
 from reelwright.kernel.errors import ReelwrightError, Unavailable
+from reelwright.kernel.files import write_all
 from reelwright.kernel.telemetry import counter, logger
 
 FETCHES = counter("edge_upstream_fetches_total", "Objects fetched from upstream, by how it ended.", ("outcome",))
@@ -21,6 +22,8 @@ FETCHED_BYTES = counter("edge_upstream_bytes_total", "Bytes fetched from upstrea
 
 ATTEMPTS = 4
 PART = ".part"
+PREFETCH_BELOW = 16
+"""Fetches under way from which on nothing is fetched ahead."""
 _BLOCK = 1 << 20
 log = logger(__name__)
 
@@ -34,6 +37,10 @@ class Fill:
         self.size = 0
         self.written = 0
         self.done = False
+        self.joined = False
+        """Whether more than one asked for it."""
+        self.delay_ms = 0
+        """What the upstream took until its first byte."""
         self.problem: ReelwrightError | None = None
         self._readers: list[Callable[[], None]] = []
 
@@ -55,6 +62,7 @@ class DiskCache:
         self._root = root
         self._fetcher = fetcher
         self._files = FileTable(root, monotonic_ns)
+        self._monotonic_ns = monotonic_ns
         self._index = policy
         self._fills: dict[str, Fill] = {}
         self._proved: set[str] = set()
@@ -73,6 +81,7 @@ class DiskCache:
             return None
         if name not in self._proved and not self._prove(name, found):
             return None
+        self._index.note(Visit(name, found.size, self._monotonic_ns() / 1e9))
         self._index.use(name)
         return found
 
@@ -84,7 +93,14 @@ class DiskCache:
             task = asyncio.get_running_loop().create_task(self._run(found))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        else:
+            found.joined = True
         return found
+
+    def prefetch(self, name: str) -> None:
+        """Fetch what is wanted soon, unless enough is on its way already."""
+        if name not in self._fills and len(self._fills) < PREFETCH_BELOW and self._files.open(name) is None:
+            self.fill(name)
 
     def _prove(self, name: str, file: OpenFile) -> bool:
         """Whether a file still is what its name says; one that is not goes, and is fetched again. O(size), once."""
@@ -138,11 +154,13 @@ class DiskCache:
 
     async def _fetch(self, fill: Fill, sink: _Sink) -> None:
         digest = hashlib.sha256()
+        begun_ns = self._monotonic_ns()
         for attempt in range(ATTEMPTS):
             try:
                 size, blocks = await self._fetcher.open(fill.name, fill.written)
                 if fill.file is None:
                     fill.size, fill.file = size, OpenFile(os.dup(sink.descriptor), size, 0)
+                    fill.delay_ms = (self._monotonic_ns() - begun_ns) // 10**6
                 elif size != fill.size:
                     raise Unavailable(f"the upstream changed {fill.name} from {fill.size} to {size} bytes")
                 async for block in blocks:
@@ -162,6 +180,7 @@ class DiskCache:
         _check_content(fill.name, digest.hexdigest())
 
     def _keep(self, name: str, size: int) -> None:
+        self._index.note(Visit(name, size, self._monotonic_ns() / 1e9))
         for victim in self._index.put(name, size):
             self._files.forget(str(victim))
             self._proved.discard(str(victim))
@@ -197,7 +216,7 @@ class _Sink:
         """Append; True when the sink has moved to memory and readers need the new descriptor."""
         at = os.lseek(self.descriptor, 0, os.SEEK_CUR)
         try:
-            _write_all(self.descriptor, block)
+            write_all(self.descriptor, block)
             return False
         except OSError:
             if not self.on_disk:
@@ -207,19 +226,13 @@ class _Sink:
         offset = 0
         while offset < at:
             offset += os.sendfile(memory, self.descriptor, offset, at - offset)
-        _write_all(memory, block)
+        write_all(memory, block)
         os.close(self.descriptor)
         self.descriptor, self.on_disk = memory, False
         return True
 
     def __del__(self) -> None:
         os.close(self.descriptor)
-
-
-def _write_all(descriptor: int, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _check_content(name: str, digest: str) -> None:

@@ -8,19 +8,36 @@ from collections.abc import Callable
 from pathlib import Path
 
 _KEPT = 512
+SMALL_BYTES_MOST = 64 << 10
 _TRUSTED_NS = 10 * 10**9
 """How long an open file is served before the disk is asked again; a purged object is gone after that."""
 
 
 class OpenFile:
-    """A descriptor that closes when the table and all senders have let go."""
+    """A descriptor that closes when the table and all senders have let go.
 
-    __slots__ = ("descriptor", "opened_ns", "size")
+    A small file that is asked for again is kept whole, with its head ready: the memory tier lives and dies with the
+    table's entry, so a file that is purged or evicted is gone from both at once.
+    """
+
+    __slots__ = ("asked", "body", "descriptor", "head", "opened_ns", "size")
 
     def __init__(self, descriptor: int, size: int, opened_ns: int) -> None:
         self.descriptor = descriptor
         self.size = size
         self.opened_ns = opened_ns
+        self.asked = False
+        self.head = b""
+        """The head of a plain answer but for its last line."""
+        self.body = b""
+
+    def admit(self, head: bytes) -> None:
+        """Take a small file into memory when it is asked for the second time."""
+        if self.size > SMALL_BYTES_MOST:
+            return
+        if self.asked and len(body := os.pread(self.descriptor, self.size, 0)) == self.size:
+            self.head, self.body = head, body
+        self.asked = True
 
     def __del__(self) -> None:
         os.close(self.descriptor)

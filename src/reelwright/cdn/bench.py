@@ -34,6 +34,8 @@ from reelwright.cdn.adapters.http1 import RequestHead
 from reelwright.cdn.adapters.nginx import Nginx, owner_of
 from reelwright.cdn.adapters.origin import Origin
 from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.core.access import check, parse
+from reelwright.cdn.core.functions import BUDGET_US, device_of, hls_for, steer
 from reelwright.cdn.core.nginx import NginxSite
 from reelwright.cdn.core.steering import FULL, EdgeState, plan_flows, rank
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
@@ -76,6 +78,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("data_plane", data_plane),
         ("data_plane.tls_cpu", tls_cpu),
         ("reload", reload),
+        ("edge_functions", edge_functions),
         ("flash_crowd", flash_crowd),
         ("idle_memory", idle_memory),
         ("restart", restart),
@@ -453,6 +456,48 @@ def data_plane() -> Iterator[Row]:
         peer_value=round(middle["nginx", "manifest"] * 1e6, 1),
         note="nginx checks no signature",
     )
+
+
+def edge_functions() -> Iterator[Row]:
+    """CPU of each function that an edge runs on a request by itself, on a film's manifest and ten edges."""
+    device = device_of({"user-agent": "Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0)"})
+    manifest = "#EXTM3U\n" + "".join(
+        f'#EXT-X-STREAM-INF:BANDWIDTH={rung}000,RESOLUTION=640x{rung},CODECS="avc1.640028,mp4a.40.2"\nv/{rung}.m3u8\n'
+        for rung in (240, 360, 480, 540, 720, 900, 1080, 1440, 2160)
+    )
+    edges = [
+        EdgeState(name=f"e{at}", url=f"https://e{at}.example", capacity_bps=1e10, costs={"*": 1.0 + at})
+        for at in range(10)
+    ]
+    keys = KeyRing.generate()
+    path = sign_folder(keys, FOLDER, expires_s=2_000_000_000, viewer=None) + f"{FOLDER}/a.m4s"
+    functions: dict[str, Callable[[], object]] = {
+        "signature": lambda: check(parse(path), keys, viewer="", now_s=1e9),
+        "device filter": lambda: device_of({"user-agent": "Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0)"}),
+        "manifest rewrite": lambda: hls_for(manifest, device, steering="/steer", pathway="e1"),
+        "steering": lambda: steer("r1", edges, bps=5e6, prices={}, reload_uri="/steer"),
+    }
+    found = {name: _cpu_us(function) for name, function in functions.items()}
+    yield Row(
+        id="edge_functions.slowest",
+        what="CPU of the slowest edge function",
+        value=round(max(found.values()), 1),
+        unit="µs",
+        op="<=",
+        goal=BUDGET_US,
+        note=", ".join(f"{name} {us:.1f}" for name, us in found.items()),
+    )
+
+
+def _cpu_us(function: Callable[[], object], calls: int = 2000) -> float:
+    """Median of several rounds."""
+    rounds = []
+    for _ in range(7):
+        began = time.process_time()
+        for _ in range(calls):
+            function()
+        rounds.append((time.process_time() - began) / calls * 1e6)
+    return statistics.median(rounds)
 
 
 def tls_cpu() -> Iterator[Row]:

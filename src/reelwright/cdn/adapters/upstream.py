@@ -15,8 +15,10 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.errors import Invalid, NotFound, Unavailable
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.objects import ObjectStore
+from reelwright.kernel.units import whole_number
 
 SIGNED_S = 300
+SIZE_MOST = 1 << 50
 FAILED_S = 15
 """For how long an upstream that failed is asked last."""
 _BLOCK = 256 << 10
@@ -76,7 +78,11 @@ class HttpFetcher:
         if offset and response.status_code != 206:
             await response.aclose()
             raise Unavailable(f"{upstream} ignored a range")
-        return offset + int(response.headers["content-length"]), _bytes_of(response, partial(self._failed, upstream))
+        length = whole_number(response.headers.get("content-length", ""), SIZE_MOST)
+        if length is None:
+            await response.aclose()
+            raise Unavailable(f"{upstream} did not say how long {name} is")
+        return offset + length, _bytes_of(response, partial(self._failed, upstream))
 
     async def close(self) -> None:
         """Close the client."""

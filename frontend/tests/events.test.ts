@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { HeartbeatEvent } from '../src/events/event-types.ts';
 import { newId } from '../src/events/id.ts';
 import { BATCH, EventQueue, type Verdict, type ViewerEvent } from '../src/events/queue.ts';
 import { MemoryStore } from '../src/events/store.ts';
 
 const stored = (events: ViewerEvent[]): Verdict[] => events.map(({ id }) => ({ id, status: 'stored' }));
 
-function happened(at_ms: number, more: Partial<ViewerEvent> = {}): ViewerEvent {
-  return { id: newId(at_ms), type: 'heartbeat', at_ms, playable_id: 'p', position_s: at_ms / 1000, ...more };
+function happened(at_ms: number, more: Partial<HeartbeatEvent> = {}): ViewerEvent {
+  return { id: newId(at_ms), type: 'heartbeat', at_ms, title_id: 't', playable_id: 'p', position_s: at_ms / 1000, ...more };
 }
 
 describe('EventQueue', () => {

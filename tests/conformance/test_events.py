@@ -16,6 +16,7 @@ from tests.engines import PostgresServer
 from reelwright.events.adapters import sql
 from reelwright.events.adapters.wal import read_log
 from reelwright.events.contract import Event
+from reelwright.events.core.sift import Recent
 from reelwright.events.service import EventsService
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import VirtualClock
@@ -145,7 +146,7 @@ async def test_duplicates_count_once_in_a_batch_across_batches_and_across_restar
     await again.service.start()
     second = await again.service.record(events, profile_id=ADA)
     assert [verdict.status for verdict in second] == ["duplicate"] * 5
-    again.service._recent.clear()  # far more events lay between: only the database still knows
+    again.service._recent = Recent(10)  # far more events lay between: only the database still knows
     third = await again.service.record(events, profile_id=ADA)
     assert [verdict.status for verdict in third] == ["stored"] * 5
     await again.settle()

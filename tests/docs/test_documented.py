@@ -11,7 +11,7 @@ import pytest
 
 from reelwright.app.cli import command_tree
 from reelwright.app.openapi import schema
-from reelwright.app.reference import description_of, metrics_page, pages, walk_commands
+from reelwright.app.reference import description_of, metrics_page, pages, sources, walk_commands
 from reelwright.app.sections import sections
 from reelwright.kernel.settings import ServiceSettings
 from reelwright.kernel.telemetry import METRICS
@@ -67,6 +67,12 @@ def test_the_reference_pages_are_those_of_the_code(name: str) -> None:
     """`make docs` was run after the last change."""
     committed = DOCS / "reference" / name
     assert committed.exists() and committed.read_text("utf-8") == pages()[name], "run `make docs` and commit"
+
+
+@pytest.mark.parametrize("name", sorted(sources()))
+def test_the_generated_sources_are_those_of_the_code(name: str) -> None:
+    """What the front end is compiled against is the schema that the collector checks with."""
+    assert (ROOT / name).read_text("utf-8") == sources()[name], "run `make docs` and commit"
 
 
 def links(text: str) -> list[str]:

@@ -1,28 +1,9 @@
 /** Events wait on the device until the service has acknowledged each of them; see docs/reference/events.md. */
 
-export type EventType =
-  | 'page_view'
-  | 'impression'
-  | 'play'
-  | 'heartbeat'
-  | 'stop'
-  | 'seek'
-  | 'quality_change'
-  | 'stall'
-  | 'error'
-  | 'search'
-  | 'download';
+import type { AnyEvent } from './event-types.ts';
 
-export interface ViewerEvent {
-  id: string;
-  type: EventType;
-  at_ms: number;
-  session_id?: string;
-  title_id?: string;
-  playable_id?: string;
-  position_s?: number;
-  data?: Record<string, unknown>;
-}
+export type ViewerEvent = AnyEvent;
+export type EventType = ViewerEvent['type'];
 
 export interface Waiting {
   event: ViewerEvent;

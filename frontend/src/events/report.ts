@@ -6,7 +6,10 @@ import { DeviceStore, MemoryStore } from './store.ts';
 
 const PATH = '/api/v1/events';
 
-export type Happening = Omit<ViewerEvent, 'id' | 'at_ms'>;
+type Told<E> = E extends ViewerEvent ? Omit<E, 'id' | 'at_ms'> : never;
+
+/** An event of any type, before it is stamped with id and time. */
+export type Happening = Told<ViewerEvent>;
 
 let queue: Promise<EventQueue> | null = null;
 
@@ -48,7 +51,7 @@ function batchOf(batch: ViewerEvent[]): { events: ViewerEvent[]; sent_ms: number
 
 function stamped(happening: Happening): ViewerEvent {
   const at_ms = Date.now();
-  return { id: newId(at_ms), at_ms, ...happening };
+  return { id: newId(at_ms), at_ms, ...happening } as ViewerEvent;
 }
 
 async function openStore(): Promise<Store> {

@@ -1,5 +1,5 @@
 import { report, reportLeaving, type Happening } from '../events/report.ts';
-import type { EventType } from '../events/queue.ts';
+import type { ProgressData } from '../events/event-types.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 
@@ -43,12 +43,13 @@ export class QualityOfExperience {
 
   /** Say where the viewer is. */
   beat(): void {
-    if (this.started) this.tell('heartbeat');
+    if (this.started) this.tellProgress('heartbeat');
   }
 
   /** Say that playback could not go on. */
   failed(error: Error): void {
-    this.tell('error', { code: error.name, message: error.message.slice(0, 300) });
+    const data = { ...this.length(), code: error.name.slice(0, 200), message: error.message.slice(0, 300), fatal: true };
+    void report({ type: 'error', version: 2, ...this.about(), data });
   }
 
   /** Playback is over. */
@@ -61,7 +62,7 @@ export class QualityOfExperience {
     if (!this.started) {
       this.started = true;
       this.startMs = Math.round(performance.now() - this.requestedAt);
-      this.tell('play', { start_ms: this.startMs, engine: this.engine.kind });
+      void report({ type: 'play', ...this.about(), data: { ...this.length(), start_ms: this.startMs, engine: this.engine.kind } });
     }
     this.stopped = false;
     this.playingSince ??= performance.now();
@@ -70,7 +71,7 @@ export class QualityOfExperience {
 
   private pauses(): void {
     this.settle();
-    this.tell('heartbeat');
+    this.tellProgress('heartbeat');
   }
 
   /** Count what has been played up to now; whoever plays on begins a new stretch. */
@@ -103,12 +104,12 @@ export class QualityOfExperience {
     if (ms < 50) return; // a seam between segments is none
     this.stalls++;
     this.stalledMs += ms;
-    this.tell('stall', { ms });
+    void report({ type: 'stall', ...this.about(), data: { ...this.length(), ms } });
   }
 
   private seeked(): void {
     this.stallBegan = null;
-    if (this.started) this.tell('seek');
+    if (this.started) void report({ type: 'seek', ...this.about(), data: this.length() });
   }
 
   private qualityChanged(): void {
@@ -117,39 +118,48 @@ export class QualityOfExperience {
     this.settle();
     this.bitrateBps = bitrateBps;
     this.goOn();
-    this.tell('quality_change', { height, bitrate_bps: Math.round(bitrateBps) });
+    const data = { ...this.length(), ...(height ? { height } : {}), bitrate_bps: Math.round(bitrateBps) };
+    void report({ type: 'quality_change', ...this.about(), data });
   }
 
   private hidden(): void {
-    if (document.visibilityState === 'hidden' && this.started && !this.stopped) reportLeaving(this.happening('heartbeat'));
+    if (document.visibilityState === 'hidden' && this.started && !this.stopped) reportLeaving(this.progress('heartbeat'));
   }
 
   private leave(): void {
     if (!this.started || this.stopped) return;
     this.stopped = true;
-    reportLeaving(this.happening('stop'));
+    reportLeaving(this.progress('stop'));
   }
 
   private stop(): void {
     if (!this.started || this.stopped) return;
     this.stopped = true;
-    this.tell('stop');
+    this.settle();
+    this.tellProgress('stop');
   }
 
-  private tell(type: EventType, data: Record<string, unknown> = {}): void {
-    if (type === 'stop') this.settle();
-    void report(this.happening(type, data), type === 'heartbeat' || type === 'stop' ? 0 : undefined);
+  private tellProgress(type: 'heartbeat' | 'stop'): void {
+    void report(this.progress(type), 0);
   }
 
-  private happening(type: EventType, data: Record<string, unknown> = {}): Happening {
-    const { id, title_id, playable_id, duration_s } = this.session.now;
+  private progress(type: 'heartbeat' | 'stop'): Happening {
+    return { type, ...this.about(), data: { ...this.length(), ...this.soFar() } };
+  }
+
+  /** What every event of the player names. */
+  private about(): { session_id?: string; title_id: string; playable_id: string; position_s: number } {
+    const { id, title_id, playable_id } = this.session.now;
     const position_s = Math.round(this.video.currentTime * 1000) / 1000;
-    const sums = type === 'heartbeat' || type === 'stop' ? this.soFar() : {};
-    return { type, ...(id ? { session_id: id } : {}), title_id, playable_id, position_s, data: { duration_s, ...sums, ...data } };
+    return { ...(id ? { session_id: id } : {}), title_id, playable_id, position_s };
+  }
+
+  private length(): { duration_s: number } {
+    return { duration_s: this.session.now.duration_s };
   }
 
   /** How it went since the beginning: the next of these makes good for one that is lost. */
-  private soFar(): Record<string, unknown> {
+  private soFar(): ProgressData {
     this.settle();
     this.goOn();
     const watched_ms = Math.round(this.playedMs);

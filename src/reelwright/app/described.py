@@ -40,6 +40,7 @@ _IDEMPOTENCY_KEY = {
 }
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/v1/events", "post"): {"application/json": {"schema": _BATCH}},
+    ("/api/v1/cmcd", "post"): {"application/cmcd": {"schema": {"type": "string"}}},
     ("/api/v1/uploads/{upload_id}", "patch"): {
         "application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}
     },

@@ -30,7 +30,15 @@ def pages() -> dict[str, str]:
         "routes.md": routes_page(),
         "metrics.md": metrics_page(),
         "lake.md": lake_page(),
+        "events.md": events_page(),
     }
+
+
+def sources() -> dict[str, str]:
+    """Path in the repository to text of every generated source file."""
+    from reelwright.events.core.described import typescript
+
+    return {"frontend/src/events/event-types.ts": typescript()}
 
 
 def settings_page() -> str:
@@ -123,12 +131,22 @@ def lake_page() -> str:
     return "\n".join(blocks)
 
 
+def events_page() -> str:
+    """Every type of event with what it carries."""
+    from reelwright.events.core.described import page
+
+    return "\n".join(["# Events", NOTE, page()])
+
+
 def write(folder: Path) -> None:
-    """Write all pages into `folder`."""
+    """Write all pages into `folder`, and the generated sources where they belong."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (folder / name).write_text(text, "utf-8")
         typer.echo(f"wrote {folder / name}")
+    for name, text in sources().items():
+        (folder / "../.." / name).write_text(text, "utf-8")
+        typer.echo(f"wrote {name}")
 
 
 if __name__ == "__main__":

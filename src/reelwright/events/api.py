@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -11,7 +12,8 @@ from litestar.params import Parameter
 from msgspec import Meta
 
 from reelwright.events.client import PATH, Answer, Report
-from reelwright.events.contract import MAX_BATCH, Event, EventsClient, EventType, Verdict, Watched
+from reelwright.events.contract import Event, EventsClient, EventType, Verdict, Watched
+from reelwright.events.core.reports import cmcd_event
 from reelwright.events.ports import VisibleTitles
 from reelwright.kernel.errors import Invalid, NotFound, Terminal
 from reelwright.kernel.http import decode_cursor, encode_cursor
@@ -25,9 +27,9 @@ B = TypeVar("B", "Batch", Report)
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client sends: events, each decoded by itself."""
+    """What a client sends: an array of events."""
 
-    events: list[msgspec.Raw]
+    events: msgspec.Raw
     sent_ms: Annotated[float, Meta(ge=0, le=1 << 48)] | None = None
     """The client's clock when it sent this: its times are corrected by the difference to ours."""
 
@@ -43,6 +45,13 @@ class TooLarge(Terminal):
 
     status = 413
     slug = "too-large"
+
+
+class UnsupportedEncoding(Terminal):
+    """The body is packed in a way that is not undone here."""
+
+    status = 415
+    slug = "unsupported-encoding"
 
 
 class Thumb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +72,22 @@ class EventRoutes(Controller):
         with events.take(_size(request)):
             batch = await _read(request, Batch)
             sent_ms = None if batch.sent_ms is None else round(batch.sent_ms)
-            return Verdicts(await events.record_raw(batch.events, profile_id=_profile(request), sent_ms=sent_ms))
+            return Verdicts(await events.record_array(batch.events, profile_id=_profile(request), sent_ms=sent_ms))
+
+    @post("/cmcd", summary="Report CMCD events", status_code=200, guards=[require_profile])
+    async def report_cmcd(
+        self, request: Request[Any, Any, Any], events: EventsClient, resources: Resources
+    ) -> Verdicts:
+        """Report Common Media Client Data in event mode, one report a line; one verdict each, once they are safe."""
+        with events.take(_size(request)):
+            try:
+                lines = (await _body(request)).decode().splitlines()
+            except UnicodeDecodeError as error:
+                raise Invalid("a CMCD report is text in UTF-8") from error
+            profile_id, now_ms = _profile(request), resources.clock.wall_ns() // 1_000_000
+            told = [cmcd_event(line, profile_id, now_ms) for line in lines if line.strip()]
+            array = msgspec.Raw(msgspec.json.encode(told))
+            return Verdicts(await events.record_array(array, profile_id=profile_id, now_ms=now_ms))
 
     @get("/events/ledger", summary="Account for events", guards=[require("admin")])
     async def get_ledger(self, events: EventsClient) -> list[dict[str, Any]]:
@@ -177,23 +201,43 @@ def _size(request: Request[Any, Any, Any]) -> int:
     told = request.headers.get("content-length", "")
     size = int(told) if re.fullmatch("[0-9]{1,12}", told) else MAX_BODY_BYTES
     if size > MAX_BODY_BYTES:
-        raise TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
-    return size
+        raise _too_large()
+    return MAX_BODY_BYTES if _encoding(request) else size
+
+
+def _encoding(request: Request[Any, Any, Any]) -> str:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", ""):
+        raise UnsupportedEncoding(f"a batch comes plain or as gzip, not as {encoding[:40]!r}")
+    return "gzip" if encoding == "gzip" else ""
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    """The whole body, unpacked; what would become too large is refused before it is in memory."""
+    unpack = zlib.decompressobj(wbits=31) if _encoding(request) else None
+    body = bytearray()
+    async for block in request.stream():
+        try:
+            body += unpack.decompress(block, MAX_BODY_BYTES + 1 - len(body)) if unpack else block
+        except zlib.error as error:
+            raise Invalid(f"the batch is not what gzip makes: {error}") from error
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    if unpack and (not unpack.eof or unpack.unused_data):
+        raise Invalid("the batch is not one whole gzip stream")
+    return bytes(body)
 
 
 async def _read(request: Request[Any, Any, Any], kind: type[B]) -> B:
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
+    body = await _body(request)
     try:
-        batch = msgspec.json.decode(bytes(body), type=kind)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f'a batch looks like {{"events": […]}}: {error}') from error
-    if len(batch.events) > MAX_BATCH:
-        raise Invalid(f"a batch has at most {MAX_BATCH} events, got {len(batch.events)}")
-    return batch
 
 
 @post(PATH, summary="Report events for others", guards=[require_peer], status_code=200, include_in_schema=False)
@@ -201,7 +245,7 @@ async def report_for_others(request: Request[Any, Any, Any], events: EventsClien
     """Report a client's events on its behalf, as one of our own processes; answered once they can be asked for."""
     with events.take(_size(request)):
         report = await _read(request, Report)
-        verdicts = await events.record_raw(
+        verdicts = await events.record_array(
             report.events,
             profile_id=report.profile_id,
             synthetic=report.synthetic,

@@ -17,7 +17,7 @@ from reelwright.kernel.ids import EventId, PlayableId, ProfileId, SessionId, Tit
 
 EventType = Literal[
     "page_view", "impression", "play", "heartbeat", "stop", "seek", "quality_change", "stall", "error",
-    "search", "thumb", "list_change", "exposure", "edge_access", "decision", "download",
+    "search", "thumb", "list_change", "exposure", "edge_access", "decision", "download", "cmcd",
 ]  # fmt: skip
 MAX_BATCH = 500
 MAX_EVENT_BYTES = 16 << 10
@@ -31,7 +31,7 @@ class Backlogged(Transient):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One thing that happened, as a client reports it."""
+    """One thing that happened, of any type and known version: what readers of the log see."""
 
     id: EventId
     """Made by the client; the same id twice is one event."""
@@ -45,7 +45,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     position_s: float | None = None
     """Position in the playable, for play, heartbeat, stop, seek, stall."""
     data: dict[str, Any] = {}
-    """What else this type carries; see docs/reference/events.md."""
+    """What else this type carries, as `core/schema.py` has it; see docs/reference/events.md."""
 
 
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +57,8 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     source: str
     """The process that wrote it."""
     synthetic: bool = False
+    skew_ms: int | None = None
+    """Where the events' times are as the clients told them: what must be added to them, before they are bounded."""
 
 
 class FailedEvent(msgspec.Struct, frozen=True):
@@ -114,6 +116,22 @@ class EventsClient(Protocol):
         """Room for a request of this size while it is read and stored. Raises Backlogged where there is none."""
         ...
 
+    async def record_array(
+        self,
+        array: msgspec.Raw,
+        *,
+        profile_id: ProfileId | None,
+        synthetic: bool = False,
+        now_ms: int | None = None,
+        sent_ms: int | None = None,
+        keep_failed: bool = True,
+    ) -> list[Verdict]:
+        """Store a client's events, a JSON array, sent when its clock said `sent_ms`; each gets a verdict of its own.
+
+        Raises Invalid where that is no array, or has more than MAX_BATCH events.
+        """
+        ...
+
     async def record_raw(
         self,
         raws: Sequence[msgspec.Raw],
@@ -124,7 +142,7 @@ class EventsClient(Protocol):
         sent_ms: int | None = None,
         keep_failed: bool = True,
     ) -> list[Verdict]:
-        """Store a client's events, sent when its clock said `sent_ms`; each gets a verdict of its own."""
+        """The same for events one by one, some of which may be no JSON; what is refused need not be kept again."""
         ...
 
     async def record(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+import sys
+import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ import sqlalchemy as sa
 
 from reelwright.events.adapters import sql
 from reelwright.events.adapters.bus import EventLog, bus_of, open_log
-from reelwright.events.contract import MAX_EVENT_BYTES, Event, FailedBatch, FailedEvent, StoredBatch, Verdict, Watched
-from reelwright.events.core.check import clock_skew_ms, corrected_ms, is_oversized, reason_to_refuse
+from reelwright.events.contract import Event, FailedBatch, FailedEvent, StoredBatch, Verdict, Watched
+from reelwright.events.core.check import clock_skew_ms
 from reelwright.events.core.frame import START, Position
 from reelwright.events.core.intake import Intake
+from reelwright.events.core.schema import SCHEMA, Schema
+from reelwright.events.core.sift import Recent, Sifted, sift_array, sift_each
+from reelwright.events.core.stored import read_stored, stored_batch
 from reelwright.events.ports import Projector
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import Clock
@@ -27,14 +31,16 @@ from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
 from reelwright.kernel.telemetry import counter, gauge, logger
 
 RECEIVED = counter("events_received_total", "Events received, by verdict.", ("status",))
+_STORED = RECEIVED.labels("stored")
 BEHIND = gauge("events_projection_behind_bytes", "Bytes of the log that are not projected yet.")
 _RECENT = 100_000
 _CATCH_UP_S = 0.5
-_PROJECT_AT_ONCE = 5_000
-_KEPT_BYTES = 64 << 10
-_EVENT = msgspec.json.Decoder(Event)
-_EVENTS = msgspec.json.Decoder(list[Event])
-_STORED = msgspec.json.Decoder(StoredBatch)
+_PROJECT_AT_ONCE = 2_000
+_REST = 3.0
+"""While senders wait the projection rests for this many times as long as it worked."""
+_HAND_OVER_S = 0.001
+"""How long the thread that projects may keep Python's lock while the loop waits for it; Python's own 5 ms are for
+throughput, and would be added to every acknowledgement several times."""
 log = logger(__name__)
 
 
@@ -98,13 +104,16 @@ class EventsService(Projections):
         folder: Path,
         source: str,
         projectors: Sequence[Projector] = (),
+        schema: Schema = SCHEMA,
     ) -> None:
         super().__init__(database=database, clock=clock, intake_bytes=settings.waiting_bytes)
         self._settings = settings
         self._folder = folder
         self._source = source
         self._projectors = projectors
-        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._schema = schema
+        self._recent = Recent(_RECENT)
+        self._waiting = 0
         self._projected: Position = START
         self._more = asyncio.Event()
         self._caught_up = asyncio.Condition()
@@ -113,6 +122,7 @@ class EventsService(Projections):
 
     async def start(self) -> None:
         """Open the log and begin to project what is not projected yet."""
+        sys.setswitchinterval(min(sys.getswitchinterval(), _HAND_OVER_S))
         self._projected = await self._database.read(sql.get_offset, self._source)
         self._wal = await asyncio.to_thread(self._open, self._source, self._projected)
         self._failed = await asyncio.to_thread(self._open, f"{self._source}-failed", START)
@@ -128,7 +138,7 @@ class EventsService(Projections):
         number = self._wal.durable[0]
         for _, payload in self._wal.read((number - 1, 0)):
             batch = _stored(payload)
-            self._remember([event.id for event in batch.events] if batch else [])
+            self._recent.add([event.id for event in batch.events] if batch else [])
 
     async def stop(self) -> None:
         """Project what is there, then close."""
@@ -141,6 +151,20 @@ class EventsService(Projections):
 
     # Telling
 
+    async def record_array(
+        self,
+        array: msgspec.Raw,
+        *,
+        profile_id: ProfileId | None,
+        synthetic: bool = False,
+        now_ms: int | None = None,
+        sent_ms: int | None = None,
+        keep_failed: bool = True,
+    ) -> list[Verdict]:
+        """Store a client's events, a JSON array; each gets a verdict. Raises Invalid where that is none."""
+        sifted = sift_array(array, self._recent, self._schema)
+        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed)
+
     async def record_raw(
         self,
         raws: Sequence[msgspec.Raw],
@@ -151,92 +175,66 @@ class EventsService(Projections):
         sent_ms: int | None = None,
         keep_failed: bool = True,
     ) -> list[Verdict]:
-        """Store a client's events; each gets a verdict, and a bad one never fails the others."""
-        received_ms = now_ms if now_ms is not None else self._now_ms()
-        skew_ms = clock_skew_ms(sent_ms=sent_ms, received_ms=received_ms)
-        decoded = _decode_all(raws)
-        failed = [(raw, event) for raw, event in zip(raws, decoded, strict=True) if isinstance(event, str)]
-        if keep_failed:
-            await self._keep_failed(failed, profile_id, synthetic)
-        good = [event for event in decoded if isinstance(event, Event)]
-        stored = iter(await self._record(good, profile_id, synthetic, received_ms, skew_ms, keep_failed))
-        RECEIVED.labels("failed").inc(len(failed))
-        return [
-            Verdict(id=_id_in(raw), status="failed", reason=event) if isinstance(event, str) else next(stored)
-            for raw, event in zip(raws, decoded, strict=True)
-        ]
+        """The same for events one by one, some of which may be no JSON; what is refused need not be kept again."""
+        sifted = sift_each(raws, self._recent, self._schema)
+        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed)
 
     async def record(
         self, events: list[Event], *, profile_id: ProfileId | None, synthetic: bool = False, now_ms: int | None = None
     ) -> list[Verdict]:
         """Store events durably; returns after fdatasync."""
-        received_ms = now_ms if now_ms is not None else self._now_ms()
-        return await self._record(events, profile_id, synthetic, received_ms, 0, True)
+        raws = [msgspec.Raw(msgspec.json.encode(event)) for event in events]
+        return await self.record_raw(raws, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms)
 
-    async def _record(
+    async def _store(
         self,
-        events: list[Event],
+        sifted: Sifted,
         profile_id: ProfileId | None,
         synthetic: bool,
-        received_ms: int,
-        skew_ms: int,
+        now_ms: int | None,
+        sent_ms: int | None,
         keep_failed: bool,
     ) -> list[Verdict]:
-        verdicts: list[Verdict] = []
-        fresh: dict[str, Event] = {}
-        refused = []
-        for event in events:
-            reason = reason_to_refuse(event)
-            if reason:
-                refused.append((msgspec.Raw(msgspec.json.encode(event)), reason))
-                verdicts.append(Verdict(id=event.id, status="failed", reason=reason))
-            elif event.id in self._recent or event.id in fresh:
-                verdicts.append(Verdict(id=event.id, status="duplicate"))
-            else:
-                at_ms = corrected_ms(event.at_ms, received_ms, skew_ms)
-                fresh[event.id] = event if at_ms == event.at_ms else msgspec.structs.replace(event, at_ms=at_ms)
-                verdicts.append(Verdict(id=event.id, status="stored"))
-        if keep_failed:
-            await self._keep_failed(refused, profile_id, synthetic)
-        if fresh:
-            batch = StoredBatch(
-                events=list(fresh.values()),
+        received_ms = now_ms if now_ms is not None else self._now_ms()
+        if sifted.failed and keep_failed:
+            await self._keep_failed(sifted.failed, profile_id, synthetic)
+        if sifted.ids:
+            record = stored_batch(
+                sifted.array,
                 profile_id=profile_id,
                 received_ms=received_ms,
                 source=self._source,
+                skew_ms=clock_skew_ms(sent_ms=sent_ms, received_ms=received_ms),
                 synthetic=synthetic,
             )
-            await self._wal.append(msgspec.json.encode(batch))
-            self._remember(fresh)
+            self._waiting += 1
+            try:
+                await self._wal.append(record)
+            finally:
+                self._waiting -= 1
+            self._recent.add(sifted.ids)
             self._more.set()
-        self._count(failed=len(refused), stored=len(fresh), duplicate=len(events) - len(refused) - len(fresh))
-        return verdicts
+        self._count(sifted)
+        return sifted.verdicts
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
 
-    def _count(self, **verdicts: int) -> None:
-        for status, count in verdicts.items():
-            if count:
-                RECEIVED.labels(status).inc(count)
+    def _count(self, sifted: Sifted) -> None:
+        _STORED.inc(len(sifted.ids))
+        if len(sifted.ids) < len(sifted.verdicts):
+            failed = sum(verdict.status == "failed" for verdict in sifted.verdicts)
+            RECEIVED.labels("failed").inc(failed)
+            RECEIVED.labels("duplicate").inc(len(sifted.verdicts) - len(sifted.ids) - failed)
 
     async def _keep_failed(
-        self, rows: Sequence[tuple[msgspec.Raw, str]], profile_id: ProfileId | None, synthetic: bool
+        self, events: Sequence[FailedEvent], profile_id: ProfileId | None, synthetic: bool
     ) -> None:
         """What was refused lies in a log of its own, with the reason, so that it can be looked at and sent again."""
-        if rows:
-            kept = FailedBatch(
-                events=[FailedEvent(raw=bytes(raw)[:_KEPT_BYTES], reason=reason) for raw, reason in rows],
-                received_ms=self._now_ms(),
-                profile_id=profile_id,
-                synthetic=synthetic,
-            )
-            await self._failed.append(msgspec.json.encode(kept))
-
-    def _remember(self, ids: Iterable[str]) -> None:
-        self._recent.update(dict.fromkeys(ids))
-        while len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
+        kept = FailedBatch(
+            events=list(events), received_ms=self._now_ms(), profile_id=profile_id, synthetic=synthetic
+        )
+        await self._failed.append(msgspec.json.encode(kept))
 
     # Projecting
 
@@ -256,12 +254,14 @@ class EventsService(Projections):
                 self._more.set()
 
     async def _project_some(self) -> None:
-        after = self._projected
+        after, began = self._projected, time.monotonic()
         until = await self._database.write(self._project, after, self._wal.durable)
         async with self._caught_up:
             self._projected = until
             self._caught_up.notify_all()
         BEHIND.set(await asyncio.to_thread(self._wal.bytes_after, until))
+        if self._waiting:  # acknowledging goes first: the log keeps what is not projected yet
+            await asyncio.sleep(_REST * (time.monotonic() - began))
 
     def _project(self, connection: sa.Connection, after: Position, until: Position) -> Position:
         batches: list[StoredBatch] = []
@@ -290,34 +290,8 @@ class EventsService(Projections):
                 await asyncio.wait_for(self._wait_until(self._wal.durable), _CATCH_UP_S)
 
 
-def _decode_all(raws: Sequence[msgspec.Raw]) -> list[Event | str]:
-    """Each event, or why it is none."""
-    if not any(is_oversized(memoryview(raw)) for raw in raws):
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return list(_EVENTS.decode(b"[" + b",".join(map(bytes, raws)) + b"]"))
-    return [_decode(raw) for raw in raws]
-
-
-def _decode(raw: msgspec.Raw) -> Event | str:
-    data = bytes(raw)
-    if is_oversized(data):
-        return f"the event has {len(data)} bytes; at most {MAX_EVENT_BYTES} are taken"
-    try:
-        return _EVENT.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return str(error)
-
-
 def _stored(payload: bytes) -> StoredBatch | None:
     try:
-        return _STORED.decode(payload)
+        return read_stored(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-
-
-def _id_in(raw: msgspec.Raw) -> str:
-    try:
-        found = msgspec.json.decode(bytes(raw)).get("id", "")
-    except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError, RecursionError):
-        return ""
-    return str(found)[:26]

@@ -57,7 +57,7 @@ UNLIMITED = frozenset({"/healthz", "/readyz"})
 KINDS = ("playing", "browsing", "background")
 """What load shedding tells apart, the most important first."""
 PLAYING, BROWSING, BACKGROUND = range(3)
-_PLAYING = ("/api/v1/playback/", "/api/v1/events", "/watch/")
+_PLAYING = ("/api/v1/playback/", "/api/v1/events", "/api/v1/cmcd", "/watch/")
 _BACKGROUND = ("/static/", "/art/", "/sw.js")
 _LONG = ("/api/v1/uploads", "/api/v1/analytics/", "/studio/data", "/api/v1/practice/", "/practice/", "/metrics")
 """What takes long by its nature: it would hold a slot all the while, and tell nothing of how busy the service is."""
@@ -268,7 +268,7 @@ def limit_of(scope: HTTPScope) -> tuple[str, str] | None:
         return "sign_in", address
     caller = scope.get("state", {}).get("principal", NOBODY)
     key = _key_of(caller, address) if isinstance(caller, Principal) else address
-    if path == "/api/v1/events":
+    if path in ("/api/v1/events", "/api/v1/cmcd"):
         return "events", key
     return ("api" if path.startswith("/api/") else "pages"), key
 

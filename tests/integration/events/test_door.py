@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import subprocess
 import time
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,10 @@ class Sofa:
         """A heartbeat of it."""
         return heartbeat(self.title_id, self.playable_id, position_s, **data)
 
+    def long_event(self) -> dict[str, Any]:
+        """One of two kilobytes."""
+        return {"id": new_id(), "type": "search", "at_ms": int(time.time() * 1000), "data": {"text": "x" * 2000}}
+
     async def send(self, *events: dict[str, Any]) -> httpx.Response:
         """A batch."""
         return await self.client.post("/api/v1/events", json={"events": list(events)})
@@ -81,7 +88,7 @@ async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, log_disk: P
         viewer = await sofa(home)
         acknowledged, refused = 0, None
         for _ in range(400):
-            batch = [viewer.event(note="x" * 2000) for _ in range(8)]
+            batch = [viewer.long_event() for _ in range(8)]
             answer = await viewer.send(*batch)
             if answer.status_code != 200:
                 refused = answer
@@ -102,7 +109,7 @@ async def test_more_than_can_be_held_is_told_to_come_later(tmp_path: Path) -> No
     """Bodies count from their announcement: 429 before memory grows; the service goes on for others."""
     async with composed(tmp_path / "data", events={"waiting_bytes": 65_536}) as home:
         viewer = await sofa(home)
-        batches = [[viewer.event(note="x" * 2000) for _ in range(15)] for _ in range(12)]
+        batches = [[viewer.long_event() for _ in range(15)] for _ in range(12)]
         answers = await asyncio.gather(*(viewer.send(*batch) for batch in batches))
         codes = [answer.status_code for answer in answers]
         assert set(codes) == {200, 429}, codes
@@ -153,4 +160,66 @@ async def test_a_batch_that_is_none_is_refused_clearly(tmp_path: Path, body: byt
             "/api/v1/events", content=body, headers={"Content-Type": "application/json"}
         )
         assert answer.status_code == status and "batch" in answer.json()["detail"]
+        assert (await viewer.send(viewer.event())).status_code == 200
+
+
+def packed(data: bytes) -> bytes:
+    """As gzip."""
+    return gzip.compress(data)
+
+
+BOMB = gzip.compress(b'{"events": [' + b" " * (100 << 20) + b"]}")
+"""A hundred megabytes in a hundred kilobytes."""
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (BOMB, "gzip", 413),
+        (gzip.compress(BOMB), "gzip", 400),
+        (packed(b'{"events": []}')[:-9], "gzip", 400),
+        (packed(b'{"events": []}') * 2, "gzip", 400),
+        (b'{"events": []}', "gzip", 400),
+        (packed(b'{"events": ['), "gzip", 400),
+        (b'{"events": []}', "br", 415),
+        (b'{"events": []}', "gzip, gzip", 415),
+        (b'{"events": []}', "identity", 200),
+    ],
+    ids=["bomb", "twice", "torn", "two", "plain", "no JSON", "brotli", "list", "identity"],
+)
+async def test_a_packed_batch_is_bounded_by_what_it_unpacks_to(
+    tmp_path: Path, body: bytes, encoding: str, status: int
+) -> None:
+    """A bomb is refused before it is in memory, and the next batch is taken, packed or not."""
+    async with composed(tmp_path / "data") as home:
+        viewer = await sofa(home)
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        tracemalloc.start()
+        answer = await viewer.client.post("/api/v1/events", content=body, headers=headers)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert answer.status_code == status, answer.text
+        assert most < 16 << 20, "the bomb was unpacked"
+        good = json.dumps({"events": [viewer.event()]}).encode()
+        headers["Content-Encoding"] = "gzip"
+        answer = await viewer.client.post("/api/v1/events", content=packed(good), headers=headers)
+        assert answer.status_code == 200 and answer.json()["verdicts"][0]["status"] == "stored"
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "in chunks"])
+async def test_a_hundred_megabytes_are_refused_early(tmp_path: Path, announced: bool) -> None:
+    """At the latest where the limit is reached; nobody reads on."""
+    sent = 0
+
+    async def blocks() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(100):
+            sent += 1
+            yield b" " * (1 << 20)
+
+    async with composed(tmp_path / "data") as home:
+        viewer = await sofa(home)
+        headers = {"Content-Length": str(100 << 20)} if announced else {}
+        answer = await viewer.client.post("/api/v1/events", content=blocks(), headers=headers)
+        assert answer.status_code == 413 and sent <= 4
         assert (await viewer.send(viewer.event())).status_code == 200

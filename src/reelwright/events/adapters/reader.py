@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ import msgspec
 from reelwright.events.adapters.wal import WATERMARK, read_log, segment_numbers, segment_path
 from reelwright.events.contract import FailedBatch, StoredBatch
 from reelwright.events.core.frame import START, Position, read_mark
+from reelwright.events.core.stored import read_stored
 from reelwright.kernel.files import LocalDisk
 from reelwright.kernel.telemetry import logger
 
@@ -20,7 +21,6 @@ FAILED = "-failed"
 _MARK_BYTES = 64
 B = TypeVar("B", StoredBatch, FailedBatch)
 log = logger(__name__)
-_STORED = msgspec.json.Decoder(StoredBatch)
 _FAILED = msgspec.json.Decoder(FailedBatch)
 
 
@@ -48,18 +48,16 @@ class Reader(ABC):
 
     def stored(self, source: str, after: Position) -> Iterator[tuple[Position, StoredBatch]]:
         """Acknowledged batches after a position, each with the position behind it."""
-        return self._decoded(source, after, _STORED)
+        return self._decoded(source, after, read_stored)
 
     def failed(self, source: str, after: Position) -> Iterator[tuple[Position, FailedBatch]]:
         """Refused events after a position, each batch with the position behind it."""
-        return self._decoded(source, after, _FAILED)
+        return self._decoded(source, after, _FAILED.decode)
 
-    def _decoded(
-        self, source: str, after: Position, decoder: msgspec.json.Decoder[B]
-    ) -> Iterator[tuple[Position, B]]:
+    def _decoded(self, source: str, after: Position, decode: Callable[[bytes], B]) -> Iterator[tuple[Position, B]]:
         for position, payload in self._payloads(source, after):
             try:
-                batch = decoder.decode(payload)
+                batch = decode(payload)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 log.error("a record of the event log cannot be read", segment=position[0], offset=position[1])
                 continue

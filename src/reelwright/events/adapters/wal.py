@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from reelwright.events.contract import Backlogged
@@ -129,6 +130,8 @@ class Wal:
         self._pending_bytes = 0
         self._waiters: list[asyncio.Future[None]] = []
         self._committing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="wal")
+        """Of its own: whoever waits for the disk must not queue behind a projection."""
 
     @property
     def durable(self) -> Position:
@@ -149,13 +152,14 @@ class Wal:
         await done
 
     async def _commit_all(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while self._pending:
                 pending, waiters = self._pending, self._waiters
                 self._pending, self._waiters = [], []
                 problem: Exception | None = None
                 try:
-                    await asyncio.to_thread(self._log.commit, b"".join(pending))
+                    await loop.run_in_executor(self._thread, self._log.commit, b"".join(pending))
                     COMMITS.inc()
                 except OSError as error:
                     problem = Unavailable(f"the event log cannot be written: {error.strerror}; send the batch again")
@@ -176,6 +180,7 @@ class Wal:
         """Wait for the commit that is going on, then let go of the file."""
         if self._committing is not None:
             await asyncio.wait((self._committing,))
+        self._thread.shutdown()
         self._log.close()
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
-from typing import Any
+from collections.abc import Iterable
 
-from reelwright.events.contract import MAX_EVENT_BYTES, Event
+from reelwright.events.contract import MAX_EVENT_BYTES
+from reelwright.events.core.cmcd import BadReport, read_report
+from reelwright.events.core.schema import Cmcd, Typed
 
-DEEPEST = 6
-LONGEST_TEXT = 2000
 FUTURE_MS = 5 * 60_000
 """A client's clock may run ahead by this much before it is taken to be wrong."""
 ON_THE_WAY_MS = 30_000
@@ -17,48 +15,28 @@ ON_THE_WAY_MS = 30_000
 PAST_MS = 30 * 86_400_000
 """Events queued on a device for up to this long keep their own time."""
 
-_IS_ID = re.compile("[0-9a-hjkmnp-tv-z]{26}").fullmatch
-_NEEDS_PLAYABLE = frozenset({"play", "heartbeat", "stop", "seek", "quality_change", "stall"})
-_NEEDS_TITLE = frozenset({"thumb", "list_change"})
-_PLAIN = (bool, int, type(None))
+_ALPHABET = b"0123456789abcdefghjkmnpqrstvwxyz"
 
 
-def reason_to_refuse(event: Event) -> str:
-    """Why an event cannot be stored; empty when it can."""
-    if not _IS_ID(event.id):
-        return "id: 26 characters of Crockford's base 32, made by the client"
-    for name in (event.title_id, event.playable_id, event.session_id):
-        if name is not None and not _IS_ID(name):
-            return f"title_id, playable_id and session_id are ids as the service gave them, got {name[:40]!r}"
-    if event.type in _NEEDS_PLAYABLE and not (event.playable_id and event.title_id):
-        return f"a {event.type} event names title_id and playable_id"
-    if event.type in _NEEDS_TITLE and not event.title_id:
-        return f"a {event.type} event names title_id"
-    position = event.position_s
-    if position is not None and not 0 <= position <= 86_400:
-        return f"position_s: 0 to 86400 seconds, got {position}"
-    return _reason_in_data(event) if event.data or event.type in _NEEDS_TITLE else ""
+def reason_to_refuse(event: Typed) -> str:
+    """Why an event of the right shape cannot be stored all the same; empty when it can."""
+    for name in ("id", "session_id", "title_id", "playable_id"):
+        value = getattr(event, name)
+        if value is not None and not are_ids((value,)):
+            return (
+                f"{name}: 26 characters of Crockford's base 32, as the client or the service made it, got {value!r}"
+            )
+    if isinstance(event, Cmcd):
+        try:
+            read_report(event.data.mode, event.data.text)
+        except BadReport as error:
+            return f"CMCD: {error}"
+    return ""
 
 
-def _reason_in_data(event: Event) -> str:
-    if event.type == "thumb" and event.data.get("value") not in (-1, 0, 1):
-        return "a thumb event carries data.value: 1 up, -1 down, 0 none"
-    if event.type == "list_change" and not isinstance(event.data.get("saved"), bool):
-        return "a list_change event carries data.saved: true or false"
-    return _too_much(event.data, 0)
-
-
-def _too_much(value: Any, depth: int) -> str:
-    if isinstance(value, _PLAIN):
-        return ""
-    if isinstance(value, str):
-        return f"a text in data has more than {LONGEST_TEXT} characters" if len(value) > LONGEST_TEXT else ""
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else "data holds a number that is not finite"
-    if depth > DEEPEST:
-        return f"data is nested deeper than {DEEPEST}"
-    inner = value.values() if isinstance(value, dict) else value
-    return next((reason for reason in (_too_much(item, depth + 1) for item in inner) if reason), "")
+def are_ids(texts: Iterable[str]) -> bool:
+    """Whether texts of the right length have only the letters of ids; all at once, since one by one costs more."""
+    return not "".join(texts).encode(errors="replace").translate(None, _ALPHABET)
 
 
 def clock_skew_ms(*, sent_ms: int | None, received_ms: int) -> int:

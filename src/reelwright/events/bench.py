@@ -3,36 +3,49 @@
 Method: `durable_ingest` runs the collector's own service in this process, on this machine's disk, with `SENDERS` that
 wait for their verdicts; projection into SQLite goes on beside, as in production. Events are encoded beforehand, each
 once. `nothing_lost` runs the log against a disk that forgets everything that was not synced, and cuts the power at
-every operation of many seeded runs (`replay.py`).
+every operation of many seeded runs; then it kills a collector's process `KILLS` times while clients send, twice and
+out of order (`replay.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
+import socket
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
-from reelwright.events.adapters.wal import Log
-from reelwright.events.core.frame import START, frame
-from reelwright.events.replay import Account, run
+from reelwright.events.adapters.bus import EventLog
+from reelwright.events.adapters.wal import Log, Wal
+from reelwright.events.client import PATH
+from reelwright.events.core.frame import START, Position, frame
+from reelwright.events.replay import Account, Sender, kill, run
 from reelwright.events.service import EventsService
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.bench import Operator, Row
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
-from reelwright.kernel.files import LocalDisk
+from reelwright.kernel.files import AppendFile, LocalDisk
 from reelwright.kernel.ids import ProfileId, new_id
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.peers import peer_token
 
 BATCH = 100
 SENDERS = 16
+CONNECTIONS = 64
 SECONDS = 5.0
 CRASH_POINTS = 10_000
+KILLS = 1_000
 Batch = msgspec.Raw
 
 
@@ -44,12 +57,12 @@ def rows(only: str = "") -> Iterator[Row]:
 
 
 def durable_ingest() -> Iterator[Row]:
-    """Events acknowledged a second by one process, beside the log alone and SQLite."""
+    """Events acknowledged a second by one process, beside the log alone, no sync at all, a broker and SQLite."""
     batches = [_batch() for _ in range(SENDERS * 400)]
-    with tempfile.TemporaryDirectory() as folder:
-        rate, latencies_ms = asyncio.run(_ingest(Path(folder), batches))
+    rate, latencies_ms, cpu_us = asyncio.run(_ingest(batches, EventsService))
+    unsynced, _, _ = asyncio.run(_ingest(batches, _Unsynced))
     payloads = [bytes(batch) for batch in batches[:500]]
-    alone, sqlite = _rate(_log_alone, payloads), _rate(_sqlite_alone, payloads)
+    kafka = _kafka_alone(payloads)
     yield Row(
         id="durable_ingest.batch",
         what=f"events acknowledged after fdatasync, one process, batches of {BATCH}, {SENDERS} senders",
@@ -57,10 +70,11 @@ def durable_ingest() -> Iterator[Row]:
         unit="events/s",
         op=">=",
         goal=150_000,
-        peer="sqlite",
-        peer_value=round(sqlite),
-        note=f"decoded, checked, deduplicated and projected beside; the log alone, one sync a batch: {alone:,.0f}; "
-        "sqlite: one row an event, one synchronous transaction a batch",
+        peer="kafka acks=all",
+        peer_value=kafka and round(kafka),
+        note=f"decoded, checked, deduplicated and projected beside, {cpu_us:.1f} us CPU an event; "
+        f"without fdatasync: {unsynced:,.0f}; "
+        + ("kafka: noida-db, one message an event" if kafka else "kafka: noida-db or confluent-kafka is missing"),
     )
     yield Row(
         id="durable_ingest.p99",
@@ -70,20 +84,111 @@ def durable_ingest() -> Iterator[Row]:
         op="<=",
         goal=50,
     )
+    yield Row(
+        id="durable_ingest.log",
+        what=f"events a second of the log alone, one fdatasync a batch of {BATCH}",
+        value=round(_rate(_log_alone, payloads)),
+        unit="events/s",
+        peer="sqlite",
+        peer_value=round(_rate(_sqlite_alone, payloads)),
+        note="sqlite: one row an event, one synchronous transaction a batch",
+    )
+    yield _single()
+
+
+def _single() -> Row:
+    """One event a request, over HTTP, through everything that stands before the collector."""
+    with tempfile.TemporaryDirectory() as folder, _collector(Path(folder)) as port:
+        token = peer_token(KeyRing.open(Path(folder) / "keys.json"), SystemClock())
+        count, errors = asyncio.run(_post_for_a_while(port, token))
+    return Row(
+        id="durable_ingest.single",
+        what=f"POSTs of one event answered a second by one collector, {CONNECTIONS} connections",
+        value=round(count / SECONDS),
+        unit="POST/s",
+        op=">=",
+        goal=5_000,
+        note=f"Granian and all middleware; the sender is a process on the same machine; {errors} refused",
+    )
+
+
+@contextlib.contextmanager
+def _collector(data: Path) -> Iterator[int]:
+    """`reelwright serve --only collector`, ready, at a port."""
+    port = _free_port()
+    settings = {"REELWRIGHT_DATA": str(data), "REELWRIGHT_PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reelwright.app.serve", "collector"],
+        env={**os.environ, **settings},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            if process.poll() is not None or time.monotonic() > until:
+                raise AssertionError("the collector does not start")
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _post_for_a_while(port: int, token: str) -> tuple[int, int]:
+    """How many POSTs were answered with 200, and how many otherwise."""
+    until, counts = time.monotonic() + SECONDS, [0, 0]
+
+    async def send() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while time.monotonic() < until:
+            body = b'{"profile_id":"' + b"0" * 26 + b'","events":' + bytes(_batch(1)) + b"}"
+            head = (
+                f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            writer.write(head.encode() + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+            counts[not answer.startswith(b"HTTP/1.1 200")] += 1
+        writer.close()
+
+    await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
+    return counts[0], counts[1]
 
 
 def nothing_lost() -> Iterator[Row]:
-    """Power cuts at every operation of seeded runs, some with full disks and failing syncs."""
+    """Power cuts at every operation of seeded runs, some with faults of the disk; and kills of a process."""
     accounts = list(_accounts(CRASH_POINTS))
+    with tempfile.TemporaryDirectory() as folder:
+        soak = kill(Path(folder), Sender(1), kills=KILLS)
     acknowledged = sum(account.acknowledged for account in accounts)
     figures: dict[str, tuple[int, Operator, int, str]] = {
         "crash_points": (len(accounts), ">=", CRASH_POINTS, "power cuts on a disk that forgets what was not synced"),
-        "lost": (sum(account.lost for account in accounts), "==", 0, "acknowledged and not read afterwards"),
-        "doubled": (sum(account.doubled for account in accounts), "==", 0, "read more than once"),
+        "kills": (soak.kills, ">=", KILLS, "kill -9 of a collector that recovers, stores, projects or answers"),
+        "lost": (
+            sum(account.lost for account in accounts) + soak.lost,
+            "==",
+            0,
+            "acknowledged, and not read or not counted afterwards",
+        ),
+        "doubled": (
+            sum(account.doubled for account in accounts) + soak.doubled,
+            "==",
+            0,
+            "read or counted more than once",
+        ),
         "damaged": (sum(account.damaged for account in accounts), "==", 0, "read and never written"),
     }
     for name, (value, op, goal, what) in figures.items():
-        note = f"of {acknowledged:,} acknowledged payloads" if name == "lost" else ""
+        note = ""
+        if name == "lost":
+            note = f"of {acknowledged:,} payloads and {soak.acknowledged:,} events acknowledged before cuts and kills"
+        if name == "kills":
+            note = f"{soak.logged - soak.acknowledged:,} events lie in the log twice, and are counted once"
         yield Row(id=f"nothing_lost.{name}", what=what, value=value, unit="", op=op, goal=goal, note=note)
 
 
@@ -100,13 +205,45 @@ def _accounts(points: int) -> Iterator[Account]:
             return
 
 
-async def _ingest(folder: Path, batches: list[Batch]) -> tuple[float, list[float]]:
-    database = Database(f"sqlite:///{folder}/bench.sqlite")
-    database.migrate(["reelwright.events"])
-    service = EventsService(
-        database=database, clock=SystemClock(), settings=EventsSettings(), folder=folder / "events", source="bench"
-    )
-    await service.start()
+class _Unsynced(EventsService):
+    """A collector that answers before anything is safe."""
+
+    def _open(self, name: str, after: Position) -> EventLog:
+        return Wal(
+            Log(_UnsyncedDisk(), self._folder / name, segment_bytes=64 << 20, after=after), waiting_bytes=32 << 20
+        )
+
+
+class _UnsyncedDisk(LocalDisk):
+    def append(self, path: Path) -> AppendFile:
+        file = super().append(path)
+        file.sync = lambda: None  # type: ignore[method-assign]
+        return file
+
+
+async def _ingest(batches: list[Batch], kind: type[EventsService]) -> tuple[float, list[float], float]:
+    """Events a second, latencies in ms, and CPU in microseconds an event."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/bench.sqlite")
+        database.migrate(["reelwright.events"])
+        service = kind(
+            database=database,
+            clock=SystemClock(),
+            settings=EventsSettings(),
+            folder=Path(folder) / "events",
+            source="bench",
+        )
+        await service.start()
+        began, began_cpu = time.perf_counter(), time.process_time()
+        latencies_ms = await _send_all(service, batches)
+        took_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+        await service.stop()
+        database.close()
+    count = len(latencies_ms) * BATCH
+    return count / took_s, latencies_ms, cpu_s / count * 1e6
+
+
+async def _send_all(service: EventsService, batches: list[Batch]) -> list[float]:
     profile_id, waiting, latencies_ms = ProfileId(new_id()), iter(batches), list[float]()
     until = time.perf_counter() + SECONDS
 
@@ -120,12 +257,8 @@ async def _ingest(folder: Path, batches: list[Batch]) -> tuple[float, list[float
                 raise AssertionError(f"not stored: {verdicts}")
             latencies_ms.append((time.perf_counter() - began) * 1000)
 
-    began = time.perf_counter()
     await asyncio.gather(*(send() for _ in range(SENDERS)))
-    took_s = time.perf_counter() - began
-    await service.stop()
-    database.close()
-    return len(latencies_ms) * BATCH / took_s, latencies_ms
+    return latencies_ms
 
 
 def _batch(size: int = BATCH) -> Batch:
@@ -172,3 +305,44 @@ def _sqlite_alone(folder: Path, payloads: list[bytes]) -> None:
         connection.executemany("INSERT INTO events VALUES (?)", events)
         connection.execute("COMMIT")
     connection.close()
+
+
+def _kafka_alone(payloads: list[bytes]) -> float | None:
+    """Events a second that a broker of Kafka's protocol acknowledges with acks=all; None where there is none."""
+    if find_spec("confluent_kafka") is None or (found := find_spec("noida_db")) is None or found.origin is None:
+        return None
+    from confluent_kafka import Producer
+
+    events = [bytes(event) for payload in payloads for event in msgspec.json.decode(payload, type=list[msgspec.Raw])]
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--only", "kafka", "--kafka-port", str(port), "--data-dir", folder]
+        broker = subprocess.Popen(
+            [Path(found.origin).parent / "noida-db", "start", *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            producer = Producer({"bootstrap.servers": f"127.0.0.1:{port}", "acks": "all", "linger.ms": 5})
+            producer.produce("events", events[0])
+            producer.flush(60)  # the topic is there
+            began = time.perf_counter()
+            for event in events:
+                while True:
+                    try:
+                        producer.produce("events", event)
+                        break
+                    except BufferError:
+                        producer.poll(0.1)
+            left = producer.flush(60)
+            return (len(events) - left) / (time.perf_counter() - began)
+        finally:
+            broker.kill()
+            broker.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -149,6 +149,10 @@ class EventsService(Projections):
         await self._wal.close()
         await self._failed.close()
 
+    async def settle(self) -> None:
+        """Wait until everything that is stored now is projected, however long that takes."""
+        await self._wait_until(self._wal.durable)
+
     # Telling
 
     async def record_array(

@@ -37,7 +37,7 @@ _RECENT = 100_000
 _CATCH_UP_S = 0.5
 _PROJECT_AT_ONCE = 2_000
 _REST = 3.0
-"""While senders wait the projection rests for this many times as long as it worked."""
+"""While more comes than it can do, the projection rests for this many times as long as it worked."""
 _HAND_OVER_S = 0.001
 """How long the thread that projects may keep Python's lock while the loop waits for it; Python's own 5 ms are for
 throughput, and would be added to every acknowledgement several times."""
@@ -258,13 +258,13 @@ class EventsService(Projections):
                 self._more.set()
 
     async def _project_some(self) -> None:
-        after, began = self._projected, time.monotonic()
-        until = await self._database.write(self._project, after, self._wal.durable)
+        after, durable, began = self._projected, self._wal.durable, time.monotonic()
+        until = await self._database.write(self._project, after, durable)
         async with self._caught_up:
             self._projected = until
             self._caught_up.notify_all()
         BEHIND.set(await asyncio.to_thread(self._wal.bytes_after, until))
-        if self._waiting:  # acknowledging goes first: the log keeps what is not projected yet
+        if self._waiting and until < durable:  # more comes than can be projected: acknowledging goes first
             await asyncio.sleep(_REST * (time.monotonic() - began))
 
     def _project(self, connection: sa.Connection, after: Position, until: Position) -> Position:

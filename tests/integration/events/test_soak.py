@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,13 +18,14 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
 
 
 def test_a_loss_and_a_double_count_would_be_seen(tmp_path: Path) -> None:
-    """The test above can fail: one event that is counted once more shows, and so does a log that is gone."""
+    """The test above can fail: one event that is counted once more shows, and so do segments that are gone."""
     sender = Sender(5)
     assert kill(tmp_path, sender, kills=1).doubled == 0
     database = open_database(tmp_path)
     with database.writing() as connection:
         connection.execute(sa.update(sql.LEDGER).values(stored=sql.LEDGER.c.stored + 1))
-    shutil.rmtree(tmp_path / "events" / "web")
+    for segment in (tmp_path / "events" / "web").glob("*.wal"):
+        segment.unlink()
     account = sender.account(tmp_path, database, 0)
     database.close()
     assert account.doubled >= 1 and account.lost == account.acknowledged > 0

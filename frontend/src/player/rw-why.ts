@@ -1,6 +1,7 @@
 import { css, html, LitElement, unsafeCSS, type TemplateResult } from 'lit';
 import uPlot from 'uplot';
 import plotStyles from 'uplot/dist/uPlot.min.css?inline';
+import { Flags } from '../flags.ts';
 import type { EngineStats } from './engine.ts';
 import type { Sample } from './media-network.ts';
 import { edgeOf } from './media-urls.ts';
@@ -46,6 +47,7 @@ export class RwWhy extends LitElement {
   private timer: ReturnType<typeof setInterval> | null = null;
   private last: Sample | null = null;
   private bytes = 0;
+  private readonly flags = new Flags();
 
   constructor() {
     super();
@@ -55,6 +57,7 @@ export class RwWhy extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.timer = setInterval(() => this.look(), EVERY_MS);
+    this.flags.refresh().catch(() => undefined); // the panel does without
   }
 
   override disconnectedCallback(): void {
@@ -88,6 +91,7 @@ export class RwWhy extends LitElement {
           <dt>Start, stalls</dt><dd>${qoe.startMs === null ? 'not yet' : `${qoe.startMs} ms`}, ${qoe.stalls}</dd>
           <dt>Frames</dt><dd>${stats.decodedFrames} decoded, ${stats.droppedFrames} dropped</dd>
           <dt>Fetched</dt><dd>${(this.bytes / 1e6).toFixed(1)} MB since this panel opened</dd>
+          ${this.flags.chosen.map((one) => html`<dt>Experiment</dt><dd>${one.metadata?.['experiment']}: ${one.variant}, ${one.key} ${String(one.value)}</dd>`)}
           <dt>Session</dt><dd>${session.now.id}</dd>
         </dl>
         <h3><span class="key" style="background:#ffb545"></span>throughput <span class="key" style="background:#6fb7ff"></span>chosen</h3>

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import anyio
 import httpx
 import msgspec
+import numpy as np
 import pytest
 import requests
 from msgspec.structs import replace
@@ -21,7 +23,8 @@ from requests.adapters import HTTPAdapter
 from tests.composed import Composed, composed
 
 from reelwright.events.contract import Backlogged, Event, EventsClient, Fact
-from reelwright.experiments.adapters.viewing import project_viewing
+from reelwright.experiments.adapters.lake import LakeViewing
+from reelwright.experiments.adapters.viewing import ProjectedViewing, project_viewing
 from reelwright.experiments.contract import (
     BadConfiguration,
     Cell,
@@ -36,7 +39,9 @@ from reelwright.experiments.contract import (
     UnknownOperator,
     WrongState,
 )
+from reelwright.experiments.core.daily import daily_sums
 from reelwright.experiments.core.importers.flagd import Flagd
+from reelwright.experiments.core.scorecard import measured
 from reelwright.experiments.service import ExperimentsService, analyse
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import VirtualClock
@@ -217,6 +222,8 @@ async def test_ofrep_answers_one_and_all_and_not_modified(place: Place) -> None:
     }
     for name, flag in flags.items():
         assert (await client.post(f"/ofrep/v1/evaluate/flags/{name}", json=body)).json() == flag
+    browser = await place.made.session(await place.made.person("bea"))
+    assert (await browser.post("/ofrep/v1/evaluate/flags", json=body)).json() == bulk.json()
     again = await client.post("/ofrep/v1/evaluate/flags", json=body, headers={"If-None-Match": bulk.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     await place.service.move("new-ranker", "stopped", by="ada")
@@ -431,6 +438,51 @@ async def test_edges_and_ladder_are_experiments_out_of_the_box(database_url: str
         for key in ("edge-order", "ladder-rungs"):
             await place.service.measure(key)
             assert sum(arm.viewers for arm in (await place.service.get_scorecard(key)).arms) == 6
+
+
+async def test_the_lake_gives_the_same_statistics_to_the_bit(place: Place) -> None:
+    """Odd figures, late events, several batches, somebody who was not exposed, a quote in a name."""
+    pytest.importorskip("pyiceberg", reason="pip install 'reelwright[lake]'")
+    key = "o'clock"
+    await place.run(
+        experiment=replace(TEST, key=key, metrics=("watch_hours", "start_ms", "stall_share", "thumbs_up"))
+    )
+    draw = Random(5)
+    now_ms = place.made.resources.clock.wall_ns() // 1_000_000 - 3_600_000
+    film = {"title_id": TitleId(new_id()), "playable_id": PlayableId(new_id())}
+    for number in range(14):
+        profile = ProfileId(new_id())
+        cell = place.service.assign({"profile": profile})[key].cell
+        if number % 7:
+            await told(place, profile, event_of("exposure", now_ms, data={"experiment": key, "cell": cell}))
+        for batch in range(3):
+            at_ms, position = now_ms + batch * 700_000, draw.uniform(0, 9)
+            events = [event_of("play", at_ms, position_s=position, data={"start_ms": draw.uniform(1, 900)}, **film)]
+            late: list[Event] = []
+            for _ in range(4):
+                at_ms, position = at_ms + 10_000, position + draw.uniform(0, 10.3)
+                beat = event_of("heartbeat", at_ms, position_s=position, data={"duration_s": 60.7}, **film)
+                (late if draw.random() < 0.2 else events).append(beat)
+            events.append(event_of("stall", at_ms, data={"ms": draw.uniform(1, 5000)}, **film))
+            events.append(
+                event_of("stop", at_ms + 9_000, position_s=position + 7.1, data={"duration_s": 60.7}, **film)
+            )
+            events.append(event_of("thumb", at_ms, title_id=film["title_id"], data={"value": draw.choice((1, -1))}))
+            await told(place, profile, *events)
+            for beat in late:
+                await told(place, profile, beat)
+    experiment = place.service.snapshot.configuration.experiments[-1]
+    lake = LakeViewing(place.made.wiring.dependencies["lake"])
+    from_database = await ProjectedViewing(place.made.resources.database).read(experiment)
+    from_lake = await lake.read(experiment)
+    sums = [
+        msgspec.json.encode(daily_sums(exposed, measured(experiment), cells=2))
+        for _, exposed in (from_database, from_lake)
+    ]
+    assert sums[0] == sums[1] and len(from_lake[1].cell) == 12 and from_lake[0] is from_database[0] is False
+    assert np.array_equal(from_database[1].values, from_lake[1].values) and from_lake[1].values.sum() > 1000
+    nobody = await lake.read(replace(TEST, key="nobody"))
+    assert len(nobody[1].cell) == 0
 
 
 async def test_a_guardrail_stops_a_test_by_itself_and_the_audit_says_so(place: Place) -> None:

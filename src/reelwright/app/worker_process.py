@@ -12,6 +12,7 @@ from reelwright.app.wiring import migrate, wire_sources
 from reelwright.catalog.adapters.library import LibraryWatcher
 from reelwright.catalog.service import set_playable_state
 from reelwright.events.adapters.sql import get_offsets
+from reelwright.experiments.adapters.lake import LakeViewing
 from reelwright.experiments.jobs import guard_for_ever
 from reelwright.experiments.service import ExperimentsService
 from reelwright.experiments.settings import ExperimentsSettings
@@ -21,7 +22,7 @@ from reelwright.kernel.keys import follow
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
 from reelwright.kernel.telemetry import logger
-from reelwright.lake.system import keep
+from reelwright.lake.system import LakeSystem, keep
 from reelwright.media.contract import Package
 from reelwright.media.system import open_worker
 
@@ -64,7 +65,13 @@ async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
 async def _guard_experiments(resources: Resources) -> None:
     """Measure what runs, and stop what does harm; exposures are the web processes' to report."""
     settings = resources.source.section("experiments", ExperimentsSettings)
-    service = ExperimentsService(database=resources.database, clock=resources.clock, events=None, settings=settings)
+    service = ExperimentsService(
+        database=resources.database,
+        clock=resources.clock,
+        events=None,
+        settings=settings,
+        viewing=LakeViewing(LakeSystem(resources).service) if settings.source == "lake" else None,
+    )
     await guard_for_ever(service, every_s=settings.measure_s)
 
 

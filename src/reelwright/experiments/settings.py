@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,10 @@ class ExperimentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         float,
         Meta(gt=0, description="Seconds between two rounds of measuring what runs and watching its guardrails."),
     ] = 60.0
+    source: Annotated[
+        Literal["database", "lake"],
+        Meta(description="Where viewers' days are read from: the projections, or the lake's events (extra `lake`)."),
+    ] = "database"
     exposures: Annotated[
         int, Meta(ge=1, description="First exposures that are remembered, so that each is reported once.")
     ] = 200_000

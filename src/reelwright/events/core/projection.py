@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from reelwright.events.contract import Event
-from reelwright.kernel.ids import TitleId
+from reelwright.events.contract import Event, Fact
+from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
 
 FINISHED_SHARE = 0.95
 CREDITS_S = 90.0
@@ -65,6 +66,19 @@ def was_view(before: Watching | None, event: Event) -> bool:
     if before is None:
         return False
     return event.at_ms < before.last_ms or is_view(before.position_s, before.started_s, before.duration_s)
+
+
+def facts_of(told: Iterable[tuple[ProfileId, bool, Event]]) -> Iterator[Fact]:
+    """What each event of these adds, in the order in which they were stored: (profile, whether simulated, event)."""
+    known: dict[tuple[ProfileId, PlayableId | None], Watching | None] = {}
+    for profile_id, synthetic, event in told:
+        seconds, viewed = 0.0, False
+        if event.type in POSITIONS:
+            key = profile_id, event.playable_id
+            before = known.get(key)
+            known[key], viewed = watch(before, event)
+            seconds, viewed = watched_s(before, event), viewed and not was_view(before, event)
+        yield Fact(profile_id=profile_id, synthetic=synthetic, event=event, watched_s=seconds, viewed=viewed)
 
 
 def is_finished(position_s: float, duration_s: float) -> bool:

@@ -94,20 +94,28 @@ def read_exposed(connection: sa.Connection, experiment: Experiment) -> tuple[boo
     wanted = (ours, EXPOSURES.c.synthetic.is_(synthetic), EXPOSURES.c.cell.in_(list(place)))
     columns = EXPOSURES.c.profile_id, EXPOSURES.c.cell, EXPOSURES.c.at_ms
     viewers = connection.execute(sa.select(*columns).where(*wanted).order_by(EXPOSURES.c.profile_id)).all()
-    number = {row.profile_id: at for at, row in enumerate(viewers)}
-    since = np.array([row.at_ms // DAY_MS for row in viewers], dtype=np.int64)
     days = connection.execute(
         sa.select(VIEWING)
         .join(EXPOSURES, EXPOSURES.c.profile_id == VIEWING.c.profile_id)
         .where(*wanted, VIEWING.c.day >= EXPOSURES.c.at_ms // DAY_MS - PAST_DAYS)
         .order_by(VIEWING.c.profile_id, VIEWING.c.day)
     ).all()
-    values = np.array([[*row[2:], float(row.watch_s > 0)] for row in days], dtype=np.float64)
-    return synthetic, Exposed(
-        cell=np.array([place[row.cell] for row in viewers], dtype=np.int64),
-        since=since,
-        viewer=np.array([number[row.profile_id] for row in days], dtype=np.int64),
-        day=np.array([row.day for row in days], dtype=np.int64),
+    return synthetic, exposed_of(
+        [(row.profile_id, place[row.cell], row.at_ms // DAY_MS) for row in viewers],
+        [(row.profile_id, row.day, row[2:]) for row in days],
+    )
+
+
+def exposed_of(viewers: Sequence[tuple[str, int, int]], days: Sequence[tuple[str, int, Sequence[float]]]) -> Exposed:
+    """Columns of (viewer, cell, first day) and of (viewer, day, values as `STORED` names them), both in order."""
+    number = {viewer: at for at, (viewer, *_) in enumerate(viewers)}
+    watch_s = STORED.index("watch_s")
+    values = np.array([[*row, float(row[watch_s] > 0)] for *_, row in days], dtype=np.float64)
+    return Exposed(
+        cell=np.array([cell for _, cell, _ in viewers], dtype=np.int64),
+        since=np.array([day for *_, day in viewers], dtype=np.int64),
+        viewer=np.array([number[viewer] for viewer, *_ in days], dtype=np.int64),
+        day=np.array([day for _, day, _ in days], dtype=np.int64),
         values=values.reshape(len(days), len(COLUMNS)),
     )
 

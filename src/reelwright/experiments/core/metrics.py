@@ -16,6 +16,9 @@ START_MS_MOST, STALL_MS_MOST = 600_000.0, 3_600_000.0
 COLUMNS = ("watch_s", "views", "plays", "starts", "start_ms", "stalls", "stall_ms", "errors", "thumbs_up", "active")
 """Of one viewer on one day (UTC); they add up. `starts` counts the plays that told their `start_ms`."""
 Day = dict[str, float]
+GRAIN = 1024.0
+"""Seconds and milliseconds are counted in whole 1024ths: such sums are exact in whatever order and batches they come,
+so that two sources of the same events agree to the bit."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +74,7 @@ def days_of(facts: Iterable[Fact]) -> dict[tuple[ProfileId, int], Day]:
 def _added(fact: Fact) -> Day:
     event = fact.event
     if event.type in ("heartbeat", "stop"):
-        return {"watch_s": fact.watched_s, "views": float(fact.viewed)}
+        return {"watch_s": _grained(fact.watched_s), "views": float(fact.viewed)}
     if event.type == "play":
         start_ms = _bounded(event.data.get("start_ms"), START_MS_MOST)
         started = {} if start_ms is None else {"starts": 1.0, "start_ms": start_ms}
@@ -87,5 +90,9 @@ def _added(fact: Fact) -> Day:
 
 def _bounded(value: Any, most: float) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most:
-        return float(value)
+        return _grained(float(value))
     return None
+
+
+def _grained(value: float) -> float:
+    return round(value * GRAIN) / GRAIN

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.engines import (
     KafkaServer,
     PostgresServer,
@@ -21,6 +22,9 @@ from tests.engines import (
 
 TESTS = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")  # how fast the machine is is no property of the code
 
 
 @pytest.fixture(scope="session")

@@ -147,6 +147,8 @@ def test_events_become_days_and_nonsense_counts_nothing() -> None:
             fact("play", 1, start_ms=200),
             fact("play", 1, start_ms=-5),
             fact("play", 1, start_ms="fast"),
+            *(fact("play", 1, start_ms=one) for one in (float("nan"), float("inf"), -float("inf"), True)),
+            fact("stall", 2, ms=float("nan")),
             fact("heartbeat", 1, 20.0),
             fact("stop", 1, 12.5, viewed=True),
             fact("stall", 1, ms=300),
@@ -158,10 +160,10 @@ def test_events_become_days_and_nonsense_counts_nothing() -> None:
     )
     assert found == {
         ("a", 1): {
-            "plays": 3.0, "starts": 1.0, "start_ms": 200.0, "watch_s": 32.5, "views": 1.0, "stalls": 2.0,
+            "plays": 7.0, "starts": 1.0, "start_ms": 200.0, "watch_s": 32.5, "views": 1.0, "stalls": 2.0,
             "stall_ms": 300.0,
         },
-        ("a", 2): {"errors": 1.0},
+        ("a", 2): {"errors": 1.0, "stalls": 1.0, "stall_ms": 0.0},
     }  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def _line(experiment: Experiment, metric: Metric, table: Moments, arm: int, days
 
 def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: int) -> Guard:
     alpha = ALPHA / (len(experiment.guardrails) * (len(experiment.cells) - 1))
-    rho = effects.best_rho(experiment.planned_units, alpha=alpha)
+    rho = effects.best_rho(experiment.planned_units, alpha=2 * alpha)  # one side of an interval is asked
     state: GuardState = "nothing"
     if len(table.n):
         found, _ = _effect(METRICS[guardrail.metric], table, arm)

@@ -80,7 +80,7 @@ EDGES = (
 )
 QUIET = Scenario(
     key="quiet",
-    says="400 viewers for two weeks: three networks, two regions, three edges, one of which fails for an evening",
+    says="two weeks: three networks, two regions, three edges, one of which fails for an evening",
     seed=20261126,
     viewers=400,
     titles=60,

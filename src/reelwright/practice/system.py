@@ -19,6 +19,7 @@ from reelwright.practice.core.rules import RuleGrader
 from reelwright.practice.labs.labs import LABS
 from reelwright.practice.service import (
     CardsService,
+    DesignsService,
     EverythingService,
     LabsService,
     LoopsService,
@@ -67,6 +68,9 @@ class PracticeSystem:
         self.labs = LabsService(
             database=database, clock=clock, labs=LABS, loopback=_is_near(resources), count_people=_counting(accounts)
         )
+        self.designs = DesignsService(
+            database=database, clock=clock, interviews=self.service, questions=load_questions()
+        )
         self.cards = CardsService(database=database, clock=clock, interviews=self.service)
         self.panels = PanelsService(database=database, clock=clock, questions=load_questions(), grader=RuleGrader())
         self._purging: asyncio.Task[None] | None = None
@@ -87,6 +91,7 @@ class PracticeSystem:
             "practice_opinions": self.opinions, "practice_model": self.model,
             "practice_pay": self.pay, "practice_stories": self.stories, "practice_cards": self.cards,
             "practice_plans": self.plans, "practice_panels": self.panels, "practice_everything": self.everything,
+            "practice_designs": self.designs,
         }  # fmt: skip
 
     async def put_sample(self, person: str) -> Loop:

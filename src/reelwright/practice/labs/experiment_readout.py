@@ -217,7 +217,7 @@ def _draw(one: Planted) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 200" role="img">'
         f"<title>{PLANT[one.kind]}: the difference in standard errors after each day, and the bounds that hold at "
         'every look</title><path class="axis" d="M20 100H580"/>'
-        f"{line('axis', bound)}{line('axis', [-one for one in bound])}{line('trace', path)}</svg>"
+        f"{line('axis', bound)}{line('axis', [-one for one in bound])}{line('line', path)}</svg>"
     )
 
 

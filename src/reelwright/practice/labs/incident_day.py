@@ -120,7 +120,7 @@ def _draw(incident: Incident) -> str:
         f"<title>{incident.fault}: the share of the others&#8217; requests with an answer over time; the line is the "
         "page, the dots are what was done</title>"
         f'<path class="axis" d="M20 150H580M{20 + scale * CALLED_S:.1f} 20V150"/>'
-        f'<path class="trace" d="M{path}"/>{marks}</svg>'
+        f'<path class="line" d="M{path}"/>{marks}</svg>'
     )
 
 

@@ -1,5 +1,6 @@
 """Use cases of practice, one noun a module."""
 
+from reelwright.practice.service.designs import DesignsService
 from reelwright.practice.service.everything import Everything, EverythingService
 from reelwright.practice.service.interviews import PracticeService
 from reelwright.practice.service.labs import LabsService
@@ -13,6 +14,7 @@ from reelwright.practice.service.stories import StoriesService
 
 __all__ = [
     "CardsService",
+    "DesignsService",
     "Everything",
     "EverythingService",
     "LabsService",

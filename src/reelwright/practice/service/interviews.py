@@ -13,7 +13,7 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.kernel.ids import new_id
-from reelwright.practice.adapters import lab_runs, opinions, sql
+from reelwright.practice.adapters import lab_runs, notes, opinions, sql
 from reelwright.practice.contract import (
     Criterion,
     Dimension,
@@ -217,6 +217,8 @@ class PracticeService:
         runs = await self._database.read(lab_runs.list_graded, person)
         found = [(turn["answered_ms"], self._judged(turn)) for turn in (own if own or runs else answered)]
         found += [(row["created_ms"], _measured(row)) for row in runs]
+        designs = await self._database.read(notes.list_notes, person, "design")
+        found += [(row["changed_ms"], [*map(tuple, row["body"].get("judged", ()))]) for row in designs]
         return sorted(found, key=lambda one: one[0])
 
     def _judged(self, turn: Mapping[str, Any]) -> list[Judgement]:

@@ -3,6 +3,7 @@
 from reelwright.web.practice import (
     committee,
     data,
+    design,
     guide,
     labs,
     loop,
@@ -17,7 +18,7 @@ from reelwright.web.practice import (
 )
 
 ROUTES = (
-    today.TodayPage, loop.LoopPages, room.RoomPages, opinions.FeedbackPage, opinions.GradersPage,
+    today.TodayPage, loop.LoopPages, room.RoomPages, design.DesignPages, opinions.FeedbackPage, opinions.GradersPage,
     committee.CommitteePage, progress.ProgressPage, labs.LabPages, guide.GuidePages,
     pay.PayPages, stories.StoryPages, stories.PastWorkPages, plan.PlanPages, plan.CardPages,
     panels.PanelPages, panels.InvitedPages, data.DataPages,

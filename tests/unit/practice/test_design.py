@@ -1,0 +1,211 @@
+"""Design rounds: asking is credited, the board is judged as a graph, and numbers meet what is measured."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reelwright.kernel.errors import Invalid
+from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.core.board import (
+    KINDS,
+    MOST_BOXES,
+    Arrow,
+    Board,
+    Box,
+    add_arrow,
+    add_box,
+    bottlenecks,
+    draw_board,
+    judge_board,
+    remove,
+)
+from reelwright.practice.core.design import PHASES, Design, judge_design, written
+from reelwright.practice.core.facts import ask, sheet
+from reelwright.practice.labs.run_it import (
+    EXPERIMENT,
+    LIMITER,
+    OF_AREA,
+    PIPELINE,
+    Simulated,
+    follow_up,
+    read_numbers,
+    run_it,
+)
+
+LIMITERS = next(one for one in load_questions() if one.id == "limiter-for-millions")
+GOOD = Board(
+    (
+        Box("app", "client", 9), Box("edge", "edge", 4), Box("gate", "gateway", 8), Box("api", "service", 8),
+        Box("counters", "cache", 3), Box("accounts", "store", 3),
+    ),
+    (
+        Arrow("app", "edge", "segments"), Arrow("app", "gate", "requests"), Arrow("gate", "counters", "leases"),
+        Arrow("gate", "api", "requests"), Arrow("api", "accounts", "reads"),
+    ),
+)  # fmt: skip
+NUMBERS: dict[str, dict[str, float]] = {
+    "limiter": {"nodes": 200, "asked_a_s": 50_000, "limit_a_s": 20_000, "burst": 5_000, "lease_ms": 200,
+                "calls_share": 0.01, "over_share": 0.05, "unused_share": 0.05},
+    "pipeline": {"events_a_s": 50_000, "event_bytes": 300, "linger_ms": 5, "copies": 3, "ack_p99_ms": 20,
+                 "gb_a_day": 1_300, "commits_a_s": 90},
+    "experiment": {"users_a_day": 20_000, "base_share": 0.1, "effect_share": 0.02, "days": 14, "looks": 14,
+                   "users_needed": 700_000, "power": 0.35, "naive_false_share": 0.05},
+}  # fmt: skip
+
+
+def test_a_clarifying_question_is_told_its_fact_and_no_other() -> None:
+    """What was not asked is not told, and asking for everything at once tells two at most."""
+    assert list(ask(LIMITERS, "What is the budget?")) == ["budget"]
+    assert list(ask(LIMITERS, "How exact must it be: is overshoot allowed?")) == ["accuracy"]
+    assert ask(LIMITERS, "hello") == ask(LIMITERS, "") == {}
+    assert len(ask(LIMITERS, "users devices regions budget availability store latency")) == 2
+
+
+@pytest.mark.parametrize(
+    "question", [one for one in load_questions() if "design" in one.stages], ids=lambda one: one.id
+)
+def test_every_fact_of_a_design_question_can_be_asked_for(question: object) -> None:
+    """By the words of the fact itself, with users, devices, regions and budget on every sheet."""
+    for one in load_questions():
+        if one is question or one == question:
+            assert {"users", "devices", "regions", "budget"} <= set(sheet(one))
+            for key in sheet(one):
+                assert key in ask(one, f"What about {key.replace('-', ' ')}?"), key
+
+
+def test_asking_is_credited() -> None:
+    """Two facts found out are worth communication 3; none are not."""
+    assert ("communication", 3, True) in judge_design(Design(asked=("users", "budget")), LIMITERS)
+    assert judge_design(Design(), LIMITERS) == (("communication", 3, False),)
+
+
+def test_a_sound_board_shows_every_rule_and_an_empty_one_none() -> None:
+    """The graph is judged, whatever the boxes are called."""
+    assert [one.says for one in judge_board(GOOD, "rate_limiting") if not one.met] == []
+    assert [one.says for one in judge_board(Board(), "cdn") if one.met] == []
+
+
+def test_what_there_is_one_of_on_every_way_is_named() -> None:
+    """A single box beside others is no harm; one that everything goes through is."""
+    single = add_box(GOOD, Box("accounts", "store", 1))
+    assert bottlenecks(single) == ["accounts"]
+    assert bottlenecks(add_box(GOOD, Box("edge", "edge", 1))) == []
+    verdict = next(one for one in judge_board(single, "rate_limiting") if "every way" in one.says)
+    assert (verdict.met, verdict.parts) == (False, ("accounts",))
+
+
+def test_a_client_at_the_store_and_a_loose_box_are_seen() -> None:
+    """With the arrow or the box that is meant."""
+    bare = add_arrow(GOOD, Arrow("app", "accounts"))
+    assert ("app → accounts",) in [one.parts for one in judge_board(bare, "cdn") if not one.met]
+    loose = add_box(GOOD, Box("alone", "job"))
+    assert ("alone",) in [one.parts for one in judge_board(loose, "cdn") if not one.met]
+
+
+def test_a_pipeline_needs_its_queue_and_a_network_of_caches_its_tier() -> None:
+    """What belongs to the field is asked of that field only."""
+    queued = add_arrow(add_arrow(add_box(GOOD, Box("log", "queue", 3)), Arrow("gate", "log", "events")),
+                       Arrow("log", "api", "events"))  # fmt: skip
+    assert not judge_board(GOOD, "data_processing")[-1].met and judge_board(queued, "data_processing")[-1].met
+    tiered = add_arrow(add_box(GOOD, Box("shield", "cache", 2)), Arrow("edge", "shield", "misses"))
+    assert not judge_board(GOOD, "cdn")[-1].met and judge_board(tiered, "cdn")[-1].met
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=8), st.sampled_from(KINDS), st.integers(1, 9)), max_size=12),
+       st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.text(max_size=8)), max_size=30))  # fmt: skip
+def test_any_board_can_be_drawn_and_judged(
+    boxes: list[tuple[str, str, int]], arrows: list[tuple[int, int, str]]
+) -> None:
+    """Circles, loose parts and odd names included; names are escaped."""
+    board = Board()
+    for name, kind, copies in boxes:
+        if name.strip():
+            board = add_box(board, Box(name, kind, copies))  # type: ignore[arg-type]
+    for source, target, carries in arrows:
+        if max(source, target) < len(board.boxes) and source != target:
+            board = add_arrow(board, Arrow(board.boxes[source].name, board.boxes[target].name, carries))
+    picture = draw_board(board)
+    assert picture.count("<rect") == len(board.boxes) and len(judge_board(board, "cdn")) == 7
+    for one in board.boxes:
+        assert one not in remove(board, one.name).boxes
+
+
+@pytest.mark.parametrize("box", [Box("", "client"), Box("x" * 61, "client"), Box("a", "client", 0)])
+def test_a_box_that_is_none_is_refused(box: Box) -> None:
+    """With what is allowed."""
+    with pytest.raises(Invalid):
+        add_box(GOOD, box)
+
+
+def test_a_board_is_bounded_and_arrows_join_what_is_there() -> None:
+    """Nobody draws a thousand boxes, or an arrow to nowhere."""
+    board = Board()
+    for number in range(MOST_BOXES):
+        board = add_box(board, Box(f"b{number}", "service"))
+    with pytest.raises(Invalid):
+        add_box(board, Box("one more", "service"))
+    for arrow in (Arrow("app", "nowhere"), Arrow("app", "app"), Arrow("app", "gate", "x" * 61)):
+        with pytest.raises(Invalid):
+            add_arrow(GOOD, arrow)
+
+
+def test_notes_become_one_answer_in_the_order_of_the_phases() -> None:
+    """What was left empty is left out."""
+    assert written(Design(phases={"failure": "It fails.", "requirements": "It must.", "api": "  "})) == (
+        "Requirements.\nIt must.\n\nFailure.\nIt fails."
+    )
+    assert len(PHASES) == 8 and written(Design()) == ""
+
+
+@pytest.mark.parametrize("simulated", OF_AREA.values(), ids=lambda one: one.id)
+def test_the_same_numbers_come_to_the_same_gaps(simulated: Simulated) -> None:
+    """And the largest gap is the one that is asked about."""
+    numbers = {key: float(value) for key, value in NUMBERS[simulated.id].items()}
+    gaps = run_it(simulated, numbers)
+    assert gaps == run_it(simulated, numbers)
+    assert gaps[0].times == max(one.times for one in gaps)
+    assert gaps[0].times < 1.2 or gaps[0].asks in follow_up(simulated, gaps)
+
+
+@pytest.mark.parametrize("simulated", OF_AREA.values(), ids=lambda one: one.id)
+@pytest.mark.parametrize("end", ["least", "most"])
+def test_extreme_numbers_come_to_figures_too(simulated: Simulated, end: str) -> None:
+    """Finite ones, and soon."""
+    numbers = {one.key: float(getattr(one, end)) for one in (*simulated.design, *simulated.estimates)}
+    assert all(math.isfinite(one.measured) for one in run_it(simulated, numbers))
+
+
+def test_estimates_that_are_right_are_told_so() -> None:
+    """Whoever estimates what is measured has no gap."""
+    numbers = {key: float(value) for key, value in NUMBERS["pipeline"].items()}
+    for gap in run_it(PIPELINE, numbers):
+        numbers[gap.key] = gap.measured
+    assert "within a fifth" in follow_up(PIPELINE, run_it(PIPELINE, numbers))
+
+
+def test_the_simulations_know_what_is_known() -> None:
+    """Peeking finds more than the bound allows; longer slices cost fewer calls."""
+    experiment = {key: float(value) for key, value in NUMBERS["experiment"].items()}
+    measured = {one.key: one.measured for one in run_it(EXPERIMENT, experiment)}
+    assert measured["naive_false_share"] > 0.1
+    assert 690_000 < measured["users_needed"] < 720_000
+    limiter = {key: float(value) for key, value in NUMBERS["limiter"].items()}
+    short = {one.key: one.measured for one in run_it(LIMITER, {**limiter, "lease_ms": 50.0})}
+    long = {one.key: one.measured for one in run_it(LIMITER, {**limiter, "lease_ms": 1_000.0})}
+    assert long["calls_share"] < short["calls_share"]
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-1", "1e400", "ten", "1" * 500, "٣"])
+def test_a_number_that_is_none_is_refused_with_its_bounds(text: str) -> None:
+    """NaN is within no bounds."""
+    form = {key: str(value) for key, value in NUMBERS["pipeline"].items()}
+    if text == "٣":
+        assert read_numbers(PIPELINE, {**form, "copies": text})["copies"] == 3
+        return
+    with pytest.raises(Invalid, match="Copies kept"):
+        read_numbers(PIPELINE, {**form, "copies": text})

@@ -39,7 +39,7 @@ with people of other functions."""
 Role = Literal["senior", "staff", "senior_staff"]
 Track = Literal["streaming", "recommendation", "data", "api_platform", "client_performance"]
 Kind = Literal["missing_point", "why", "number", "failure", "sceptic", "new_information"]
-Structure = Literal["own_action", "number", "cause", "concession", "outcome", "reflection", "question"]
+Structure = Literal["own_action", "number", "cause", "concession", "outcome", "reflection", "question", "work"]
 Level = Literal[1, 2, 3, 4, 5]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.contract import Area, Question
-from reelwright.practice.core.attacks import attacks
+from reelwright.practice.core.attacks import PLAIN, attacks
 from reelwright.practice.core.levels import level_of
 from reelwright.practice.core.predicate import find_met
 from reelwright.practice.core.question import check_bank
@@ -88,3 +88,23 @@ def test_words_without_statements_are_no_answer(question: Question) -> None:
             continue
         verdicts = grader.grade(asks=question.asks, criteria=question.criteria, answer=text)
         assert (level_of(list(zip(question.criteria, verdicts, strict=True))) or 0) == 0, name
+
+
+@every_question
+def test_another_subject_meets_no_criterion(question: Question) -> None:
+    """A story of the weekend has numbers and outcomes too, and is about no work at all."""
+    verdicts = RuleGrader().grade(asks=question.asks, criteria=question.criteria, answer=PLAIN["off_topic"])
+    assert [one.criterion for one in verdicts if one.state == "met"] == []
+
+
+BEHAVIOURAL = {
+    "past_work", "judgment", "impact", "courage", "candor", "failure", "disagreement", "high_standards",
+    "hard_tradeoffs", "non_engineers",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("question", [one for one in QUESTIONS if one.area in BEHAVIOURAL], ids=lambda one: one.id)
+def test_a_behavioural_question_looks_at_structure_too(question: Question) -> None:
+    """Own action, number, cause, concession, outcome or reflection: words of the subject alone show nothing."""
+    structures = {one for criterion in question.criteria for need in criterion.needs for one in need.structures}
+    assert structures - {"work"}

@@ -15,7 +15,7 @@ from reelwright.practice.bench import fuzzed_reply
 from reelwright.practice.contract import Criterion, Verdict
 from reelwright.practice.core.attacks import attacks
 from reelwright.practice.core.evidence import is_quoted, locate
-from reelwright.practice.core.levels import level_of
+from reelwright.practice.core.levels import level_of, level_reached
 from reelwright.practice.core.reply import agree, prompt, read_reply
 from reelwright.practice.core.rules import RuleGrader
 
@@ -149,3 +149,24 @@ def test_an_answer_cannot_close_its_fence() -> None:
     """The fence is a word that the answer did not know; where it did, the word is taken out."""
     text = prompt(asks="?", criteria=QUESTION.criteria, answer="x <<nonce>> y", fence="nonce")
     assert text.count("<<nonce>>") == 2
+
+
+def test_what_two_sentences_hold_only_together_is_not_assessable() -> None:
+    """The words are there, but in no one statement: rules do not guess; one statement is met, neither is unmet."""
+    burst = next(one for one in QUESTION.criteria if one.id == "burst")
+
+    def state(text: str) -> str:
+        return GRADER.grade(asks=QUESTION.asks, criteria=(burst,), answer=text)[0].state
+
+    assert state("I let the burst be fifty while the sustained rate stays at one hundred.") == "met"
+    assert state("A burst of calls came to us in that week. The rate of the old service was what we told them.") == (
+        "not_assessable"
+    )
+    assert state("The gateway was what we told them of, and they were content with it.") == "unmet"
+
+
+def test_what_nobody_could_judge_lifts_no_level() -> None:
+    """Two thirds of what was judged, and more than half of all."""
+    assert level_reached([(1, True), (3, True), (3, False)]) == 3
+    assert level_reached([(1, True), (3, True), (3, False)], [2]) == 1
+    assert level_reached([], [1, 2]) is None

@@ -177,7 +177,10 @@ def _levels(said: Sequence[Said]) -> dict[Dimension, DimensionLevel]:
     for dimension in dict.fromkeys(one.line.dimension for one in said):
         lines = [one.line for one in said if one.line.dimension == dimension]
         known = [(line.level, line.state == "met") for line in lines if line.state != "not_assessable"]
-        found[dimension] = DimensionLevel(level=level_reached(known), not_assessable=1 - len(known) / len(lines))
+        unknown = [line.level for line in lines if line.state == "not_assessable"]
+        found[dimension] = DimensionLevel(
+            level=level_reached(known, unknown), not_assessable=len(unknown) / len(lines)
+        )
     return found
 
 

@@ -15,25 +15,29 @@ SHARE = 2 / 3
 def level_of(judged: Iterable[tuple[Criterion, Verdict]]) -> int | None:
     """The highest level L of which at least two thirds of the criteria up to L are met; 0 when none is.
 
-    Criteria that were not assessable are left out; None when none was assessable.
+    Criteria that were not assessable are left out of the two thirds; yet a level also needs more than half of all its
+    criteria met, so that what nobody could judge lifts no one. None when none was assessable.
     """
-    return level_reached(
-        [
-            (criterion.level, verdict.state == "met")
-            for criterion, verdict in judged
-            if verdict.state != "not_assessable"
-        ]
-    )
+    known: list[tuple[int, bool]] = []
+    unknown: list[int] = []
+    for criterion, verdict in judged:
+        if verdict.state == "not_assessable":
+            unknown.append(criterion.level)
+        else:
+            known.append((criterion.level, verdict.state == "met"))
+    return level_reached(known, unknown)
 
 
-def level_reached(known: Sequence[tuple[int, bool]]) -> int | None:
-    """The level of criteria given as (level, met); None without any."""
+def level_reached(known: Sequence[tuple[int, bool]], unknown: Sequence[int] = ()) -> int | None:
+    """The level of criteria given as (level, met), beside the levels of those not assessable; None without any."""
     if not known:
         return None
     reached = 0
     for level in sorted({level for level, _ in known}):
         upto = [met for at, met in known if at <= level]
-        if sum(upto) >= math.ceil(SHARE * len(upto) - 1e-9) and any(met for at, met in known if at == level):
+        enough = sum(upto) >= math.ceil(SHARE * len(upto) - 1e-9)
+        all_of_them = len(upto) + sum(at <= level for at in unknown)
+        if enough and 2 * sum(upto) > all_of_them and any(met for at, met in known if at == level):
             reached = level
     return reached
 

@@ -69,6 +69,16 @@ STRUCTURES: dict[Structure, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "question": re.compile(r"\?"),
+    "work": re.compile(
+        r"\b(?:team|colleague|manager|lead|engineer|director|customer|user|viewer|partner|vendor|client|candidate|"
+        r"release|deploy\w*|production|service|system|server|code|data|database|table|query|quer|test|experiment|"
+        r"metric|alert|incident|outage|project|product|feature|design\w*|review|launch|budget|contract|migrat\w*|"
+        r"cache|latency|traffic|request|dashboard|roadmap|deadline|estimate|decision|proposal|document|report|ticket|"
+        r"bug|build|pipeline|stream\w*|playback|video|app|api|platform|company|companie|model|script|backup|log|"
+        r"process|plan|support|warning|rollout|prototype|research|studio|title|device|account|revenue|architecture|"
+        r"tool|librar|library|standard|policy|policie|config\w*|cluster|queue|shipped|hir\w*|meeting)(?:'?s|es)?\b",
+        re.IGNORECASE,
+    ),
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from reelwright.practice.contract import Criterion, Verdict
 from reelwright.practice.core.evidence import rubric_hash
 from reelwright.practice.core.guards import standing, visible
-from reelwright.practice.core.predicate import Span, find_met, term_pattern
+from reelwright.practice.core.predicate import Span, find_evidence, find_met, term_pattern
 
-ID = "rules-1"
+ID = "rules-2"
 
 
 class RuleGrader:
@@ -33,10 +34,25 @@ class RuleGrader:
                 criterion=criterion.id, state="met", start=best.start, end=best.end, quote=quote,
                 confidence=0.8, grader=self.id, rubric=rubric,
             )  # fmt: skip
+        if is_scattered(criterion, text, parts):
+            return Verdict(
+                criterion=criterion.id, state="not_assessable", grader=self.id, rubric=rubric,
+                says="its words are in the answer, but in no one statement",
+            )  # fmt: skip
         return Verdict(
             criterion=criterion.id, state="unmet", confidence=0.8, grader=self.id, rubric=rubric,
             says="not found",
         )  # fmt: skip
+
+
+def is_scattered(criterion: Criterion, text: str, parts: Sequence[Span]) -> bool:
+    """Whether two sentences that follow each other hold together what a criterion wants in one.
+
+    They may mean it or not: words alone cannot tell, so rules do not.
+    """
+    pairs = [Span(one.start, two.end) for one, two in pairwise(parts)]
+    found = [bool(find_evidence(one, text, pairs)) for one in criterion.needs if one.within == "sentence"]
+    return bool(found) and (all(found) if criterion.match == "all" else any(found))
 
 
 def _hits(criterion: Criterion, sentence: str) -> int:

@@ -103,6 +103,9 @@ async def test_from_invitation_to_decision(company: Company) -> None:
 async def test_a_scorecard_is_given_once_also_at_once(company: Company) -> None:
     """Of ten that come together one is kept."""
     kept = []
+    with pytest.raises(Conflict, match="not agreed"):
+        await company.service.score(company.kim, CARD)
+    await company.service.consent(company.candidate)
 
     async def give(number: int) -> None:
         card = msgspec.structs.replace(CARD, reasons=f"{number} reasons, each of them long enough")

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from tests.composed import Composed, composed
 
+from reelwright.practice.adapters import panels
 from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.system import PracticeSystem
 
 pytestmark = pytest.mark.anyio
 QUESTION = load_questions()[0]
@@ -201,6 +204,29 @@ async def test_what_a_candidate_writes_is_shown_as_text(home: Composed) -> None:
     await guest.post(panel.candidate, data={"do": "keep", "answer-0": "<script>alert(1)</script>"})
     for page in (await guest.get(panel.kim), await panel.owner.get(f"/practice/interviewer/{panel.id}")):
         assert "&lt;script&gt;" in page.text and "<script>alert" not in page.text
+
+
+async def test_the_service_erases_what_is_past_its_retention(home: Composed) -> None:
+    """By itself, as soon as it runs; what is not past it stays."""
+    owner = await home.session(await home.person("Boss"))
+    old, new = await set_up(home, owner), await set_up(home, owner)
+    past = panels.PANELS.update().where(panels.PANELS.c.id == old.id).values(delete_ms=1)
+    await home.resources.database.write(lambda connection: connection.execute(past))
+    system = next(one for one in home.wiring.systems if isinstance(one, PracticeSystem))
+    await system.start()
+    with anyio.fail_after(60):
+        while len(left := (await owner.get("/api/v1/practice/panels")).json()) > 1:
+            await anyio.sleep(0.05)
+    await system.stop()
+    assert [one["id"] for one in left] == [new.id]
+
+
+async def test_nothing_is_noted_before_consent(home: Composed) -> None:
+    """The form has no button, and the route refuses."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    page = (await panel.stranger.get(panel.kim)).text
+    assert "has not agreed yet" in page and "Seal my scorecard" not in page
+    assert (await panel.stranger.post(panel.kim, data=card())).status_code == 409
 
 
 async def test_a_wrong_pack_names_its_lines(home: Composed) -> None:

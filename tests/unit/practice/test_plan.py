@@ -93,7 +93,7 @@ def test_due_cards_are_in_today() -> None:
     """After what matters most."""
     plan = make_plan(wish(21, 10), msgspec.structs.replace(NOTHING, cards_due=4), TODAY)
     assert [one.kind for one in plan.days[0].actions][-1] == "cards"
-    assert "4 missed points" in plan.days[0].actions[-1].title
+    assert "4 of 4 missed points" in plan.days[0].actions[-1].title
 
 
 def test_an_interview_that_is_over_or_today() -> None:

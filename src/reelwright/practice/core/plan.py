@@ -194,7 +194,7 @@ def _cards(known: Known) -> Action | None:
         return None
     count = min(10, known.cards_due)
     return Action(
-        kind="cards", title=f"Recall {known.cards_due} missed point{'s' if known.cards_due > 1 else ''}",
+        kind="cards", title=f"Recall {count} of {known.cards_due} missed points",
         minutes=CARD_MINUTES * count, href="/practice/cards", why="They are due.",
     )  # fmt: skip
 

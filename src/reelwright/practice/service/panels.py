@@ -236,10 +236,12 @@ class PanelsService:
     async def score(self, token: str, card: Scorecard) -> None:
         """Give one's scorecard, once. Raises NoInvite, Forbidden, Invalid, Conflict."""
         seat, row = await self._seat(token, "interviewer")
+        if not row["consent_ms"]:
+            raise Conflict("the candidate has not agreed; nothing may be asked or noted before")
         questions = msgspec.convert(row["setup"], Setup).questions
         written = await self._database.read(sql.list_written, row["id"])
         card = checked(card, questions, {one["number"]: one["text"] for one in written})
-        entry = self._entry(row["owner"], row["id"], seat.kind, "gave a scorecard")
+        entry = self._entry(row["owner"], row["id"], f"interviewer {seat.id[-6:]}", "gave a scorecard")
         if not await self._database.write(sql.put_scorecard, seat.id, msgspec.to_builtins(card), entry):
             raise Conflict("your scorecard is in, and stands as it is")
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.contract import Pay, Role
-from reelwright.practice.core.pay import Assumptions, Offer, Year, cash_offer, path_points, say_growth
+from reelwright.practice.core.pay import Assumptions, Comparison, Offer, Year, cash_offer, path_points, say_growth
 from reelwright.practice.service import PayService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit
@@ -97,8 +97,7 @@ async def _page(
         "pay", status=400 if problem else 200, levels=levels, offers=offers, known=known, first=first,
         second=second, comparison=comparison, assumed=written(assumptions), problem=problem, sent=sent or {},
         sampled=await pay.list_sampled(person=visit.person), say_growth=say_growth,
-        paths={one.offer.name: draw_paths(one.years) for one in (comparison.first, comparison.second)}
-        if comparison else {},
+        paths=draw_both(comparison) if comparison else (),
     )  # fmt: skip
 
 
@@ -130,10 +129,16 @@ def written(struct: Offer | Assumptions) -> dict[str, str]:
     return found
 
 
-def draw_paths(years: Sequence[Year]) -> Markup:
+def draw_both(comparison: Comparison) -> tuple[Markup, Markup]:
+    """The paths of both on one scale."""
+    years = comparison.first.years, comparison.second.years
+    top = max(1.0, *(path_points(one)[-1][3] for one in years if one))
+    return draw_paths(years[0], top), draw_paths(years[1], top)
+
+
+def draw_paths(years: Sequence[Year], top: float) -> Markup:
     """Running sums over the years: the certain part as a line, the band from the 10th to the 90th percentile."""
     points = [(0.0, 0.0, 0.0, 0.0), *path_points(years)]
-    top = max(1.0, *(point[3] for point in points))
     across = 300 / max(1, len(points) - 1)
 
     def line(at: int, *, back: bool = False) -> str:

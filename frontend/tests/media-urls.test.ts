@@ -33,6 +33,18 @@ describe('MediaUrls', () => {
     expect(urls.current(OLD)).toContain('edge-a');
   });
 
+  it('tells once which edge failed while another worked, and blames none for a dead line', () => {
+    const urls = new MediaUrls([A, B]);
+    urls.failed(urls.current(OLD));
+    expect(urls.takeFelt()).toEqual({ worked: [], failed: [] });
+    urls.worked(A + 'assets/01abc/seg1.m4s');
+    urls.failed(A + 'assets/01abc/seg2.m4s');
+    urls.worked(B + 'assets/01abc/seg2.m4s');
+    urls.failed('/api/v1/playback/sessions/x/master.m3u8');
+    expect(urls.takeFelt()).toEqual({ worked: ['http://edge-b.test/cdn'], failed: ['http://edge-a.test'] });
+    expect(urls.takeFelt()).toEqual({ worked: [], failed: [] });
+  });
+
   it('remembers an edge by its name, not by its signature', () => {
     const urls = new MediaUrls([A, B]);
     urls.failed(urls.current(OLD));

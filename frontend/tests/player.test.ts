@@ -71,12 +71,12 @@ describe('startEstimate', () => {
 describe('describeDevice', () => {
   it('names the codecs that Media Source Extensions take', () => {
     const device = describeDevice((type) => /avc1|mp4a/.test(type), 1080, 'x');
-    expect(device).toEqual({ codecs: ['avc1', 'mp4a'], max_height: 1080, mse: true, name: 'x' });
+    expect(device).toEqual({ codecs: ['avc1', 'mp4a'], max_height: 1080, mse: true, name: 'x', steers: true });
   });
 
   it('asks for native playback where there are none', () => {
     expect(mediaSourceSupport({})).toBeNull();
-    expect(describeDevice(null, 1170.4, 'iPhone')).toEqual({ codecs: [], max_height: 1171, mse: false, name: 'iPhone' });
+    expect(describeDevice(null, 1170.4, 'iPhone')).toEqual({ codecs: [], max_height: 1171, mse: false, name: 'iPhone', steers: false });
   });
 
   it('prefers the managed kind that phones have', () => {

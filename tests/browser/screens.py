@@ -30,6 +30,7 @@ PAGES = (
     *(
         "/studio/quality",
         "/studio/data",
+        "/studio/cdn",
         "/studio/limits",
         "/studio/limits/replay?limit=pages&rule=2/minute&when=hour",
     ),

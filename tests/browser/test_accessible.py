@@ -46,6 +46,7 @@ STUDIO = (
         "/studio/quality",
         "/studio/data",
         "/studio/limits",
+        "/studio/cdn",
         "/studio/limits/replay?limit=pages&rule=2/minute&when=hour",
     ),
     *("/studio/experiments", "/studio/experiments/new", "/studio/experiments/home-ranker"),

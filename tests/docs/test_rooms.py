@@ -19,6 +19,7 @@ EXTRA = {
     "web": {
         "pages",
         "practice",
+        "cdn.py",
         "experiments.py",
         "intervals.py",
         "lake.py",
@@ -31,9 +32,10 @@ EXTRA = {
         "templates",
         "static",
     },
+    "cdn": {"control.py"},
     "practice": {"gold", "guide", "labs", "questions", "service", "styles"},
 }
-"""Pages and packaged data, which only these have."""
+"""Pages and packaged data, which only these have; and a control plane, since the edge's service has no database."""
 SYSTEMS = sorted(
     path.name for path in SOURCE.iterdir() if path.is_dir() and path.name not in {*NOT_SYSTEMS, "__pycache__"}
 )

@@ -24,6 +24,7 @@ export function describeDevice(supports: Supports | null, shortSidePixels: numbe
     max_height: Math.max(LOWEST_SCREEN, Math.ceil(shortSidePixels)),
     mse: codecs.length > 0,
     name: agent.slice(0, 80),
+    steers: codecs.length > 0,
   };
 }
 

@@ -5,6 +5,8 @@ export interface Device {
   max_height: number;
   mse: boolean;
   name: string;
+  /** We change edges ourselves, by the list that heartbeats bring. */
+  steers: boolean;
 }
 
 export interface ThumbnailOffer {
@@ -39,6 +41,12 @@ export interface PlaybackSession {
   start_share: number;
   thumbnails: ThumbnailOffer | null;
   next: NextPlayable | null;
+}
+
+/** Edges that served us since the last heartbeat, and those that failed. */
+export interface Felt {
+  worked: string[];
+  failed: string[];
 }
 
 export interface Heartbeat {

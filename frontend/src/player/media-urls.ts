@@ -1,6 +1,9 @@
+import type { Felt } from './contract.ts';
+
 const MEDIA = /^(.*?)\/m\/[^/?#]+\/(assets\/.*)$/;
 const MANIFEST = /(\/api\/v1\/playback\/sessions\/)[^/?#]+/;
 const AVOIDED_MS = 30_000;
+const FELT_MOST = 8;
 
 /**
  * Where media is fetched now. Manifests were written with signatures and edges of their time; every request goes to the
@@ -10,6 +13,7 @@ export class MediaUrls {
   private bases: string[];
   private sessionId = '';
   private readonly failedAt = new Map<string, number>();
+  private readonly felt = new Map<string, boolean>();
   private readonly now: () => number;
 
   constructor(bases: readonly string[], now: () => number = () => Date.now()) {
@@ -37,12 +41,24 @@ export class MediaUrls {
 
   /** Avoid the edge of this address for a while. */
   failed(address: string): void {
-    if (MediaUrls.isMedia(address)) this.failedAt.set(edgeOf(address), this.now());
+    if (!MediaUrls.isMedia(address)) return;
+    this.failedAt.set(edgeOf(address), this.now());
+    this.felt.set(edgeOf(address), false);
   }
 
   /** The edge of this address works. */
   worked(address: string): void {
     this.failedAt.delete(edgeOf(address));
+    if (MediaUrls.isMedia(address) && !this.felt.has(edgeOf(address))) this.felt.set(edgeOf(address), true);
+  }
+
+  /** What was felt of edges since this was last asked. Where nothing worked the fault is our own line's. */
+  takeFelt(): Felt {
+    const edges = [...this.felt].slice(0, FELT_MOST);
+    this.felt.clear();
+    const named = (worked: boolean): string[] => edges.filter(([, found]) => found === worked).map(([edge]) => edge);
+    const worked = named(true);
+    return { worked, failed: worked.length > 0 ? named(false) : [] };
   }
 
   /** Whether another edge than this address's has not failed lately. */

@@ -107,7 +107,7 @@ export class LiveSession extends EventTarget implements Session {
 
   private async beat(signal: AbortSignal): Promise<void> {
     try {
-      const fresh = await this.call<Heartbeat>('POST', `${PATH}/${this.now.id}/heartbeat`, undefined, { signal });
+      const fresh = await this.call<Heartbeat>('POST', `${PATH}/${this.now.id}/heartbeat`, this.urls.takeFelt(), { signal });
       this.now = { ...this.now, ...fresh };
     } catch (error) {
       if (!(error instanceof Problem && error.status === 404)) throw error;

@@ -26,6 +26,12 @@ def instance_name(data: Path) -> str:
     return path.read_text()
 
 
+def edge_name(data: Path) -> str:
+    """A name for the edge of this data folder, where none is set."""
+    data.mkdir(parents=True, exist_ok=True)
+    return f"edge-{instance_name(data)}"
+
+
 def jobs_url(settings: ServiceSettings) -> str:
     """Where DBOS keeps its own tables: a file beside SQLite's, or a schema in PostgreSQL."""
     database = database_url(settings)

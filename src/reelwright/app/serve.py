@@ -79,6 +79,9 @@ def plan_children(roles: tuple[str, ...], source: Source, settings: ServiceSetti
         wanted = source.section("cdn", CdnSettings).port
         ports["edge"] = _choose("the edge", settings.host, wanted, frozenset(ports.values()))
         shared["REELWRIGHT_CDN_PORT"] = str(ports["edge"])
+    if {"web", "edge"} <= set(roles) and not source.section("cdn", CdnSettings).control:
+        scheme, host = "https" if settings.tls_certificate else "http", _connectable(settings.host)
+        shared["REELWRIGHT_CDN_CONTROL"] = f"{scheme}://{f'[{host}]' if ':' in host else host}:{ports['web']}"
     ports["collector"] = ports.get("web", 0)
     return [
         Child(

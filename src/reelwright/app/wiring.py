@@ -21,6 +21,7 @@ from reelwright.app.operations import ServiceOperations
 from reelwright.catalog.contract import Subtitle
 from reelwright.catalog.service import subtitle_rows
 from reelwright.catalog.system import CatalogSystem
+from reelwright.cdn.control import CdnSystem
 from reelwright.events.system import EventsSystem
 from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.system import ExperimentsSystem
@@ -70,6 +71,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     events = EventsSystem(resources, projectors=(project_viewing,))
     media, catalog = wire_sources(resources, queue=queue)
     experiments = ExperimentsSystem(resources, events=events.service)
+    cdn = CdnSystem(resources, events=events.service)
     playback = PlaybackSystem(
         resources,
         accounts=accounts.service,
@@ -77,10 +79,11 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
         media=media.service,
         events=events.service,
         experiments=experiments.service,
+        steering=cdn.service,
     )
     cookies = Cookies(secure=cookies_are_secure(resources.settings, resources.public_url))
     lake = LakeSystem(resources)
-    systems: list[System] = [accounts, catalog, events, lake, experiments, media, playback]
+    systems: list[System] = [accounts, catalog, events, lake, experiments, cdn, media, playback]
     operations = ServiceOperations(resources.data / "run", systems)
     given: dict[str, Any] = {
         "experiments": experiments.service,
@@ -99,6 +102,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
         "visible": catalog.service,
         "media": media.service,
         "playback": playback.service,
+        "cdn": cdn.service,
         "viewers": SameHostViewers(accounts, cookies, resources),
     }
     limits = LimitsSystem(resources)
@@ -109,7 +113,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     given["recommend"] = recommend.service
     practice = PracticeSystem(resources, accounts.service, forget=accounts.replies.forget_all)
     given |= practice.given
-    systems += [recommend, practice, WebSystem(resources, practice=True), limits]
+    systems += [recommend, practice, WebSystem(resources, practice=True, registered=cdn.service.known_urls), limits]
     return Wiring(systems=systems, dependencies=given, operations=operations)
 
 

@@ -35,9 +35,10 @@ from reelwright.cdn.adapters.nginx import Nginx, owner_of
 from reelwright.cdn.adapters.origin import Origin
 from reelwright.cdn.contract import sign_folder
 from reelwright.cdn.core.access import check, parse
+from reelwright.cdn.core.flows import plan_flows
 from reelwright.cdn.core.functions import BUDGET_US, device_of, hls_for, steer
 from reelwright.cdn.core.nginx import NginxSite
-from reelwright.cdn.core.steering import FULL, EdgeState, plan_flows, rank
+from reelwright.cdn.core.steering import FULL, EdgeState, rank
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
 from reelwright.cdn.replay import Trace, gap_closed, read_trace, replay_named
 from reelwright.kernel.bench import Row, measured

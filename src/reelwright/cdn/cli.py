@@ -1,4 +1,4 @@
-"""`reelwright cdn`: sign a media URL by hand."""
+"""`reelwright cdn`: edges and what is ordered of them, gateways, replays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,26 +71,128 @@ def front(
     asyncio.run(serve())
 
 
-@app.command()
-def purge(
-    edge: Annotated[list[str], typer.Option(help="URL of an edge or shield; give all, the shields first.")],
-    host: Annotated[str, typer.Option(help="Host under which viewers ask.")],
-    path: Annotated[str, typer.Option(help="Purge this path and query.")] = "",
-    prefix: Annotated[str, typer.Option(help="Purge every path that begins so.")] = "",
-    tag: Annotated[str, typer.Option(help="Purge what its origin gave this Cache-Tag or Surrogate-Key.")] = "",
-    soft: Annotated[bool, typer.Option(help="Make stale instead of forgetting.")] = False,
-    data: Annotated[Path, typer.Option(help="The service's data folder.")] = Path("reelwright-data"),
-) -> None:
-    """Purge at gateways by path, prefix or tag; says for each how many answers went."""
+Url = Annotated[str, typer.Option(help="URL of the service.")]
+Data = Annotated[Path, typer.Option(help="The service's data folder, whose key ring proves who asks.")]
+SERVICE, DATA = "http://127.0.0.1:8000", Path("reelwright-data")
+
+
+def _ask(method: str, path: str, url: str, data: Path, **more: Any) -> Any:
+    """Ask the control plane as one of the service's own processes. Raises Unavailable or Invalid."""
     import httpx
 
+    token = peer_token(KeyRing.open(data / KEYS_FILE), SystemClock())
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        answer = httpx.request(method, f"{url.rstrip('/')}/api/v1/cdn/{path}", headers=headers, timeout=30, **more)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the service at {url} does not answer: {error}; name another with --url") from error
+    if answer.status_code == 401:
+        raise Invalid(f"the service at {url} has another key ring than {data}; name its folder with --data")
+    if answer.is_error:
+        raise Invalid(answer.json().get("detail", answer.text[:200]))
+    return answer.json() if answer.content else None
+
+
+@app.command()
+def status(url: Url = SERVICE, data: Data = DATA) -> None:
+    """Say in a few lines how the CDN is: edges, load, hit ratio, offload, misses by class."""
+    from collections import Counter
+
+    edges, misses = _ask("GET", "edges", url, data), _ask("GET", "misses", url, data)
+    if not edges:
+        typer.echo("No edge is registered: start one with `reelwright serve --only edge --peer web=URL`.")
+        return
+    well = sum(edge["state"] == "ok" for edge in edges)
+    load, capacity = (sum(edge[name] for edge in edges) for name in ("load_bps", "capacity_bps"))
+    requests, hits = (sum(edge[name] for edge in edges) for name in ("requests", "hits"))
+    typer.echo(f"{well} of {len(edges)} edges are well; {load / 1e6:.1f} of {capacity / 1e6:.0f} Mb/s in use")
+    typer.echo(f"{requests:,} requests, {hits / requests if requests else 0:.1%} of them from what lay there")
+    kinds: Counter[str] = Counter()
+    for row in misses:
+        kinds[row["kind"]] += row["requests"]
+    typer.echo(
+        "last 24 hours: " + (", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common()) or "none")
+    )
+
+
+@app.command()
+def edges(
+    url: Url = SERVICE,
+    data: Data = DATA,
+    forget: Annotated[str, typer.Option(help="Take this edge off the list.")] = "",
+) -> None:
+    """List the registered edges, or forget one that is gone for good."""
+    if forget:
+        _ask("DELETE", f"edges/{forget}", url, data)
+    for edge in _ask("GET", "edges", url, data):
+        ratio = f"{edge['hits'] / edge['requests']:.0%}" if edge["requests"] else "-"
+        typer.echo(
+            f"{edge['name']:<24} {edge['state']:<10} {edge['load_bps'] / 1e6:>8.1f} of "
+            f"{edge['capacity_bps'] / 1e6:<8.0f} Mb/s  hits {ratio:<5} {edge['url']}  {edge['why']}"
+        )
+
+
+@app.command()
+def fill(url: Url = SERVICE, data: Data = DATA) -> None:
+    """Say how far each edge is with what it is to hold before it is asked."""
+    for edge in _ask("GET", "edges", url, data):
+        done = edge["fill"]
+        if not done["plan"]:
+            typer.echo(f"{edge['name']:<24} no plan")
+            continue
+        typer.echo(
+            f"{edge['name']:<24} {done['done']:,} of {done['total']:,} objects, {done['done_bytes'] / 1e9:.2f} of "
+            f"{done['total_bytes'] / 1e9:.2f} GB, {done['rate_bps'] / 1e6:.1f} Mb/s, {done['failed']:,} failed"
+        )
+
+
+@app.command()
+def drain(
+    name: Annotated[str, typer.Argument(help="Name of the edge.")],
+    end: Annotated[bool, typer.Option("--end", help="Send viewers there again.")] = False,
+    url: Url = SERVICE,
+    data: Data = DATA,
+) -> None:
+    """Send no more viewers to an edge; who is there moves with the next steering document or heartbeat."""
+    _ask("PUT", f"edges/{name}/drain", url, data, json={"drained": not end})
+    typer.echo(f"{name} {'takes viewers again' if end else 'is drained'}")
+
+
+@app.command()
+def purge(
+    path: Annotated[str, typer.Option(help="Purge this path and query.")] = "",
+    prefix: Annotated[str, typer.Option(help="Purge every path that begins so.")] = "",
+    tag: Annotated[str, typer.Option(help="Purge by Cache-Tag or Surrogate-Key; at edges the asset's id.")] = "",
+    soft: Annotated[bool, typer.Option(help="Make stale instead of forgetting.")] = False,
+    host: Annotated[str, typer.Option(help="Host under which viewers ask gateways.")] = "",
+    edge: Annotated[
+        list[str] | None, typer.Option(help="URL of a gateway that is not registered, instead of all edges.")
+    ] = None,
+    url: Url = SERVICE,
+    data: Data = DATA,
+) -> None:
+    """Purge at every registered edge by path, prefix or tag; an edge that is away does it when it is back."""
     if sum(bool(one) for one in (path, prefix, tag)) != 1:
         raise Invalid("name what to purge: one of --path, --prefix and --tag")
+    if edge:
+        _purge_at(edge, host, path, prefix, tag, soft, data)
+        return
+    order = {"path": path, "prefix": prefix, "tag": tag, "soft": soft, "host": host}
+    found = _ask("POST", "purges", url, data, json=order)
+    for name, count in found["purged"].items():
+        typer.echo(f"{name}: {count} purged")
+    for name in found["later"]:
+        typer.echo(f"{name}: does not answer; it purges with its next report")
+
+
+def _purge_at(urls: list[str], host: str, path: str, prefix: str, tag: str, soft: bool, data: Path) -> None:
+    import httpx
+
     token = peer_token(KeyRing.open(data / KEYS_FILE), SystemClock())
     named = {"Purge-Prefix": prefix} if prefix else {"Purge-Tag": tag} if tag else {}
     headers = {"Host": host, "Authorization": f"Bearer {token}", "Purge-Soft": str(int(soft)), **named}
     failed = []
-    for url in edge:
+    for url in urls:
         try:
             answer = httpx.request("PURGE", url.rstrip("/") + (path or "/"), headers=headers, timeout=10)
             answer.raise_for_status()
@@ -212,13 +314,28 @@ def nginx(
 
 @app.command()
 def steer(
-    edges: Annotated[Path, typer.Option(help="JSON list of edges: name, capacity_bps, load_bps, costs, state.")],
+    edges: Annotated[
+        Path | None, typer.Option(help="JSON list of edges to try: name, capacity_bps, load_bps, costs, state.")
+    ] = None,
     region: Annotated[str, typer.Option(help="Region of the viewer.")] = "*",
     bps: Annotated[float, typer.Option(help="What the session would take.")] = 5e6,
     explain: Annotated[bool, typer.Option(help="Say why each edge stands where it does.")] = False,
     kind: Annotated[str, typer.Option("--format", help="Content-steering document: hls or dash.")] = "hls",
+    url: Url = SERVICE,
+    data: Data = DATA,
 ) -> None:
-    """Say where a viewer would be sent: the steering document, or the reasons."""
+    """Say where a viewer would be sent now: the order, or the reasons; with --edges by a list of your own."""
+    if edges is not None:
+        _steer_by_file(edges, region, bps, explain, kind)
+        return
+    found = _ask("GET", "steering", url, data, params={"region": region, "bps": bps})
+    for place, one in enumerate(found, 1):
+        said = f"  {one['says']}" if explain else ""
+        if explain or not one["refused"]:
+            typer.echo(f"{'-' if one['refused'] else place:>3}  {one['edge']:<20}{said}")
+
+
+def _steer_by_file(edges: Path, region: str, bps: float, explain: bool, kind: str) -> None:
     import msgspec
 
     from reelwright.cdn.core.steering import EdgeState, rank, steering_document

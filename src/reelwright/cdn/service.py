@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import unquote
 
 import msgspec
 
-from reelwright.cdn.adapters.access_log import Access, AccessLog
+from reelwright.cdn.adapters.access_log import AccessLog
 from reelwright.cdn.adapters.cache import DiskCache, Fill
 from reelwright.cdn.adapters.files import FileTable, OpenFile
-from reelwright.cdn.contract import VIEWER_COOKIE
+from reelwright.cdn.contract import VIEWER_COOKIE, Access, token_of
 from reelwright.cdn.core.access import LONGEST_PATH, check, parse
 from reelwright.cdn.core.ranges import slice_of
 from reelwright.kernel.clock import Clock
@@ -40,6 +41,7 @@ _NOR = re.compile(r'(?:^|,)\s*nor="([^"]{1,300})"')
 _SELDOM = frozenset({"range", "if-range", "if-none-match"})
 _TOKENS_KEPT = 10_000
 _ACCESSES_KEPT = 2_000
+_UNREPORTED_MOST = 20_000
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 
@@ -76,6 +78,10 @@ class Library(Protocol):
         """The object whole, on its way, or None when there is none."""
         ...
 
+    def holds(self, name: str) -> bool:
+        """Whether it would be served without fetching it."""
+        ...
+
     def touch(self, name: str) -> None:
         """Note a use by another program."""
         ...
@@ -109,6 +115,10 @@ class LocalLibrary:
         """The file, if it is there."""
         return self._files.open(name)
 
+    def holds(self, name: str) -> bool:
+        """Whether the file is there."""
+        return self._files.open(name) is not None
+
 
 class CachingLibrary:
     """A cache in front of upstreams."""
@@ -134,6 +144,10 @@ class CachingLibrary:
         """What is held, else a fetch."""
         return self._cache.find(name) or self._cache.fill(name)
 
+    def holds(self, name: str) -> bool:
+        """Whether it is held whole."""
+        return self._cache.holds(name)
+
 
 class Edge:
     """Answers requests for media."""
@@ -157,6 +171,14 @@ class Edge:
         """By path up to the file: when its token expires, whom it is bound to, and the objects' folder."""
         self._statuses: Counter[int] = Counter()
         self._sent_bytes = 0
+        self.totals: Counter[str] = Counter()
+        """Since the start: requests, hits, failed, sent_bytes."""
+        self.unreported: deque[Access] = deque(maxlen=_UNREPORTED_MOST)
+        """Accesses that the control plane has not stored yet; the oldest are lost while it is away for long."""
+        self.reports = False
+        """Whether there is a control plane to report to."""
+        self.purge: Callable[[str, Request], int] | None = None
+        """Carries out an order to purge, given its target; None where nobody may."""
         self.accesses: deque[tuple[int, str, int, int, str]] = deque(maxlen=_ACCESSES_KEPT)
         """(wall ns, object, status, bytes, CMCD) of the newest requests."""
 
@@ -208,6 +230,8 @@ class Edge:
     def _decide(self, request: Request) -> Answer | Waiting:
         if request.method == "OPTIONS":
             return self._preflight(request)
+        if request.method == "PURGE" and self.purge is not None:
+            return _json({"purged": self.purge(request.path, request)})
         if request.method not in ("GET", "HEAD"):
             return self.problem(request, 405, "method-not-allowed", "only GET, HEAD and OPTIONS are answered here")
         path = request.path.partition("?")[0]
@@ -216,6 +240,8 @@ class Edge:
         if path == "/allowed":
             return self._allowed(request)
         name = self._admitted(path, request)
+        if "only-if-cached" in request.headers.get("cache-control", "") and not self._library.holds(name):
+            raise NotFound("not held here, and it was asked not to fetch it")
         found = self._library.find(name)
         if found is None:
             raise NotFound("no such object")
@@ -334,13 +360,31 @@ class Edge:
         self._sent_bytes += sent
         path, _, query = request.path.partition("?")
         cmcd = query[5:] if query.startswith("CMCD=") else ""
-        if self._access_log is not None and answer.status in (200, 206, 304):
-            name = path.split("/", 3)[-1]
-            size = answer.end - answer.start
-            self._unlogged.append(
-                Access(self._clock.wall_ns() // 10**6, name, size, answer.status, session_of(request, cmcd))
+        self.totals["requests"] += 1
+        self.totals["hits"] += answer.fill is None and answer.status < 400
+        self.totals["failed"] += answer.status >= 500
+        self.totals["sent_bytes"] += sent
+        if (self.reports or self._access_log is not None) and answer.status in (200, 206, 304):
+            access = Access(
+                self._clock.wall_ns() // 10**6,
+                path.split("/", 3)[-1],
+                answer.end - answer.start,
+                answer.status,
+                session_of(request, cmcd),
+                token_of(path),
+                answer.fill is None,
             )
+            if self._access_log is not None:
+                self._unlogged.append(access)
+            if self.reports:
+                self.unreported.append(access)
         self.accesses.append((self._clock.wall_ns(), path[path.rfind("/") + 1 :], answer.status, sent, cmcd))
+
+
+def _json(document: dict[str, int]) -> Answer:
+    body = msgspec.json.encode(document)
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return Answer(head.encode(), 200, body)
 
 
 def session_of(request: Request, query: str) -> str:

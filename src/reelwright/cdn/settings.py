@@ -37,3 +37,46 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         float, Meta(gt=0, description="Seconds without progress after which a client that does not read is dropped.")
     ] = 30.0
     connections: Annotated[int, Meta(ge=1, description="Connections served at once; more are closed.")] = 20_000
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,47})?$",
+            description="Name of this edge, unique among all; empty makes one from the data folder's.",
+        ),
+    ] = ""
+    control: Annotated[
+        str,
+        Meta(description="URL of the service that this edge registers with; the service's own edge finds it alone."),
+    ] = ""
+    advertise: Annotated[
+        str, Meta(description="URL under which viewers reach this edge, where it is not the service's host and port.")
+    ] = ""
+    capacity_mbps: Annotated[
+        float, Meta(gt=0, description="Megabits per second that this edge may serve; steering fills it to 97 %.")
+    ] = 1000.0
+    costs: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="`region=cost` of a gigabit from here; a region that is not named is not served, `*` is all."
+        ),
+    ] = ("*=1",)
+    regions: Annotated[
+        str, Meta(description="CSV file of `prefix,region` lines, by which viewers' addresses become regions.")
+    ] = ""
+    heartbeat_s: Annotated[float, Meta(ge=0.2, le=60, description="Seconds between two reports of an edge.")] = 2.0
+    steering_ttl_s: Annotated[
+        int, Meta(ge=1, le=3600, description="Seconds after which a player asks for its steering document again.")
+    ] = 30
+    fill_window: Annotated[
+        str,
+        Meta(
+            pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+            description="Local time of an edge between which it may be filled, as 02:00-14:00.",
+        ),
+    ] = "02:00-14:00"
+    fill_mbps: Annotated[
+        float, Meta(ge=0, description="Megabits per second that a fill may take; 0 fills nothing ahead.")
+    ] = 100.0
+    fill_share: Annotated[
+        float, Meta(ge=0, le=0.95, description="Share of the cache that fills may use; the rest is for what comes.")
+    ] = 0.7

@@ -13,9 +13,12 @@ from pathlib import Path
 import msgspec
 
 from reelwright.cdn.adapters.access_log import AccessLog
+from reelwright.cdn.adapters.agent import Agent
 from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.files import FileTable
+from reelwright.cdn.adapters.fill import Filler
 from reelwright.cdn.adapters.protocol import Connection, Service
+from reelwright.cdn.adapters.told import EdgeSelf
 from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
 from reelwright.cdn.core.eviction import make_policy
 from reelwright.cdn.service import CachingLibrary, Edge, LocalLibrary
@@ -29,6 +32,9 @@ from reelwright.kernel.telemetry import gauge, logger
 CONNECTIONS = gauge("edge_connections", "Connections open at the edge.")
 DRAIN_S = 2.5
 ACCESS_LOG = "access.jsonl"
+MEMORY = "edge.json"
+"""Beside the cache: what the control plane said last."""
+FILLING = "filling"
 log = logger(__name__)
 
 
@@ -44,6 +50,12 @@ class EdgeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Web origins whose pages may read media with credentials."""
     certificate: str = ""
     key: str = ""
+    name: str = "edge"
+    """Unique among the edges of a service."""
+    control: str = ""
+    """URL of the service to report to; empty reports to nobody."""
+    url: str = ""
+    """Where viewers reach this edge; empty is its own host and port."""
 
 
 class EdgeServer:
@@ -53,6 +65,8 @@ class EdgeServer:
         self._options = options
         self._clock = clock
         keys = KeyRing.open(options.keys_file)
+        self._keys = keys
+        self._tasks: list[asyncio.Task[None]] = []
         self._cache = self._open_cache(keys)
         files = FileTable(options.objects.root or Path(), clock.monotonic_ns)
         library = CachingLibrary(self._cache) if self._cache else LocalLibrary(files)
@@ -63,18 +77,19 @@ class EdgeServer:
     def _open_cache(self, keys: KeyRing) -> DiskCache | None:
         options = self._options
         if options.settings.upstreams:
-            fetcher: HttpFetcher | ObjectFetcher = HttpFetcher(
+            self._fetcher: HttpFetcher | ObjectFetcher = HttpFetcher(
                 options.settings.upstreams, keys=keys, clock=self._clock, spread=options.settings.spread
             )
         elif options.objects.root is None:
-            fetcher = ObjectFetcher(options.objects)
+            self._fetcher = ObjectFetcher(options.objects)
         else:
             return None
         return DiskCache(
             options.cache_folder,
             policy=make_policy(options.settings.eviction, options.settings.cache_bytes),
-            fetcher=fetcher,
+            fetcher=self._fetcher,
             monotonic_ns=self._clock.monotonic_ns,
+            budget_bytes=options.settings.cache_bytes,
         )
 
     async def start(self) -> None:
@@ -96,7 +111,39 @@ class EdgeServer:
             reuse_address=True,
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        self._watch = asyncio.create_task(self._look_after())
+        self._tasks = [asyncio.create_task(self._look_after())]
+        if options.control:
+            self._join()
+
+    def _join(self) -> None:
+        """Report to the control plane, and fill by its plans."""
+        options, beside = self._options, self._options.cache_folder
+        self.filler: Filler | None = None
+        if self._cache is not None:
+            peers = HttpFetcher((), keys=self._keys, clock=self._clock)
+            folder = beside.with_name(FILLING)
+            self.filler = Filler(self._cache, self._fetcher, peers=peers, folder=folder, clock=self._clock)
+            self._tasks.append(asyncio.create_task(self.filler.run()))
+        scheme = "https" if options.certificate else "http"
+        self.told = EdgeSelf(
+            self.edge,
+            self._cache,
+            url=options.url.rstrip("/") or f"{scheme}://{options.host}:{self.port}",
+            settings=options.settings,
+            clock=self._clock,
+            connections=lambda: len(self._connections),
+            filler=self.filler,
+        )
+        self.edge.purge = self.told.ordered
+        self.agent = Agent(
+            options.name,
+            options.control,
+            keys=self._keys,
+            clock=self._clock,
+            told=self.told,
+            memory=beside.with_name(MEMORY),
+        )
+        self._tasks.append(asyncio.create_task(self.agent.run()))
 
     async def stop(self) -> None:
         """Take no more, let answers in progress end for a while, then close."""
@@ -109,7 +156,9 @@ class EdgeServer:
                     await asyncio.sleep(0.02)
         for connection in tuple(self._connections):
             connection.abort()
-        self._watch.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self.edge.flush()
         if self._cache:
             await self._cache.close()

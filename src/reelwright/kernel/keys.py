@@ -75,6 +75,32 @@ class KeyRing:
         self._stamp = stamp
         return True
 
+    def on_disk(self) -> KeyRing:
+        """The ring as its file is now, which this process may not sign with yet; itself where it has no file."""
+        return self if self._path is None else KeyRing(_read(self._path), self._path)
+
+    def derived(self, key_name: str, purpose: str) -> bytes:
+        """32 bytes for another use of a key, which tell nothing of the key. Raises Invalid for an unknown one."""
+        secret = self._by_name.get(key_name)
+        if secret is None:
+            raise Invalid("no such key in the ring")
+        return hmac.digest(secret, f"derived\0{purpose}".encode(), "sha256")
+
+    def replaced(self, data: bytes) -> bool:
+        """Take a ring that came from elsewhere, and write it to the file; whether it is another. Raises Invalid."""
+        try:
+            keys = msgspec.json.decode(data, type=tuple[Key, ...])
+        except msgspec.MsgspecError as error:
+            raise Invalid(f"what came is no key ring: {error}") from error
+        if keys == self.keys:
+            return False
+        ring = KeyRing(keys)
+        if self._path is not None:
+            ring.save(self._path)
+        self._use(keys)
+        self._stamp = _stamp(self._path)
+        return True
+
     def save(self, path: Path) -> None:
         """Write the ring atomically with mode 0600."""
         self._written_beside(path).replace(path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from reelwright.kernel.ids import PlayableId, SessionId, TitleId
 
@@ -15,6 +18,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     max_height: int = 2160
     mse: bool = True
     name: str = ""
+    steers: bool = False
+    """It changes edges itself, by the list that heartbeats bring; its manifests then name the best edge only."""
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +80,13 @@ class PlaybackSession(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[TextOffer, ...] = ()
     thumbnails: ThumbnailOffer | None = None
     next: NextPlayable | None = None
+
+
+class Felt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a player may tell with a heartbeat: edges, by their URL, that served it since the last and that failed."""
+
+    worked: Annotated[tuple[Annotated[str, Meta(max_length=250)], ...], Meta(max_length=8)] = ()
+    failed: Annotated[tuple[Annotated[str, Meta(max_length=250)], ...], Meta(max_length=8)] = ()
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from reelwright.accounts.contract import AccountsClient
 from reelwright.catalog.contract import CatalogClient, Playable, Title
-from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.contract import SteeringClient, Viewing, sign_folder, token_of
 from reelwright.events.contract import EventsClient
 from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.clock import Clock
@@ -25,6 +26,7 @@ from reelwright.media.core.renditions import menu_names
 from reelwright.playback.adapters import sql
 from reelwright.playback.contract import (
     Device,
+    Felt,
     Heartbeat,
     NextPlayable,
     PlaybackSession,
@@ -37,6 +39,43 @@ from reelwright.playback.settings import PlaybackSettings
 
 DAY_MS = 86_400_000
 API = "/api/v1/playback/sessions"
+PATHWAYS_MOST = 3
+"""Edges that a manifest names; others come as clones."""
+
+
+class Gone(NotFound):
+    """The session has ended; a player stops asking (RFC 8216bis section 7.1)."""
+
+    status = 410
+    slug = "session-ended"
+
+
+class Watcher(msgspec.Struct, frozen=True):
+    """Who asks for a manifest, from where."""
+
+    caller: Principal
+    access: str = ""
+    """A capability made for the session, in place of cookies."""
+    address: str = ""
+    origin: str = ""
+    """The URL of the service as the player knows it."""
+
+
+class Ways(msgspec.Struct, frozen=True):
+    """Signed bases of a session's media, best first."""
+
+    bases: tuple[tuple[str, str], ...]
+    """Edge name (empty where no edge is registered) and URL prefix."""
+    expires_s: int
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The prefixes."""
+        return tuple(url for _, url in self.bases)
+
+    def of(self, edge: str) -> str:
+        """The prefix of an edge; the best one where that may not serve."""
+        return dict(self.bases).get(edge) or self.bases[0][1]
 
 
 class PlaybackService:
@@ -55,7 +94,11 @@ class PlaybackService:
         media: MediaClient,
         events: EventsClient,
         experiments: ExperimentsClient,
+        steering: SteeringClient,
+        public_url: str,
     ) -> None:
+        self._steering = steering
+        self._host = urlsplit(public_url).hostname
         self._database = database
         self._clock = clock
         self._keys = keys
@@ -67,7 +110,9 @@ class PlaybackService:
         self._events = events
         self._experiments = experiments
 
-    async def create_session(self, caller: Principal, request: SessionRequest, *, viewer: str) -> PlaybackSession:
+    async def create_session(
+        self, caller: Principal, request: SessionRequest, *, viewer: str, address: str = ""
+    ) -> PlaybackSession:
         """Begin to play; `viewer` binds media URLs to the profile's cookie, empty binds them to nobody."""
         title, playable = await self._catalog.get_playable(request.playable_id, caller)
         if playable.asset_id is None or playable.state not in ("watchable", "ready"):
@@ -90,7 +135,14 @@ class PlaybackService:
             seen_ms=now_ms,
             arms=msgspec.to_builtins(arms),
         )
-        return await self._describe(session_id, caller, title, playable, package, viewer, arms)
+        row = {
+            "id": session_id,
+            "profile_id": caller.profile_id or "",
+            "viewer": viewer,
+            "arms": msgspec.to_builtins(arms),
+        }
+        ways = await self._ways(row, package, address)
+        return await self._describe(session_id, caller, title, playable, package, ways)
 
     async def _describe(
         self,
@@ -99,10 +151,8 @@ class PlaybackService:
         title: Title,
         playable: Playable,
         package: Package,
-        viewer: str,
-        arms: Arms,
+        ways: Ways,
     ) -> PlaybackSession:
-        bases, expires_s = self._bases(package.folder, viewer, arms)
         access = f"?access={self._access(session_id)}" if caller.kind != "session" else ""
         watched = await self._events.get_position(caller.profile_id, playable.id) if caller.profile_id else None
         sprites = package.sprites
@@ -117,8 +167,8 @@ class PlaybackService:
             complete=package.complete,
             hls_url=f"{API}/{session_id}/master.m3u8{access}",
             dash_url=f"{API}/{session_id}/manifest.mpd{access}",
-            media_bases=bases,
-            expires_s=expires_s,
+            media_bases=ways.urls,
+            expires_s=ways.expires_s,
             heartbeat_s=self._settings.heartbeat_s,
             start_share=await self._start_share(caller),
             texts=tuple(
@@ -155,30 +205,44 @@ class PlaybackService:
         first = min(later, key=_place)
         return NextPlayable(playable_id=first.id, name=_name(title, first), url=f"/watch/{first.id}")
 
-    async def heartbeat(self, session_id: SessionId, caller: Principal) -> Heartbeat:
+    async def heartbeat(
+        self, session_id: SessionId, caller: Principal, felt: Felt | None = None, *, address: str = ""
+    ) -> Heartbeat:
         """Keep a session alive, if the caller may still see the title; the answer carries fresh signatures."""
         row = await self._own(session_id, caller, "")
         await self._catalog.get_playable(PlayableId(row["playable_id"]), caller)
         package = await self._media.get_package(AssetId(row["asset_id"]))
         await self._database.write(sql.touch_session, session_id, self._now_ms())
-        bases, expires_s = self._bases(package.folder, row["viewer"], _arms_in(row))
-        return Heartbeat(media_bases=bases, expires_s=expires_s, complete=package.complete)
+        for url in (felt or Felt()).worked:
+            await self._steering.tell(url.rstrip("/"), row["profile_id"], failed=False)
+        for url in (felt or Felt()).failed:
+            await self._steering.tell(url.rstrip("/"), row["profile_id"], failed=True)
+        ways = await self._ways(row, package, address)
+        return Heartbeat(media_bases=ways.urls, expires_s=ways.expires_s, complete=package.complete)
 
     async def end_session(self, session_id: SessionId, caller: Principal) -> None:
         """The player is closed."""
         await self._own(session_id, caller, "")
         await self._database.write(sql.delete_session, session_id)
 
-    async def get_master(self, session_id: SessionId, caller: Principal, access: str) -> str:
-        """The multivariant playlist."""
-        row, package, tracks = await self._load(session_id, caller, access)
-        suffix = f"?access={access}" if access else ""
-        return hls.multivariant(package, tracks, lambda track_id: f"{API}/{row['id']}/{track_id}.m3u8{suffix}")
+    async def get_master(self, session_id: SessionId, who: Watcher) -> str:
+        """The multivariant playlist; where edges are registered, once for each of the best of them."""
+        row, package, tracks = await self._load(session_id, who.caller, who.access)
+        ways = await self._ways(row, package, who.address, tracks)
+        pathways = [hls.Pathway(name, self._playlists(row, who, name)) for name, _ in ways.bases[:PATHWAYS_MOST]]
+        if not self._is_steered(row, ways):
+            return hls.multivariant(package, tracks, self._playlists(row, who, ""))
+        return hls.steered(package, tracks, pathways, self._steering_url(row, "hls", [one.id for one in pathways]))
 
-    async def get_playlist(self, session_id: SessionId, caller: Principal, access: str, track_id: str) -> str:
-        """One track's playlist. Raises NotFound."""
-        row, package, tracks = await self._load(session_id, caller, access)
-        base = self._bases(package.folder, row["viewer"], _arms_in(row))[0][0]
+    def _playlists(self, row: dict[str, Any], who: Watcher, edge: str) -> hls.UrlOf:
+        query = urlencode({name: value for name, value in (("access", who.access), ("edge", edge)) if value})
+        suffix = f"?{query}" if query else ""
+        return lambda track_id: f"{API}/{row['id']}/{track_id}.m3u8{suffix}"
+
+    async def get_playlist(self, session_id: SessionId, who: Watcher, track_id: str, edge: str = "") -> str:
+        """One track's playlist, with its segments at an edge. Raises NotFound."""
+        row, package, tracks = await self._load(session_id, who.caller, who.access)
+        base = (await self._ways(row, package, who.address, tracks)).of(edge)
         for track in tracks:
             if track.id == track_id:
                 return hls.media(track, base, complete=package.complete)
@@ -187,10 +251,38 @@ class PlaybackService:
                 return hls.subtitles(text, base, package.duration_s)
         raise NotFound(f"no track {track_id[:40]!r} in this session")
 
-    async def get_manifest(self, session_id: SessionId, caller: Principal, access: str) -> str:
+    async def get_manifest(self, session_id: SessionId, who: Watcher) -> str:
         """The MPD."""
-        row, package, tracks = await self._load(session_id, caller, access)
-        return dash.manifest(package, tracks, self._bases(package.folder, row["viewer"], _arms_in(row))[0][0])
+        row, package, tracks = await self._load(session_id, who.caller, who.access)
+        ways = await self._ways(row, package, who.address, tracks)
+        if not self._is_steered(row, ways):
+            return dash.manifest(package, tracks, ways.urls[0])
+        bases = ways.bases[:PATHWAYS_MOST]
+        server = who.origin + self._steering_url(row, "dash", [name for name, _ in bases])
+        return dash.steered(package, tracks, bases, server)
+
+    async def get_steering(
+        self, session_id: SessionId, who: Watcher, kind: Literal["hls", "dash"], known: list[str], current: str
+    ) -> dict[str, Any]:
+        """The content-steering document of a session, for whoever holds its signed URL. Raises Gone."""
+        try:
+            row, package, tracks = await self._load(session_id, who.caller, who.access)
+        except NotFound as error:
+            raise Gone("this session has ended; open the title again") from error
+        steered = await self._steering.steer(self._viewing(row, package, who.address, tracks, "", current))
+        if not steered.edges:
+            raise Gone("no edge is registered any more")
+        found: dict[str, Any] = self._steering.document(
+            steered, reload_uri=self._steering_url(row, kind, known), kind=kind, known=known
+        )
+        return found
+
+    def _is_steered(self, row: dict[str, Any], ways: Ways) -> bool:
+        return bool(ways.bases[0][0]) and not row["device"].get("steers", False)
+
+    def _steering_url(self, row: dict[str, Any], kind: str, known: list[str]) -> str:
+        query = urlencode({"access": self._access(row["id"]), "kind": kind, "known": ",".join(known)})
+        return f"{API}/{row['id']}/steering.json?{query}"
 
     async def _load(
         self, session_id: SessionId, caller: Principal, access: str
@@ -224,11 +316,37 @@ class PlaybackService:
             raise NotFound("no such playback session; open the title again")
         return row
 
-    def _bases(self, folder: str, viewer: str, arms: Arms) -> tuple[tuple[str, ...], int]:
+    async def _ways(self, row: dict[str, Any], package: Package, address: str, tracks: Sequence[Track] = ()) -> Ways:
+        """Where the session's media is to be fetched: at registered edges in steering's order, else where set."""
         expires_s = self._now_ms() // 1000 + self._settings.media_url_s
-        path = sign_folder(self._keys, folder, expires_s=expires_s, viewer=viewer or None)
-        urls = edge_order(self._media_urls, folder, arms.edges)
-        return tuple(url.rstrip("/") + path for url in urls), expires_s
+        # A cookie of this host would not reach an edge elsewhere.
+        viewer = row["viewer"] if await self._steering.all_on(self._host) else ""
+        path = sign_folder(self._keys, package.folder, expires_s=expires_s, viewer=viewer or None)
+        viewing = self._viewing(row, package, address, tracks, token_of(path), "")
+        names = {url: name for name, url in (await self._steering.steer(viewing)).edges}
+        urls = edge_order(tuple(names) or self._media_urls, package.folder, _arms_in(row).edges)
+        return Ways(tuple((names.get(url, ""), url.rstrip("/") + path) for url in urls), expires_s)
+
+    def _viewing(
+        self,
+        row: dict[str, Any],
+        package: Package,
+        address: str,
+        tracks: Sequence[Track],
+        token: str,
+        current: str,
+    ) -> Viewing:
+        tracks = tracks or package.tracks
+        return Viewing(
+            session_id=row["id"],
+            viewer=row["profile_id"],
+            folder=package.folder,
+            folder_bytes=sum(segment.bytes for track in package.tracks for segment in track.segments),
+            bps=float(max((track.average_bps for track in tracks), default=1_000_000)),
+            address=address,
+            token=token or f"document {row['id']}",
+            current=current,
+        )
 
     def _access(self, session_id: SessionId) -> str:
         expires_s = self._now_ms() // 1000 + self._settings.media_url_s

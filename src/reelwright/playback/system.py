@@ -7,6 +7,7 @@ from typing import Any
 
 from reelwright.accounts.contract import AccountsClient
 from reelwright.catalog.contract import CatalogClient
+from reelwright.cdn.contract import SteeringClient
 from reelwright.events.contract import EventsClient
 from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.system import Health, Resources
@@ -31,6 +32,7 @@ class PlaybackSystem:
         media: MediaClient,
         events: EventsClient,
         experiments: ExperimentsClient,
+        steering: SteeringClient,
     ) -> None:
         self.service = PlaybackService(
             database=resources.database,
@@ -43,6 +45,8 @@ class PlaybackSystem:
             media=media,
             events=events,
             experiments=experiments,
+            steering=steering,
+            public_url=resources.public_url,
         )
 
     def routes(self) -> Sequence[Any]:

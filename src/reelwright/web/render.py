@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,13 +29,19 @@ class Renderer:
     """Renders templates; one a process."""
 
     def __init__(
-        self, assets: Assets, *, media_urls: Iterable[str], banner: str = "", practice: bool = False
+        self,
+        assets: Assets,
+        *,
+        media_urls: Iterable[str],
+        banner: str = "",
+        practice: bool = False,
+        registered: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._assets = assets
         self._banner = banner
         self._practice = practice
-        edges = sorted({f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in media_urls})
-        self._edges = " ".join(edges)
+        edges = self._set = sorted({f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in media_urls})
+        self._registered = registered
         self._environment = Environment(
             loader=PackageLoader("reelwright.web"),
             autoescape=True,
@@ -84,9 +90,10 @@ class Renderer:
     def _headers(self, caller: Principal, nonce: str, *, watching: bool, listening: bool) -> dict[str, str]:
         # The player's controls keep their styles in shadow roots as inline elements: only its page may have those.
         styles = "'self' 'unsafe-inline'" if watching else f"'self' 'nonce-{nonce}'"
+        edges = " ".join(sorted({*self._set, *self._registered()}))
         policy = (
-            f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data: blob: {self._edges}; "
-            f"media-src 'self' blob: data: {self._edges}; connect-src 'self' {self._edges}; font-src 'self'; "
+            f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data: blob: {edges}; "
+            f"media-src 'self' blob: data: {edges}; connect-src 'self' {edges}; font-src 'self'; "
             "manifest-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; "
             "form-action 'self'"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from litestar import Request, Response, Router
@@ -24,18 +24,21 @@ class WebSystem:
 
     name = "web"
 
-    def __init__(self, resources: Resources, *, practice: bool = False) -> None:
+    def __init__(
+        self, resources: Resources, *, practice: bool = False, registered: Callable[[], Iterable[str]] = tuple
+    ) -> None:
         self.assets = Assets()
         self.renderer = Renderer(
             self.assets,
             media_urls=resources.media_urls,
             banner=LAN_BANNER if resources.settings.lan_without_tls else "",
             practice=practice,
+            registered=registered,
         )
 
     def routes(self) -> Sequence[Any]:
         """The pages, and the API about the running service."""
-        from reelwright.web import api, experiments, lake, pages, practice, studio
+        from reelwright.web import api, cdn, experiments, lake, pages, practice, studio
 
         return [
             Router(
@@ -44,6 +47,7 @@ class WebSystem:
                     *pages.ROUTES,
                     *studio.ROUTES,
                     *lake.ROUTES,
+                    *cdn.ROUTES,
                     *experiments.ROUTES,
                     *practice.ROUTES,
                     *api.ROUTES,

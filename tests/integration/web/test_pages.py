@@ -27,7 +27,7 @@ VIEWER_PAGES = (
     "/api",
 )
 EDITOR_PAGES = ("/studio", "/studio/titles", "/studio/upload", "/studio/jobs")
-ADMIN_PAGES = ("/studio/health", "/studio/limits", "/studio/limits/replay", "/studio/people")
+ADMIN_PAGES = ("/studio/health", "/studio/cdn", "/studio/limits", "/studio/limits/replay", "/studio/people")
 
 
 @pytest.fixture

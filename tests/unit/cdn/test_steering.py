@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from reelwright.cdn.core.flows import plan_flows
 from reelwright.cdn.core.steering import (
     FULL,
     EdgeState,
+    Prefixes,
     classify_miss,
-    plan_flows,
+    nearest_of,
     rank,
-    region_of,
+    settled,
     steering_document,
 )
 from reelwright.kernel.errors import Invalid, Unavailable
@@ -29,7 +31,8 @@ def change(edge: EdgeState, **to: object) -> EdgeState:
     ("near", "first", "reason"),
     [
         (NEAR, "near", ""),
-        (change(NEAR, state="draining"), "far", "health"),
+        (change(NEAR, state="draining"), "far", "policy"),
+        (change(NEAR, state="distrusted"), "far", "health"),
         (change(NEAR, state="down"), "far", "health"),
         (change(NEAR, load_bps=96), "far", "capacity"),
         (change(NEAR, costs={"us": 1}), "far", "policy"),
@@ -57,16 +60,23 @@ def test_a_price_moves_those_who_have_a_good_second_choice() -> None:
 
 
 def test_the_longest_prefix_names_the_region() -> None:
-    """IPv4 and IPv6; nonsense is refused."""
-    prefixes = {"10.0.0.0/8": "eu", "10.1.0.0/16": "isp", "2001:db8::/32": "us"}
-    assert [region_of(one, prefixes) for one in ("10.1.2.3", "10.2.2.3", "2001:db8::1", "9.9.9.9")] == [
-        "isp",
-        "eu",
-        "us",
-        "*",
-    ]
-    with pytest.raises(Invalid, match="an address is like"):
-        region_of("10.1", prefixes)
+    """IPv4 and IPv6; what is no address lies in no region, and a table that makes no sense is refused."""
+    table = Prefixes({"10.0.0.0/8": "eu", "10.1.0.0/16": "isp", "2001:db8::/32": "us", "10.1.2.7/32": "desk"})
+    asked = ("10.1.2.3", "10.2.2.3", "2001:db8::1", "9.9.9.9", "10.1.2.7", "10.1", "", "x" * 1000)
+    assert [table.region_of(one) for one in asked] == ["isp", "eu", "us", "*", "desk", "*", "*", "*"]
+    with pytest.raises(Invalid, match="a prefix is like"):
+        Prefixes({"10.0.0.0/33": "eu"})
+
+
+def test_a_session_is_not_moved_for_a_trifle() -> None:
+    """It stays while its edge is well and about as good; it goes when another is better, or its own may not serve."""
+    near = change(NEAR, costs={"eu": 2.95})
+    found = rank("eu", [near, FAR], bps=5)
+    assert [one.edge.name for one in settled(found, "far")] == ["far", "near"]
+    assert settled(rank("eu", [NEAR, FAR], bps=5), "far")[0].edge.name == "near"
+    ill = rank("eu", [near, change(FAR, state="down")], bps=5)
+    assert settled(ill, "far")[0].edge.name == "near"
+    assert settled([], "far") == []
 
 
 def test_the_documents_of_both_formats() -> None:
@@ -83,10 +93,36 @@ def test_the_documents_of_both_formats() -> None:
     assert steering_document(down, reload_uri="/steer")["PATHWAY-PRIORITY"] == ["near"]
 
 
+def test_a_clone_for_hls_may_name_its_edge_in_a_parameter() -> None:
+    """Our playlists come from one host for all edges."""
+    found = rank("eu", [NEAR, FAR], bps=5)
+    document = steering_document(found, reload_uri="/steer", clones={"far": "near"}, parameter="edge")
+    assert document["PATHWAY-CLONES"] == [
+        {"BASE-ID": "near", "ID": "far", "URI-REPLACEMENT": {"PARAMS": {"edge": "far"}}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("near", "nearest", "why"),
+    [
+        (NEAR, "near", ""),
+        (change(NEAR, load_bps=100), "near", "health"),
+        (change(NEAR, state="distrusted"), "near", "health"),
+        (change(NEAR, state="draining"), "near", "policy"),
+        (change(NEAR, holds=0.0, costs={"eu": 2.5}), "near", "content"),
+    ],
+)
+def test_why_the_nearest_edge_is_not_the_first(near: EdgeState, nearest: str, why: str) -> None:
+    """Kept with each decision, so that a miss can be explained later."""
+    assert nearest_of(rank("eu", [near, FAR], bps=5)) == (nearest, why)
+
+
 def test_a_miss_has_a_class() -> None:
-    """Content, health, capacity or steering."""
-    assert classify_miss(NEAR, rank("eu", [NEAR, FAR], bps=5), was_held=True) == "hit"
-    assert classify_miss(NEAR, rank("eu", [NEAR, FAR], bps=5), was_held=False) == "content"
-    assert classify_miss(FAR, rank("eu", [NEAR, FAR], bps=5), was_held=True) == "steering"
-    full = change(NEAR, load_bps=100)
-    assert classify_miss(FAR, rank("eu", [full, FAR], bps=5), was_held=True) == "capacity"
+    """Content, health, steering or policy: the decision joined with what an edge did."""
+    told = {"chosen": "near", "nearest": "near", "why": ""}
+    assert classify_miss(served_by="near", was_held=True, **told) == "hit"
+    assert classify_miss(served_by="near", was_held=False, **told) == "content"
+    assert classify_miss(served_by="far", was_held=True, **told) == "health"
+    for why, found in (("policy", "policy"), ("", "steering"), ("content", "content")):
+        told = {"chosen": "far", "nearest": "near", "why": why}
+        assert classify_miss(served_by="far", was_held=True, **told) == found

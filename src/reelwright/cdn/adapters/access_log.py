@@ -7,21 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from reelwright.cdn.contract import Access
 from reelwright.kernel.telemetry import logger
 
 FILE_BYTES_MOST = 64 << 20
 log = logger(__name__)
-
-
-class Access(msgspec.Struct, frozen=True):
-    """One answered request for an object."""
-
-    at_ms: int
-    object: str
-    size: int
-    status: int
-    session: str
-    """CMCD's session id; empty where the player sends none."""
 
 
 class AccessLog:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from reelwright.cdn.adapters.files import FileTable, OpenFile
@@ -58,7 +58,9 @@ class Fill:
 class DiskCache:
     """Objects below `root`, within a budget; what is being fetched is shared."""
 
-    def __init__(self, root: Path, *, policy: Policy, fetcher: Fetcher, monotonic_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, root: Path, *, policy: Policy, fetcher: Fetcher, monotonic_ns: Callable[[], int], budget_bytes: int
+    ) -> None:
         self._root = root
         self._fetcher = fetcher
         self._files = FileTable(root, monotonic_ns)
@@ -67,22 +69,29 @@ class DiskCache:
         self._fills: dict[str, Fill] = {}
         self._proved: set[str] = set()
         """Whose bytes this process has seen to be right; a file from before a restart is read once more."""
+        self._budget_bytes = budget_bytes
+        self._sizes: dict[str, int] = {}
+        self._pinned: set[str] = set()
+        """What a plan to fill wants here: the policy decides on the rest, with the budget that is left."""
+        self._pinned_bytes = 0
+        self.fetched_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         root.mkdir(parents=True, exist_ok=True)
         self._rebuild()
 
     def find(self, name: str) -> OpenFile | None:
         """The object when it is held whole."""
-        if name not in self._index:
+        if name not in self._sizes:
             return None
         found = self._files.open(name)
         if found is None:
-            self._index.drop(name)
+            self._forget(name)
             return None
         if name not in self._proved and not self._prove(name, found):
             return None
         self._index.note(Visit(name, found.size, self._monotonic_ns() / 1e9))
-        self._index.use(name)
+        if name not in self._pinned:
+            self._index.use(name)
         return found
 
     def fill(self, name: str) -> Fill:
@@ -108,7 +117,7 @@ class DiskCache:
         for start in range(0, file.size, _BLOCK):
             digest.update(os.pread(file.descriptor, _BLOCK, start))
         try:
-            _check_content(name, digest.hexdigest())
+            check_content(name, digest.hexdigest())
         except Unavailable:
             DAMAGED.inc()
             log.warning("a file of the cache is damaged; it is fetched again", object=name)
@@ -117,7 +126,71 @@ class DiskCache:
         self._proved.add(name)
         return True
 
+    def purge(self, meant: Callable[[str], bool], *, soft: bool) -> int:
+        """Delete what is meant, or only doubt it: it is proved again before it is served. O(objects held)."""
+        found = [name for name in self._sizes if meant(name)]
+        for name in found:
+            if soft:
+                self._proved.discard(name)
+            else:
+                self._forget(name)
+        return len(found)
+
+    def adopt(self, name: str, part: Path, size: int) -> None:
+        """Take in a file whose bytes were proved, by renaming it, and keep it until another plan."""
+        if not self.holds(name):
+            target = self._root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(target)
+            self._proved.add(name)
+            self._keep(name, size)
+            self._sizes[name] = size  # also where the policy would not have it
+        self._pin(name)
+
+    def pin(self, names: Collection[str]) -> None:
+        """Keep these of the objects held, and leave what was kept before to the policy."""
+        for name in self._pinned - set(names):
+            self._unpin(name)
+        for name in names:
+            if name in self._sizes and name not in self._pinned:
+                self._pin(name)
+
+    def _pin(self, name: str) -> None:
+        if name in self._pinned:
+            return
+        self._index.drop(name)
+        self._pinned.add(name)
+        self._pinned_bytes += self._sizes[name]
+        self._index.resize(max(1, self._budget_bytes - self._pinned_bytes))
+
+    def _unpin(self, name: str) -> None:
+        self._pinned.discard(name)
+        self._pinned_bytes -= self._sizes[name]
+        self._index.resize(max(1, self._budget_bytes - self._pinned_bytes))
+        self._keep(name, self._sizes[name])
+
+    def holds(self, name: str) -> bool:
+        """Whether an object is held whole; tells the policy nothing."""
+        return name in self._sizes
+
+    def held(self) -> tuple[int, int]:
+        """Bytes held, and how many objects."""
+        return sum(self._sizes.values()), len(self._sizes)
+
+    def inventory(self) -> dict[str, int]:
+        """Bytes held by folder. O(objects held)."""
+        found: dict[str, int] = {}
+        for name, size in self._sizes.items():
+            folder = name.rpartition("/")[0]
+            found[folder] = found.get(folder, 0) + size
+        return found
+
     def _forget(self, name: str) -> None:
+        if name in self._pinned:
+            self._pinned.discard(name)
+            self._pinned_bytes -= self._sizes[name]
+            self._index.resize(max(1, self._budget_bytes - self._pinned_bytes))
+        self._sizes.pop(name, None)
         self._index.drop(name)
         self._proved.discard(name)
         self._files.forget(name)
@@ -169,6 +242,7 @@ class DiskCache:
                         fill.file = OpenFile(os.dup(sink.descriptor), size, 0)
                     fill.written += len(block)
                     FETCHED_BYTES.inc(len(block))
+                    self.fetched_bytes += len(block)
                     fill.changed()
                 if fill.written == fill.size:
                     break
@@ -177,11 +251,13 @@ class DiskCache:
                 if attempt == ATTEMPTS - 1 or fill.written > fill.size > 0:
                     raise
                 await asyncio.sleep(0.1 * 2**attempt)
-        _check_content(fill.name, digest.hexdigest())
+        check_content(fill.name, digest.hexdigest())
 
     def _keep(self, name: str, size: int) -> None:
+        self._sizes[name] = size
         self._index.note(Visit(name, size, self._monotonic_ns() / 1e9))
         for victim in self._index.put(name, size):
+            self._sizes.pop(str(victim), None)
             self._files.forget(str(victim))
             self._proved.discard(str(victim))
             with contextlib.suppress(OSError):
@@ -235,8 +311,11 @@ class _Sink:
         os.close(self.descriptor)
 
 
-def _check_content(name: str, digest: str) -> None:
-    """A content-hash name proves its bytes; other names prove nothing and pass."""
+def check_content(name: str, digest: str) -> bool:
+    """Whether a content-hash name proves the bytes; other names prove nothing. Raises Unavailable for damage."""
     stem = name.rsplit("/", 1)[-1].split(".")[0].removeprefix("package-")
-    if len(stem) == 26 and set(stem) <= set("0123456789abcdef") and not digest.startswith(stem):
+    if len(stem) != 26 or not set(stem) <= set("0123456789abcdef"):
+        return False
+    if not digest.startswith(stem):
         raise Unavailable(f"{name} arrived damaged")
+    return True

@@ -49,7 +49,7 @@ class HttpFetcher:
         problem: Exception = Unavailable("no upstream is configured")
         for upstream in self._order(name):
             try:
-                return await self._ask(upstream, name, offset)
+                return await self.ask(upstream, name, offset)
             except (httpx.HTTPError, Unavailable) as error:
                 self._failed(upstream)
                 problem = error
@@ -63,11 +63,16 @@ class HttpFetcher:
     def _failed(self, upstream: str) -> None:
         self._failed_ns[upstream] = self._clock.monotonic_ns()
 
-    async def _ask(self, upstream: str, name: str, offset: int) -> tuple[int, AsyncIterator[bytes]]:
+    async def ask(
+        self, upstream: str, name: str, offset: int, *, held_only: bool = False
+    ) -> tuple[int, AsyncIterator[bytes]]:
+        """One GET to one upstream. Raises NotFound, with `held_only` also where it would have to fetch it itself."""
         folder = "/".join(name.split("/")[:2])
         expires_s = self._clock.wall_ns() // 10**9 + SIGNED_S
         url = upstream + sign_folder(self._keys, folder, expires_s=expires_s, viewer=None) + name
         headers = {"Range": f"bytes={offset}-"} if offset else {}
+        if held_only:
+            headers["Cache-Control"] = "only-if-cached"
         request = self._client.build_request("GET", url, headers=headers)
         response = await self._client.send(request, stream=True)
         if response.status_code not in (200, 206):

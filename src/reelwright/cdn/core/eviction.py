@@ -59,6 +59,10 @@ class Policy(Protocol):
         """Forget an object."""
         ...
 
+    def resize(self, budget_bytes: int) -> None:
+        """Have another budget from the next object on."""
+        ...
+
 
 class _Sized:
     """What all policies share."""
@@ -66,6 +70,10 @@ class _Sized:
     def __init__(self, budget_bytes: int) -> None:
         self._budget_bytes = budget_bytes
         self.held_bytes = 0
+
+    def resize(self, budget_bytes: int) -> None:
+        """Have another budget from the next object on."""
+        self._budget_bytes = budget_bytes
 
     def note(self, visit: Visit) -> None:
         """Most policies learn from hits and misses alone."""

@@ -18,8 +18,9 @@ from typing import Literal
 
 import msgspec
 
+from reelwright.cdn.core.flows import plan_flows
 from reelwright.cdn.core.placement import assign
-from reelwright.cdn.core.steering import FULL, EdgeState, plan_flows
+from reelwright.cdn.core.steering import FULL, EdgeState
 from reelwright.kernel.errors import Invalid
 
 ORIGIN = "origin"

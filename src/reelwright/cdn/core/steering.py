@@ -1,23 +1,22 @@
 """Which edge serves a viewer: cost and price among the edges that are well, have room and hold the content.
 
-A plan for a region's expected demand is a minimum-cost flow under capacities. What a full edge is worth to those who
-cannot have it, its shadow price, comes out of that plan; one session's choice is then the cheapest `cost + price`.
+Prices come from a plan for the expected demand (`core/flows.py`); a session's choice is the cheapest `cost + price`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import coo_array
 
-from reelwright.kernel.errors import Invalid, Unavailable
+from reelwright.kernel.errors import Invalid
 
 TTL_S = 30
+TRIFLE = 0.1
+"""A session is not moved for less."""
 FULL = 0.97
 """Share of an edge's capacity that steering fills; the rest is for what was not foreseen."""
 
@@ -29,7 +28,7 @@ class EdgeState(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     capacity_bps: float
     load_bps: float = 0.0
-    state: Literal["ok", "draining", "down"] = "ok"
+    state: Literal["ok", "draining", "down", "distrusted"] = "ok"
     holds: float = 1.0
     """Share of the wanted content that lies there; the rest is fetched through."""
     costs: dict[str, float] = {}
@@ -46,6 +45,8 @@ class Candidate(msgspec.Struct, frozen=True):
     edge: EdgeState
     score: float
     refused: str = ""
+    distance: float = math.inf
+    """Its cost alone; infinite where it does not serve the region."""
 
     @property
     def says(self) -> str:
@@ -70,72 +71,49 @@ def _judge(region: str, edge: EdgeState, bps: float, price: float, miss_cost: fl
     cost = edge.cost(region)
     refused = ""
     if edge.state != "ok":
-        refused = f"health: the edge is {edge.state}"
+        refused = f"{'policy' if edge.state == 'draining' else 'health'}: the edge is {edge.state}"
     elif cost is None:
         refused = f"policy: it does not serve {region}"
     elif edge.load_bps + bps > FULL * edge.capacity_bps:
         refused = f"capacity: {edge.load_bps / edge.capacity_bps:.0%} in use"
-    return Candidate(edge, (cost or 0.0) + price + miss_cost * (1 - edge.holds), refused)
+    far = math.inf if cost is None else cost
+    return Candidate(edge, (cost or 0.0) + price + miss_cost * (1 - edge.holds), refused, far)
 
 
-def region_of(address: str, prefixes: Mapping[str, str], default: str = "*") -> str:
-    """The region of the longest prefix that holds an address. Raises Invalid for what is no address."""
-    try:
-        one = ip_address(address)
-    except ValueError:
-        raise Invalid(f"an address is like 192.0.2.7 or 2001:db8::1, got {address!r}") from None
-    best, found = -1, default
-    for prefix, region in prefixes.items():
-        network = ip_network(prefix)
-        if network.version == one.version and one in network and network.prefixlen > best:
-            best, found = network.prefixlen, region
-    return found
+def settled(ranked: Sequence[Candidate], current: str) -> list[Candidate]:
+    """The same order, but a session stays where it is unless another edge is better by more than a trifle."""
+    best = ranked[0] if ranked else None
+    stays = next((one for one in ranked if one.edge.name == current and not one.refused), None)
+    if best is None or stays is None or stays.score > best.score + TRIFLE:
+        return list(ranked)
+    return [stays, *(one for one in ranked if one is not stays)]
 
 
-class FlowPlan(msgspec.Struct, frozen=True):
-    """The cheapest way to carry a demand."""
+class Prefixes:
+    """Regions by address prefix; the longest one counts. One look-up a length: O(128), however many there are."""
 
-    cost: float
-    flows: dict[tuple[str, str], float]
-    """Bits per second by (region, edge)."""
-    prices: dict[str, float]
-    """By edge, what another bit of its capacity would save."""
+    def __init__(self, prefixes: Mapping[str, str]) -> None:
+        self._regions: dict[tuple[int, int], dict[int, str]] = {}
+        for text, region in prefixes.items():
+            try:
+                network = ip_network(text)
+            except ValueError as error:
+                raise Invalid(f"a prefix is like 192.0.2.0/24 or 2001:db8::/32: {error}") from None
+            bits = network.max_prefixlen - network.prefixlen
+            self._regions.setdefault((network.version, bits), {})[int(network.network_address) >> bits] = region
+        self._order = sorted(self._regions, key=lambda key: key[1])
 
-
-def plan_flows(demand_bps: Mapping[str, float], edges: Sequence[EdgeState]) -> FlowPlan:
-    """The minimum-cost flow of new demand through the room that is left.
-
-    Raises Unavailable where the edges cannot carry it.
-    """
-    arcs = [
-        (region, edge, cost)
-        for region in demand_bps
-        for edge in edges
-        if edge.state == "ok" and (cost := edge.cost(region)) is not None
-    ]
-    regions, names = list(demand_bps), [edge.name for edge in edges]
-    if not arcs:
-        raise Unavailable("no edge that is well serves any of these regions")
-    columns = np.arange(len(arcs))
-    ones = np.ones(len(arcs))
-    by_region = coo_array((ones, ([regions.index(arc[0]) for arc in arcs], columns)), (len(regions), len(arcs)))
-    by_edge = coo_array((ones, ([names.index(arc[1].name) for arc in arcs], columns)), (len(names), len(arcs)))
-    scale = sum(demand_bps.values()) or 1.0
-    found = linprog(
-        [arc[2] for arc in arcs],
-        A_ub=by_edge.tocsr(),
-        b_ub=[max(0.0, FULL * edge.capacity_bps - edge.load_bps) / scale for edge in edges],
-        A_eq=by_region.tocsr(),
-        b_eq=[demand_bps[region] / scale for region in regions],
-        method="highs",
-    )
-    if found.status != 0:
-        raise Unavailable(f"the edges that are well cannot carry {scale / 1e9:.1f} Gb/s in these regions")
-    prices = {name: max(0.0, -float(price)) for name, price in zip(names, found.ineqlin.marginals, strict=True)}
-    flows = {
-        (arc[0], arc[1].name): float(share) * scale for arc, share in zip(arcs, found.x, strict=True) if share > 0
-    }
-    return FlowPlan(float(found.fun) * scale, flows, prices)
+    def region_of(self, address: str, default: str = "*") -> str:
+        """The region of an address; `default` for what lies in no prefix, or is no address."""
+        try:
+            one = ip_address(address)
+        except ValueError:
+            return default
+        for version, bits in self._order:
+            found = self._regions[version, bits].get(int(one) >> bits) if version == one.version else None
+            if found is not None:
+                return found
+        return default
 
 
 def steering_document(
@@ -145,29 +123,54 @@ def steering_document(
     kind: Literal["hls", "dash"] = "hls",
     ttl_s: int = TTL_S,
     clones: Mapping[str, str] | None = None,
+    parameter: str = "",
 ) -> dict[str, Any]:
     """A content-steering document: HLS (rfc8216bis section 7) or DASH (ETSI TS 103 998).
 
-    `clones` maps a pathway that no manifest knows to one that it does; its host is the edge's own.
+    `clones` maps a pathway that no manifest knows to one that it does; its host is the edge's own. HLS manifests with
+    playlists from one host for all edges name the edge in a query `parameter`, and the clone changes that.
     """
     names = [one.edge.name for one in ranked if not one.refused] or [one.edge.name for one in ranked[:1]]
     key = "PATHWAY-PRIORITY" if kind == "hls" else "SERVICE-LOCATION-PRIORITY"
     document: dict[str, Any] = {"VERSION": 1, "TTL": ttl_s, "RELOAD-URI": reload_uri, key: names}
     hosts = {one.edge.name: one.edge.url.partition("://")[2] for one in ranked}
     made = [
-        {"BASE-ID": base, "ID": name, "URI-REPLACEMENT": {"HOST": hosts[name]}}
+        {
+            "BASE-ID": base,
+            "ID": name,
+            "URI-REPLACEMENT": {"PARAMS": {parameter: name}} if parameter else {"HOST": hosts[name]},
+        }
         for name, base in (clones or {}).items()
         if name in names
     ]
     return {**document, "PATHWAY-CLONES": made} if made else document
 
 
-def classify_miss(chosen: EdgeState, ranked: Sequence[Candidate], *, was_held: bool) -> str:
-    """Why a viewer was not served whole by the nearest edge: content, health, capacity, policy, steering; or hit.
+def nearest_of(ranked: Sequence[Candidate]) -> tuple[str, str]:
+    """The edge that is nearest by cost, holding the film or not, and why it is not the first: empty where it is.
 
-    The classes of Netflix's miss analysis: the steering decision joined with what the edge did.
+    The reason is one of health (ill, or full), content (the film lies elsewhere) and steering (a price).
     """
-    nearest = min(ranked, key=lambda one: one.score - (0 if one.edge.holds else 1e-9), default=None)
-    if nearest is not None and nearest.edge.name != chosen.name:
-        return nearest.refused.partition(":")[0] or "steering"
-    return "hit" if was_held else "content"
+    nearest = min(ranked, key=lambda one: (one.distance, one is not ranked[0]), default=None)
+    if nearest is None or nearest is ranked[0]:
+        return (nearest.edge.name if nearest else "", "")
+    if nearest.refused:
+        return nearest.edge.name, _CLASSES.get(nearest.refused.partition(":")[0], "steering")
+    return nearest.edge.name, "content" if nearest.edge.holds < ranked[0].edge.holds else "steering"
+
+
+_CLASSES = {"capacity": "health", "health": "health", "policy": "policy"}
+MISS_CLASSES = ("hit", "content", "health", "steering", "policy")
+
+
+def classify_miss(*, served_by: str, chosen: str, nearest: str, why: str, was_held: bool) -> str:
+    """Why a viewer was not served whole by the nearest edge: content, health, steering, policy; or hit.
+
+    The classes of Netflix's miss analysis: the steering decision joined with what the edge did. A player that went
+    elsewhere than it was told has left an edge that failed it.
+    """
+    if served_by == nearest:
+        return "hit" if was_held else "content"
+    if served_by != chosen:
+        return "health"
+    return why or "steering"

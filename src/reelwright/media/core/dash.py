@@ -17,13 +17,27 @@ _TILES = "http://dashif.org/guidelines/thumbnail_tile"
 
 def manifest(package: Package, tracks: Sequence[Track], base: str) -> str:
     """The MPD over some of a package's tracks; segments are named explicitly, since names come from content."""
+    return _mpd(package, tracks, f"<BaseURL>{escape(base)}</BaseURL>", "")
+
+
+def steered(package: Package, tracks: Sequence[Track], bases: Sequence[tuple[str, str]], server: str) -> str:
+    """The same with one base a service location, the first first, and the steering server (ETSI TS 103 998)."""
+    urls = "".join(f"<BaseURL serviceLocation={quoteattr(name)}>{escape(base)}</BaseURL>" for name, base in bases)
+    steering = (
+        f"<ContentSteering defaultServiceLocation={quoteattr(bases[0][0])} "
+        f'queryBeforeStart="false">{escape(server)}</ContentSteering>\n'
+    )
+    return _mpd(package, tracks, urls, steering)
+
+
+def _mpd(package: Package, tracks: Sequence[Track], bases: str, steering: str) -> str:
     numbered = zip(count(), _sets(package, tracks), strict=False)
     sets = "".join(f'<AdaptationSet id="{number}" {rest}</AdaptationSet>\n' for number, rest in numbered)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-main:2011" type="static" '
         f'mediaPresentationDuration="PT{package.duration_s:.3f}S" minBufferTime="PT2S">\n'
-        f'<Period id="0" start="PT0S"><BaseURL>{escape(base)}</BaseURL>\n{sets}</Period>\n</MPD>\n'
+        f'{bases}\n{steering}<Period id="0" start="PT0S">\n{sets}</Period>\n</MPD>\n'
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from reelwright.media.contract import Package, TextTrack, Track
 from reelwright.media.core.language import tag_of
 from reelwright.media.core.renditions import default_of, family, menu_names, pairs
@@ -14,19 +16,44 @@ UrlOf = Callable[[str], str]
 """The URL of a media playlist, by track id."""
 
 
+class Pathway(msgspec.Struct, frozen=True):
+    """One way to the same content, by content steering (RFC 8216bis section 7)."""
+
+    id: str
+    url_of: UrlOf
+
+
 def multivariant(package: Package, tracks: Sequence[Track], url_of: UrlOf) -> str:
     """The playlist of playlists over some of a package's tracks."""
-    lines = [_HEAD]
-    if not package.complete:
-        lines.append("#EXT-X-START:TIME-OFFSET=0,PRECISE=YES")
-    names = menu_names(package.texts)
-    texts = [_subtitle_line(text, names[text.id], url_of) for text in package.texts]
+    return "\n".join([*_start(package), *_pathway(package, tracks, Pathway("", url_of))]) + "\n"
+
+
+def steered(package: Package, tracks: Sequence[Track], pathways: Sequence[Pathway], server: str) -> str:
+    """The same once for each pathway, the first first, with the URL of the steering document."""
+    steering = f'#EXT-X-CONTENT-STEERING:SERVER-URI="{_quoted(server)}",PATHWAY-ID="{_quoted(pathways[0].id)}"'
+    lines = [line for pathway in pathways for line in _pathway(package, tracks, pathway)]
+    return "\n".join([*_start(package), steering, *lines]) + "\n"
+
+
+def _start(package: Package) -> list[str]:
+    return [_HEAD, *([] if package.complete else ["#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"])]
+
+
+def _pathway(package: Package, tracks: Sequence[Track], pathway: Pathway) -> list[str]:
+    """Renditions and variants; each pathway has its own groups, so that sound comes the same way as the picture."""
+    names, url_of = menu_names(package.texts), pathway.url_of
+    suffix = f"-{pathway.id}" if pathway.id else ""
+    subs = f"subs{suffix}"
+    texts = [_subtitle_line(text, names[text.id], subs, url_of) for text in package.texts]
+    lines: list[str] = []
     variants = []
     for videos, sounds in pairs(tracks):
-        group = f"audio-{family(sounds[0])}" if sounds else ""
+        group = f"audio-{family(sounds[0])}{suffix}" if sounds else ""
         lines += _sound_lines(sounds, group, url_of)
-        variants += [_variant(video, sounds, group, bool(texts), url_of) for video in videos]
-    return "\n".join([*lines, *texts, *variants]) + "\n"
+        named = {"AUDIO": group, "SUBTITLES": subs if texts else "", "PATHWAY-ID": _quoted(pathway.id)}
+        attributes = "".join(f',{name}="{value}"' for name, value in named.items() if value)
+        variants += [_variant(video, sounds, attributes, url_of) for video in videos]
+    return [*lines, *texts, *variants]
 
 
 def _sound_lines(sounds: Sequence[Track], group: str, url_of: UrlOf) -> list[str]:
@@ -39,24 +66,22 @@ def _sound_lines(sounds: Sequence[Track], group: str, url_of: UrlOf) -> list[str
     ]
 
 
-def _subtitle_line(text: TextTrack, name: str, url_of: UrlOf) -> str:
+def _subtitle_line(text: TextTrack, name: str, group: str, url_of: UrlOf) -> str:
     forced = "YES" if text.forced else "NO"
     return (
-        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subs",NAME="{_quoted(name)}",LANGUAGE="{tag_of(text.language)}",'
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{group}",NAME="{_quoted(name)}",LANGUAGE="{tag_of(text.language)}",'
         f'DEFAULT=NO,AUTOSELECT=YES,FORCED={forced},URI="{url_of(text.id)}"'
     )
 
 
-def _variant(video: Track, sounds: Sequence[Track], group: str, subtitles: bool, url_of: UrlOf) -> str:
+def _variant(video: Track, sounds: Sequence[Track], attributes: str, url_of: UrlOf) -> str:
     peak = video.peak_bps + max((sound.peak_bps for sound in sounds), default=0)
     average = video.average_bps + max((sound.average_bps for sound in sounds), default=0)
     codecs = ",".join([video.codec, *sorted({sound.codec for sound in sounds})])
     rate = video.frame_rate[0] / video.frame_rate[1]
-    audio = f',AUDIO="{group}"' if group else ""
-    subs = ',SUBTITLES="subs"' if subtitles else ""
     return (
         f'#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS="{codecs}",'
-        f"RESOLUTION={video.width}x{video.height},FRAME-RATE={rate:.3f}{audio}{subs},CLOSED-CAPTIONS=NONE\n"
+        f"RESOLUTION={video.width}x{video.height},FRAME-RATE={rate:.3f}{attributes},CLOSED-CAPTIONS=NONE\n"
         f"{url_of(video.id)}"
     )
 

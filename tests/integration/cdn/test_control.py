@@ -1,0 +1,262 @@
+"""Edges and their control plane over real sockets, and without it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.composed import Composed
+from tests.service import free_port
+
+from reelwright.app.asgi import build
+from reelwright.app.serving import serve_asgi
+from reelwright.cdn.contract import FillItem, FillPlan, PurgeOrder, sign_folder
+from reelwright.cdn.control import ControlPlane
+from reelwright.cdn.settings import CdnSettings
+from reelwright.cdn.system import EdgeOptions, EdgeServer
+from reelwright.kernel.clock import SystemClock, VirtualClock
+from reelwright.kernel.keys import KeyRing
+from reelwright.kernel.objects import DirectoryObjects, content_name
+from reelwright.kernel.peers import peer_token
+
+pytestmark = pytest.mark.anyio
+FAR = 4_000_000_000
+HANGS_S = 60
+
+
+class Stage:
+    """A service's web process and edges beside it: a shield that has the films, and edges that fetch from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.home = Composed(folder / "web", port=self.port, cdn={"heartbeat_s": 0.2})
+        self.keys = self.home.resources.keys
+        self.cdn: ControlPlane = self.home.wiring.dependencies["cdn"]
+        self.media = DirectoryObjects(folder / "media")
+        self.nothing = DirectoryObjects(folder / "nothing")
+        self.edges: dict[str, EdgeServer] = {}
+        self.client = httpx.AsyncClient(timeout=30)
+        self._serving: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        """The web process begins."""
+        self._stopping = asyncio.Event()
+        application = build(self.home.resources, self.home.wiring)
+        self._serving = asyncio.create_task(serve_asgi(application, self.home.resources.settings, self._stopping))
+        await self.until(self._answers)
+
+    async def _answers(self) -> bool:
+        try:
+            return (await self.client.get(f"{self.url}/healthz")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def edge(self, name: str, *, keys_file: Path | None = None, clock: Any = None, **more: Any) -> EdgeServer:
+        """An edge that reports; without upstreams it serves the media store itself."""
+        options = EdgeOptions(
+            host="127.0.0.1",
+            settings=CdnSettings(port=0, **more),
+            keys_file=keys_file or self.folder / "web" / "keys.json",
+            objects=self.media if "upstreams" not in more else self.nothing,
+            cache_folder=self.folder / name / "cache",
+            origins=frozenset(),
+            name=name,
+            control=self.url,
+        )
+        server = self.edges[name] = EdgeServer(options, clock or SystemClock())
+        await server.start()
+        return server
+
+    async def stop(self) -> None:
+        """All of it."""
+        for edge in self.edges.values():
+            await edge.stop()
+        await self.away()
+        await self.client.aclose()
+        self.home.resources.database.close()
+
+    async def away(self) -> None:
+        """The web process ends."""
+        if self._serving is not None:
+            self._stopping.set()
+            await self._serving
+            self._serving = None
+
+    def put(self, data: bytes, asset: str = "a1") -> str:
+        """A film's segment."""
+        name = content_name(f"assets/{asset}", data, ".m4s")
+        self.media.put(name, data)
+        return name
+
+    async def get(self, edge: str, name: str, keys: KeyRing | None = None) -> httpx.Response:
+        """Ask an edge for an object."""
+        path = sign_folder(keys or self.keys, name.rpartition("/")[0], expires_s=FAR, viewer=None)
+        return await self.client.get(f"http://127.0.0.1:{self.edges[edge].port}{path}{name}")
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait for something; only a hang ends it."""
+        async with asyncio.timeout(HANGS_S):
+            while True:
+                found = holds()
+                if await found if asyncio.iscoroutine(found) else found:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def known(self, name: str) -> bool:
+        """Whether an edge is registered and well."""
+        return any(one.name == name and one.state == "ok" for one in await self.cdn.list_edges())
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """The web process, a shield, and two edges behind it, all registered."""
+    made = Stage(tmp_path)
+    await made.serve()
+    shield = await made.edge("shield")
+    for name in ("one", "two"):
+        await made.edge(name, upstreams=(f"http://127.0.0.1:{shield.port}",))
+    for name in ("shield", "one", "two"):
+        await made.until(partial(made.known, name))
+    yield made
+    await made.stop()
+
+
+async def test_one_call_purges_at_every_edge_by_url_prefix_and_tag(stage: Stage) -> None:
+    """Hard forgets, soft proves again; the shield that serves the store itself has nothing to forget."""
+    names = [stage.put(bytes([number]) * 1000, asset) for number, asset in enumerate(("a1", "a1", "a2"))]
+    for edge in ("one", "two"):
+        for name in names:
+            assert (await stage.get(edge, name)).status_code == 200
+    for order, count in (
+        (PurgeOrder(tag="a1", soft=True), 2),
+        (PurgeOrder(path=f"/{names[0]}"), 1),
+        (PurgeOrder(prefix="/assets/a1/"), 1),
+        (PurgeOrder(tag="a2"), 1),
+        (PurgeOrder(tag="a2"), 0),
+    ):
+        result = await stage.cdn.purge(order, by="x")
+        assert (result.purged, result.later) == ({"one": count, "two": count}, []), order
+    assert (await stage.get("one", names[2])).status_code == 200
+
+
+async def test_only_our_own_processes_may_purge_or_report(stage: Stage) -> None:
+    """A stranger, an expired token, and a token of another ring."""
+    edge = f"http://127.0.0.1:{stage.edges['one'].port}/"
+    old = peer_token(stage.keys, VirtualClock(1_600_000_000_000_000_000))
+    for token in ("x", "rwp.x.1.y", old, peer_token(KeyRing.generate(), SystemClock())):
+        headers = {"Authorization": f"Bearer {token}", "Purge-Prefix": "/"}
+        assert (await stage.client.request("PURGE", edge, headers=headers)).status_code == 403
+        report = await stage.client.post(f"{stage.url}/api/v1/cdn/edges/evil/report", headers=headers, json={})
+        assert report.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"[]", b"{" * 5000, b'{"boot":"b","url":"ftp://x","capacity_bps":1}', b'{"boot":"b","url":"http://x","capacity_bps":-1}',
+     b'{"boot":"b","url":"http://x","capacity_bps":1e400}', b'{"boot":"b","url":"http://x","capacity_bps":1,"inventory":{"a":-1}}'],
+)  # fmt: skip
+async def test_a_report_that_makes_no_sense_is_refused(stage: Stage, body: bytes) -> None:
+    """And registers nobody."""
+    headers = {"Authorization": f"Bearer {peer_token(stage.keys, SystemClock())}", "Content-Type": "application/json"}
+    answer = await stage.client.post(f"{stage.url}/api/v1/cdn/edges/odd/report", headers=headers, content=body)
+    assert answer.status_code == 400
+    assert not await stage.known("odd")
+
+
+async def test_an_edge_serves_on_while_the_control_plane_is_away_and_catches_up(stage: Stage) -> None:
+    """Also after a restart of its own; an order that it missed is carried out when it is back."""
+    name = stage.put(b"held" * 1000)
+    assert (await stage.get("one", name)).status_code == 200
+    await stage.until(lambda: stage.edges["one"].agent.remembered.purged == -1)
+    await stage.edges["one"].stop()
+    result = await stage.cdn.purge(PurgeOrder(tag="a1"), by="x")
+    assert result.later == ["one"]
+    await stage.away()
+    shield = f"http://127.0.0.1:{stage.edges['shield'].port}"
+    again = await stage.edge("one", upstreams=(shield,))
+    assert (await stage.get("one", name)).status_code == 200, "it serves what it held without asking anybody"
+    held = stage.folder / "one" / "cache" / name
+    assert held.exists()
+    await stage.serve()
+    await stage.until(lambda: again.agent.remembered.purged == 0)
+    assert not held.exists()
+
+
+async def test_a_rotated_ring_reaches_an_edge_that_has_a_copy_of_its_own(stage: Stage, tmp_path: Path) -> None:
+    """Sealed with the key that the edge has; afterwards it opens URLs that are signed with the new key."""
+    copy = tmp_path / "elsewhere" / "keys.json"
+    copy.parent.mkdir()
+    file = stage.folder / "web" / "keys.json"
+    copy.write_bytes(file.read_bytes())
+    shield = f"http://127.0.0.1:{stage.edges['shield'].port}"
+    await stage.edge("far", keys_file=copy, upstreams=(shield,))
+    await stage.until(lambda: stage.known("far"))
+    rotated = stage.keys.rotated()
+    rotated.save(file)
+    await stage.until(lambda: copy.read_bytes() == file.read_bytes())
+    name = stage.put(b"new" * 1000)
+    assert (await stage.get("far", name, rotated)).status_code == 200
+
+
+async def test_an_edge_with_a_wrong_clock_can_report(stage: Stage) -> None:
+    """Its tokens would have expired an hour ago; it takes the time of the answer that refuses them."""
+
+    class Late(SystemClock):
+        def wall_ns(self) -> int:
+            return super().wall_ns() - 3600 * 10**9
+
+    await stage.edge("late", clock=Late(), upstreams=("http://127.0.0.1:1",))
+    await stage.until(lambda: stage.known("late"))
+
+
+async def test_what_an_edge_serves_arrives_as_events_and_classes(stage: Stage) -> None:
+    """A first request is fetched through, the second lies there."""
+    name = stage.put(b"seen" * 1000)
+    for _ in range(2):
+        await stage.get("one", name)
+
+    async def counted() -> bool:
+        found = {(row["edge"], row["kind"]): row["requests"] for row in await stage.cdn.misses()}
+        return found.get(("one", "content")) == 1 and found.get(("one", "hit")) == 1
+
+    await stage.until(counted)
+    edge = next(one for one in await stage.cdn.list_edges() if one.name == "one")
+    assert (edge.requests, edge.hits) == (2, 1)
+
+
+async def test_a_plan_fills_an_edge_from_a_peer_then_from_upstream_and_proves_every_byte(stage: Stage) -> None:
+    """What nothing proves is not taken in; what is there already is kept."""
+    held, cold = stage.put(b"peer" * 50_000), stage.put(b"tier" * 50_000)
+    assert (await stage.get("two", held)).status_code == 200
+    wrong = "assets/a1/film.m4s"
+    stage.media.put(wrong, b"wrong" * 10)
+    right = hashlib.sha256(b"wrong" * 10).hexdigest()
+    items = [
+        FillItem(held, 200_000),
+        FillItem(cold, 200_000),
+        FillItem(wrong, 50, "0" * 64),
+        FillItem("assets/a1/unproved.m4s", 5),
+    ]
+    peers = [f"http://127.0.0.1:{stage.edges['two'].port}"]
+    before = stage.edges["shield"].edge.totals["requests"]
+    plan = FillPlan(id="p", items=items, window=(0, 0), rate_bps=80e6, peers=peers)
+    await stage.cdn.order_fills({"one": plan})
+    filler = stage.edges["one"].filler
+    assert filler is not None
+    await stage.until(lambda: filler.progress().done == 2 and filler.progress().failed == 2)
+    assert stage.edges["two"].edge.totals["requests"] >= 2
+    for name in (held, cold):
+        assert (stage.folder / "one" / "cache" / name).stat().st_size == 200_000
+    assert not (stage.folder / "one" / "cache" / wrong).exists()
+    assert stage.edges["shield"].edge.totals["requests"] > before
+    fine = FillPlan(id="q", items=[FillItem(wrong, 50, right)], window=(0, 0), rate_bps=80e6)
+    await stage.cdn.order_fills({"one": fine})
+    await stage.until(lambda: filler.progress().plan == "q" and filler.progress().done == 1)

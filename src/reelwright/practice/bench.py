@@ -18,8 +18,10 @@ from reelwright.kernel.database import Database
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.gold import load_gold
 from reelwright.practice.adapters.guide import load_styles
+from reelwright.practice.adapters.short_answers import find_folder, read_beetle, read_mohler
 from reelwright.practice.contract import Calibration, GoldAnswer, GoldQuestion, Verdict
-from reelwright.practice.core import skill
+from reelwright.practice.core import reference, skill
+from reelwright.practice.core.agreement import macro_f1
 from reelwright.practice.core.calibration import calibrate
 from reelwright.practice.core.evidence import is_quoted
 from reelwright.practice.core.reply import read_reply
@@ -30,6 +32,7 @@ from reelwright.practice.service.sample import put_sample
 
 SEED = 7
 FUZZED = 10_000
+HALF = 2.5
 LEARNERS = 1_000
 
 
@@ -77,6 +80,55 @@ def _agreement() -> Iterator[Row]:
             id=f"agreement.coverage_{kind}", what="share of criteria judged without a model",
             value=round(float(np.mean(judged[kind])), 3), unit="", op=">=", goal=goal,
         )  # fmt: skip
+    yield from _short_answers()
+
+
+def _short_answers() -> Iterator[Row]:
+    """Other people's answers and marks, through the rules on criteria derived from the reference; weights of Beetle's
+    training answers (CC-BY) alone. Every answer gets a mark."""
+    folder = find_folder()
+    if folder is None:
+        yield Row(
+            id="agreement.beetle_ua", what="short answers", value=None, unit="", note="shared/data/grading is absent"
+        )
+        return
+    beetle = read_beetle(folder)
+    rare = reference.rarity(text for one in beetle["train"] for text in (one.answer, *one.references))
+    known: dict[str, list[reference.Graded]] = {}
+    for one in beetle["train"]:
+        known.setdefault(one.question, []).append(one)
+    for name, split, goal in (("ua", "test-unseen-answers", 0.82), ("uq", "test-unseen-questions", 0.74)):
+        graded = beetle[split]
+        marks = np.array([reference.grade(one, known.get(one.question, ()), rare) for one in graded])
+        majority = macro_f1([one.mark >= 0.5 for one in graded], [True] * len(graded))
+        yield Row(
+            id=f"agreement.beetle_{name}", what=f"macro-F1, Beetle, {split[5:].replace('-', ' ')}",
+            value=round(macro_f1([one.mark >= 0.5 for one in graded], list(marks >= 0.5)), 3), unit="", op=">=",
+            goal=goal, peer="always correct", peer_value=round(majority, 3),
+            note=f"{len(graded)} answers, all marked; weights of the training answers",
+        )  # fmt: skip
+    mohler = read_mohler(folder)
+    rare = reference.rarity(
+        [*(text for one in beetle["train"] for text in (one.answer, *one.references)),
+         *{text for one in mohler for text in (one.asks, *one.references)}]
+    )  # fmt: skip
+    marks = np.array([reference.grade(one, (), rare) for one in mohler])
+    theirs = np.array([5 * one.mark for one in mohler])
+    note = f"{len(mohler)} answers to unseen questions, all marked; weights of Beetle's training answers"
+    sure = np.clip(marks, 1e-6, 1 - 1e-6)
+    overlap = [reference.features(one.asks, one.references, one.answer, {})[2] for one in mohler]
+    yield Row(
+        id="agreement.mohler_r", what="Pearson's r, Mohler",
+        value=round(float(np.corrcoef(np.log(sure / (1 - sure)), theirs)[0, 1]), 3), unit="", op=">=", goal=0.55,
+        peer="word overlap",
+        peer_value=round(float(np.corrcoef(overlap, theirs)[0, 1]), 3), note=note,
+    )  # fmt: skip
+    error = float(np.sqrt(np.mean((HALF + (5 - HALF) * marks - theirs) ** 2)))
+    yield Row(
+        id="agreement.mohler_rmse", what="root mean square error, Mohler, of 5", value=round(error, 3), unit="",
+        op="<=", goal=0.93,
+        note=f"{note}; any answer has at least {HALF} of 5, and nothing was fitted to these marks",
+    )  # fmt: skip
 
 
 def _evidence() -> Iterator[Row]:

@@ -62,6 +62,25 @@ def test_code_that_is_none_fails_with_its_reason(lab: Lab, source: str) -> None:
     assert result.valid == "false" and result.reason
 
 
+NONSENSE = {
+    "token-bucket": "EMPTY = 0\ndef token_bucket(c, p, b): return lambda s, n, k: (0, {0}, {0}, {0}, 0)\n",
+    "distributed-limiter": (
+        "class Lease:\n    def __init__(self, h, m): pass\n    def __getattr__(self, name): return lambda *a: {0}\n"
+    ),
+    "experiment-readout": "class Readout:\n    def decide(self, e): return {0}\n",
+    "incident-day": "class OnCall:\n    def handle(self, i): return [i.look({0}), i.do({0}, {0})] and ({0}, {0})\n",
+    "make-it-fast": "def aggregate(rows): return {0}\n",
+}
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "float('-inf')", "None", "'x' * (20 << 20)", "[[]] * 9", "-1"])
+@pytest.mark.parametrize("lab_id", NONSENSE)
+def test_answers_that_make_no_sense_fail_with_their_reason(lab_id: str, value: str) -> None:
+    """NaN is no JSON, twenty megabytes are too many, and a list is no decision; none of it is an error of ours."""
+    result = practise(LABS[lab_id], NONSENSE[lab_id].replace("{0}", value))
+    assert result.valid == "false" and result.reason
+
+
 def test_hidden_seeds_differ() -> None:
     """Drawn anew for each grading."""
     assert len({*draw_seeds(50)}) == 50

@@ -123,14 +123,7 @@ def _collector(data: Path) -> Iterator[int]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        until = time.monotonic() + 120
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            if process.poll() is not None or time.monotonic() > until:
-                raise AssertionError("the collector does not start")
-            time.sleep(0.1)
+        _wait_for(port, process)
         yield port
     finally:
         process.terminate()
@@ -323,6 +316,7 @@ def _kafka_alone(payloads: list[bytes]) -> float | None:
             stderr=subprocess.DEVNULL,
         )
         try:
+            _wait_for(port, broker)
             producer = Producer({"bootstrap.servers": f"127.0.0.1:{port}", "acks": "all", "linger.ms": 5})
             producer.produce("events", events[0])
             producer.flush(60)  # the topic is there
@@ -339,6 +333,18 @@ def _kafka_alone(payloads: list[bytes]) -> float | None:
         finally:
             broker.kill()
             broker.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the process listens."""
+    until = time.monotonic() + 120
+    while True:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        if process.poll() is not None or time.monotonic() > until:
+            raise AssertionError(f"{process.args!r} does not start")
+        time.sleep(0.1)
 
 
 def _free_port() -> int:

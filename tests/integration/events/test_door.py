@@ -223,3 +223,27 @@ async def test_a_hundred_megabytes_are_refused_early(tmp_path: Path, announced: 
         answer = await viewer.client.post("/api/v1/events", content=blocks(), headers=headers)
         assert answer.status_code == 413 and sent <= 4
         assert (await viewer.send(viewer.event())).status_code == 200
+
+
+async def test_a_foreign_player_reports_by_cmcd(tmp_path: Path) -> None:
+    """One report a line; a bad one fails alone and is kept, and a line that is sent twice is one event."""
+    async with composed(tmp_path / "data") as home:
+        viewer = await sofa(home)
+        now_ms = int(time.time() * 1000)
+        lines = [
+            f'v=2,e=ps,sta=s,ts={now_ms - 900},sid="{new_id()}",cid="{viewer.playable_id}",sn=0',
+            f"v=2,e=ps,sta=p,ts={now_ms},msd=900,bl=(4000;v),br=(3200;v 128;a),pt=0,sn=1",
+            "v=2,e=ps,sta=dancing",
+        ]
+        headers = {"Content-Type": "application/cmcd"}
+        answer = await viewer.client.post("/api/v1/cmcd", content="\n".join(lines), headers=headers)
+        verdicts = answer.json()["verdicts"]
+        assert [verdict["status"] for verdict in verdicts] == ["stored", "stored", "failed"]
+        assert verdicts[2]["reason"].startswith("CMCD: sta")
+        again = await viewer.client.post("/api/v1/cmcd", content=lines[1] + "\r\n", headers=headers)
+        assert again.json()["verdicts"] == [{"id": verdicts[1]["id"], "status": "duplicate"}]
+        assert await viewer.stored(2) == 2
+        refused = await viewer.client.post("/api/v1/cmcd", content=b"\xff\xfe", headers=headers)
+        assert refused.status_code == 400 and "UTF-8" in refused.json()["detail"]
+        many = await viewer.client.post("/api/v1/cmcd", content="x\n" * 501, headers=headers)
+        assert many.status_code == 400 and "at most 500" in many.json()["detail"]

@@ -51,7 +51,7 @@ def front(
     """Put a caching gateway (RFC 9111) in front of any HTTP origins."""
     from reelwright.cdn.adapters.gateway import Gateway, GatewaySettings, start_gateway
     from reelwright.cdn.adapters.origin import Origin
-    from reelwright.cdn.core.placement import ranked
+    from reelwright.cdn.core.placement import ranked, with_room
 
     settings = GatewaySettings(name=name, budget_bytes=memory_mb << 20)
     origins = {url: Origin(url, stall_s=settings.stall_s) for url in origin}
@@ -61,7 +61,10 @@ def front(
     may_purge = partial(is_peer, keys, clock) if keys else None
 
     def rank(key: str) -> list[Origin]:
-        return [origins[url] for url in (ranked(key, weights) if spread else origins)]
+        if not spread:
+            return list(origins.values())
+        order = with_room(ranked(key, weights), {url: one.busy for url, one in origins.items()})
+        return [origins[url] for url in order]
 
     async def serve() -> None:
         server = await start_gateway(Gateway(rank, settings, clock, may_purge=may_purge), host, port)

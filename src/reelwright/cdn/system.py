@@ -171,6 +171,8 @@ class EdgeServer:
             now = loop.time()
             for connection in [one for one in self._connections if one.deadline < now]:
                 connection.abort()
+            for connection in self._connections:
+                connection.shrink(now)
             CONNECTIONS.set(len(self._connections))
             self.edge.flush()
             self._follow_keys()

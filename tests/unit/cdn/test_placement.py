@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reelwright.cdn.core.placement import assign, failing_last, moved, ranked
+from reelwright.cdn.core.placement import assign, failing_last, moved, ranked, with_room
 from reelwright.kernel.errors import Unavailable
 
 KEYS = [f"assets/a{number}/segment" for number in range(4000)]
@@ -43,3 +45,15 @@ def test_who_failed_is_asked_last_but_still_asked() -> None:
     """A cluster of which all failed once goes on."""
     assert failing_last(["a", "b", "c"], ["a"]) == ["b", "c", "a"]
     assert failing_last(["a", "b"], ["a", "b"]) == ["a", "b"]
+
+
+@given(busy=st.dictionaries(st.sampled_from("abcd"), st.integers(0, 500)), key=st.text(max_size=9))
+def test_who_has_more_than_its_share_under_way_is_asked_after_the_others(busy: dict[str, int], key: str) -> None:
+    """Nobody is lost, the order stays among equals, and somebody always has room."""
+    order = ranked(key, dict.fromkeys("abcd", 1.0))
+    found = with_room(order, busy)
+    assert sorted(found) == sorted(order)
+    assert busy.get(found[0], 0) <= max(8, 1.1 * (sum(busy.values()) + 1) / 4 + 1)
+    assert with_room(order, dict.fromkeys("abcd", 3)) == order
+    alone = {order[0]: 100}
+    assert with_room(order, alone) == [*order[1:], order[0]]

@@ -47,6 +47,8 @@ class Origin:
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._stall_s = stall_s
+        self.busy = 0
+        """Bodies under way."""
 
     async def ask(
         self, method: str, target: str, fields: Fields, body: AsyncIterator[bytes] | None, interim: Interim
@@ -87,6 +89,7 @@ class Origin:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fields: Fields, *, empty: bool
     ) -> AsyncIterator[bytes]:
         blocks = body_of(reader, fields, to_close=not empty)
+        self.busy += 1
         try:
             with contextlib.suppress(StopAsyncIteration):
                 while True:
@@ -94,6 +97,7 @@ class Origin:
         except (OSError, BadRequest) as error:
             raise Unavailable(f"{self.url} broke off: {error}") from error
         finally:
+            self.busy -= 1
             writer.close()
 
 

@@ -265,14 +265,18 @@ class Connection(asyncio.Protocol):
             self._rest()
 
     def _rest(self) -> None:
-        """Nothing is asked: close, or wait with as little as can be."""
+        """Nothing is asked: close, or wait."""
         self._queue = None
-        self._let_go()
         if not self._keep:
             self._transport.close()
         else:
             reading, settings = self._reading, self._service.settings
             self.deadline = self._service.loop.time() + (settings.idle_s if reading is None else settings.request_s)
+
+    def shrink(self, now: float) -> None:
+        """Wait with as little as can be, where nothing was asked for a second; a busy client keeps its descriptor."""
+        if self._answer is None and now - self.deadline + self._service.settings.idle_s > 1:
+            self._let_go()
 
     def _let_go(self) -> None:
         if self._socket is not None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections import Counter
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import httpx
 
 from reelwright.cdn.contract import sign_folder
-from reelwright.cdn.core.placement import failing_last, ranked
+from reelwright.cdn.core.placement import failing_last, ranked, with_room
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.errors import Invalid, NotFound, Unavailable
 from reelwright.kernel.keys import KeyRing
@@ -39,6 +39,8 @@ class HttpFetcher:
         self._weights = dict.fromkeys(self._upstreams, 1.0)
         self._spread = spread
         self._failed_ns: dict[str, int] = {}
+        self._busy: Counter[str] = Counter()
+        """Objects under way from each upstream."""
         self._keys = keys
         self._clock = clock
         limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
@@ -58,7 +60,8 @@ class HttpFetcher:
     def _order(self, name: str) -> list[str]:
         since_ns = self._clock.monotonic_ns() - FAILED_S * 10**9
         failing = [upstream for upstream, at_ns in self._failed_ns.items() if at_ns > since_ns]
-        return failing_last(ranked(name, self._weights) if self._spread else self._upstreams, failing)
+        order = with_room(ranked(name, self._weights), self._busy) if self._spread else self._upstreams
+        return failing_last(order, failing)
 
     def _failed(self, upstream: str) -> None:
         self._failed_ns[upstream] = self._clock.monotonic_ns()
@@ -87,22 +90,23 @@ class HttpFetcher:
         if length is None:
             await response.aclose()
             raise Unavailable(f"{upstream} did not say how long {name} is")
-        return offset + length, _bytes_of(response, partial(self._failed, upstream))
+        return offset + length, self._bytes_of(upstream, response)
+
+    async def _bytes_of(self, upstream: str, response: httpx.Response) -> AsyncIterator[bytes]:
+        self._busy[upstream] += 1
+        try:
+            async for block in response.aiter_raw():
+                yield block
+        except httpx.HTTPError as error:
+            self._failed(upstream)
+            raise Unavailable(f"the upstream broke off: {error}") from error
+        finally:
+            self._busy[upstream] -= 1
+            await response.aclose()
 
     async def close(self) -> None:
         """Close the client."""
         await self._client.aclose()
-
-
-async def _bytes_of(response: httpx.Response, failed: Callable[[], None]) -> AsyncIterator[bytes]:
-    try:
-        async for block in response.aiter_raw():
-            yield block
-    except httpx.HTTPError as error:
-        failed()
-        raise Unavailable(f"the upstream broke off: {error}") from error
-    finally:
-        await response.aclose()
 
 
 class ObjectFetcher:

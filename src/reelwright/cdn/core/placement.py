@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reelwright.kernel.errors import Unavailable
 
+FEW = 8
 LOAD_FACTOR = 1.1
 """No node is given more than this times its fair share (Mirrokni et al., SODA 2018)."""
 
@@ -48,6 +49,15 @@ def assign(loads: Mapping[str, float], nodes: Mapping[str, float], factor: float
 def moved(before: Mapping[str, str], after: Mapping[str, str]) -> float:
     """Share of keys whose node has changed."""
     return sum(before[key] != after.get(key) for key in before) / len(before) if before else 0.0
+
+
+def with_room(order: Sequence[str], busy: Mapping[str, int], factor: float = LOAD_FACTOR) -> list[str]:
+    """The same order, with those that have more under way than their bounded share after the others.
+
+    `busy` counts requests under way. A few are always allowed: an object asked of two shields is fetched twice.
+    """
+    most = max(FEW, math.ceil(factor * (sum(busy.get(one, 0) for one in order) + 1) / max(1, len(order))))
+    return failing_last(order, [one for one in order if busy.get(one, 0) >= most])
 
 
 def failing_last(order: Sequence[str], failing: Iterable[str]) -> list[str]:

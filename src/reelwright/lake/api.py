@@ -6,19 +6,41 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import Parameter
 from msgspec import Meta
 
 from reelwright.events.contract import EventsClient
+from reelwright.kernel.ids import ProfileId
 from reelwright.kernel.principal import require
-from reelwright.lake.contract import Answer, Freshness, LakeClient, Ledger, QualityReport, Refused, Replayed
+from reelwright.lake.contract import Answer, Erasure, Freshness, LakeClient, Ledger, QualityReport, Refused, Replayed
+from reelwright.lake.core.charts import Chart, chart_sql
+from reelwright.lake.service import checked_id
+
+Form = Literal["csv", "parquet"]
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One SELECT over the lake's tables."""
 
     sql: Annotated[str, Meta(min_length=1, max_length=20_000)]
+
+
+class AskedAsFile(Asked, frozen=True, forbid_unknown_fields=True):
+    """One SELECT, and as what its answer is wanted."""
+
+    format: Form = "csv"
+
+
+def _file(answer: Answer, name: str, form: Form) -> Response[bytes]:
+    kind = "text/csv; charset=utf-8" if form == "csv" else "application/vnd.apache.parquet"
+    headers = {"X-Truncated": "true"} if answer.truncated else {}
+    return _download(answer.body, f"{name}.{form}", kind, headers)
+
+
+def _download(body: bytes, name: str, kind: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+    fields = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store", **(headers or {})}
+    return Response(body, media_type=kind, headers=fields)
 
 
 class AnalyticsRoutes(Controller):
@@ -37,6 +59,59 @@ class AnalyticsRoutes(Controller):
     async def ask(self, data: Asked, lake: LakeClient) -> Answer:
         """Answer one SELECT over tables and hot tail, within bounds of time, memory and rows."""
         return await lake.ask(data.sql)
+
+    @post("/export", summary="Export an answer", status_code=200, media_type="application/octet-stream")
+    async def export(self, data: AskedAsFile, lake: LakeClient) -> Response[bytes]:
+        """Answer one SELECT as a CSV or Parquet file, of many more rows than the JSON has."""
+        return _file(await lake.export(data.sql, data.format), "answer", data.format)
+
+    @get("/charts/{chart:str}", summary="Ask what a chart shows")
+    async def chart(
+        self,
+        lake: LakeClient,
+        chart: Annotated[Chart, Parameter(description="Which chart.")],
+        first: Annotated[date, Parameter(description="First day (UTC).")],
+        last: Annotated[date, Parameter(description="Last day (UTC).")],
+    ) -> Answer:
+        """Answer the rows behind one of Studio's charts: real viewers, from day to day."""
+        return await lake.ask(chart_sql(chart, first.isoformat(), last.isoformat()))
+
+    @get("/charts/{chart:str}/file", summary="Export a chart", media_type="application/octet-stream")
+    async def chart_file(
+        self,
+        lake: LakeClient,
+        chart: Annotated[Chart, Parameter(description="Which chart.")],
+        first: Annotated[date, Parameter(description="First day (UTC).")],
+        last: Annotated[date, Parameter(description="Last day (UTC).")],
+        format: Annotated[Form, Parameter(description="Kind of file.")] = "csv",
+    ) -> Response[bytes]:
+        """Answer the rows behind one of Studio's charts as a CSV or Parquet file."""
+        sql = chart_sql(chart, first.isoformat(), last.isoformat())
+        return _file(await lake.export(sql, format), f"{chart}-{first}-{last}", format)
+
+    @get("/profiles/{profile_id:str}/export", summary="Export a profile", media_type="application/zip")
+    async def export_profile(
+        self,
+        lake: LakeClient,
+        profile_id: str,
+        format: Annotated[Literal["json", "parquet"], Parameter(description="Kind of files.")] = "json",
+    ) -> Response[bytes]:
+        """Answer a ZIP of everything that events tell of a profile, a file a table; nothing of it is kept here."""
+        body = await lake.export_profile(ProfileId(profile_id), format)
+        return _download(body, f"profile-{profile_id}.zip", "application/zip")
+
+    @post("/profiles/{profile_id:str}/erase", summary="Erase a profile's events", status_code=202)
+    async def erase_profile(self, lake: LakeClient, profile_id: str) -> Erasure:
+        """Have a profile taken out of tables, logs, refused events and projections.
+
+        A worker does it, also after a crash; it is done when nothing holds the profile any more.
+        """
+        return await lake.erase(ProfileId(checked_id(profile_id)))
+
+    @get("/erasures", summary="List erasures")
+    async def list_erasures(self, lake: LakeClient) -> list[Erasure]:
+        """List the erasures that were asked for, the latest first, with what still holds the profile."""
+        return await lake.list_erasures()
 
     @get("/ledger", summary="Reconcile events")
     async def reconcile(self, lake: LakeClient, events: EventsClient) -> Ledger:

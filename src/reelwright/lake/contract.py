@@ -16,6 +16,7 @@ import msgspec
 from reelwright.events.contract import EventsClient
 from reelwright.events.core.frame import Position
 from reelwright.kernel.errors import Terminal, Transient
+from reelwright.kernel.ids import ProfileId
 
 
 class Raced(Transient):
@@ -78,6 +79,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     events: str
     memory_mb: int
     rows: int
+    form: Literal["rows", "csv", "parquet"] = "rows"
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
@@ -94,13 +96,14 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, tag="answers"):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a question found."""
+    """What a question found; as a file it has a `body` in place of rows."""
 
     columns: tuple[str, ...]
     rows: list[list[Any]]
     truncated: bool = False
     """There were more rows than may be answered."""
     took_ms: int = 0
+    body: bytes = b""
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,6 +200,17 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
     funnel: list[tuple[str, int]]
 
 
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile that is being taken out of everything, or has been."""
+
+    digest: str
+    """SHA-256 of the profile's id: what is kept of it."""
+    asked_ms: int
+    done_ms: int | None
+    says: str
+    """What still holds it, as of the last try."""
+
+
 @runtime_checkable  # handlers are given it by name, and its type is checked
 class LakeClient(Protocol):
     """What other systems may ask."""
@@ -208,6 +222,10 @@ class LakeClient(Protocol):
 
     async def ask(self, sql: str) -> Answer:
         """Answer one SELECT over tables and hot tail. Raises NotReadable, TookTooLong."""
+        ...
+
+    async def export(self, sql: str, form: Literal["csv", "parquet"]) -> Answer:
+        """Answer one SELECT as a file in `body`. Raises NotReadable, TookTooLong."""
         ...
 
     def freshness(self) -> list[Freshness]:
@@ -228,4 +246,16 @@ class LakeClient(Protocol):
 
     async def quality(self, *, first: str, last: str, by: str) -> QualityReport:
         """Quality of experience from day to day (ISO dates), by `edge`, `device` or `title`."""
+        ...
+
+    async def erase(self, profile_id: ProfileId) -> Erasure:
+        """Have a profile taken out of tables, logs, refused events and projections; a worker does it."""
+        ...
+
+    async def list_erasures(self, *, limit: int = 50) -> list[Erasure]:
+        """Erasures, the latest first."""
+        ...
+
+    async def export_profile(self, profile_id: ProfileId, form: Literal["json", "parquet"]) -> bytes:
+        """A ZIP of everything that is known of a profile, a file a table. Raises TookTooLong."""
         ...

@@ -17,9 +17,11 @@ import pyarrow as pa
 from reelwright.events.adapters.reader import Reader
 from reelwright.events.core.frame import Position
 from reelwright.kernel.clock import Clock
+from reelwright.kernel.database import Database
 from reelwright.kernel.telemetry import counter, gauge, logger
-from reelwright.lake.adapters import duck
+from reelwright.lake.adapters import duck, sql
 from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
+from reelwright.lake.adapters.erase import erase_from_database, erase_from_logs, erase_from_table, strays
 from reelwright.lake.adapters.iceberg import LakeTable, open_catalog
 from reelwright.lake.contract import Snapshot
 from reelwright.lake.core import offsets as offsets_of
@@ -163,6 +165,25 @@ class Keeper:
             table.expire(keep_s=self._settings.snapshots_s)
             table.sweep(grace_s=self._settings.snapshots_s)
         self._forget_segments(projected)
+
+    def erase(self, profile_id: str, projected: Mapping[str, Position], database: Database, *, grace_s: float) -> str:
+        """Take a profile out of tables, their former files, logs and database; what still holds it, or nothing.
+
+        Every step may be cut off and done again. A file that no snapshot names may be another keeper's next commit:
+        it goes when it is `grace_s` old, and the log's newest records when the projections are through with them.
+        """
+        database.transact(sql.erase_rows, profile_id)
+        self.commit_all()
+        with self._turn:
+            for table in self.tables.values():
+                erase_from_table(table, profile_id)
+                table.expire(keep_s=0)
+                table.sweep(grace_s=grace_s)
+            held = strays(self.tables, profile_id)
+        held += erase_from_logs(self._events, self.tables, projected, profile_id)
+        if not erase_from_database(database, profile_id):
+            held.append("the database's own log")
+        return f"still in {', '.join(sorted(held)[:20])}" if held else ""
 
     def _forget_segments(self, projected: Mapping[str, Position]) -> None:
         path, now_ms = self._folder / COVERED, self._clock.wall_ns() // 1_000_000

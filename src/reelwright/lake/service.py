@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import io
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from reelwright.events.adapters.bus import open_reader
 from reelwright.events.contract import EventsClient
 from reelwright.kernel.clock import Clock
-from reelwright.kernel.errors import Invalid, MissingExtra
-from reelwright.kernel.ids import ProfileId
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
+from reelwright.kernel.ids import ProfileId, is_id
+from reelwright.lake.adapters import sql
 from reelwright.lake.adapters.published import get_snapshot
 from reelwright.lake.contract import (
     Answer,
     Answers,
+    Erasure,
     Freshness,
     Ledger,
     NotReadable,
@@ -53,7 +58,14 @@ class LakeService:
     """Implements `LakeClient`; holds no engine itself, so that any process may have one."""
 
     def __init__(
-        self, *, folder: Path, events: Path | str, settings: LakeSettings, clock: Clock, spare: bool = False
+        self,
+        *,
+        folder: Path,
+        events: Path | str,
+        settings: LakeSettings,
+        clock: Clock,
+        spare: bool = False,
+        database: Database | None = None,
     ) -> None:
         """With `spare` a child waits for the next question, for a minute after each."""
         self._keeps_spare = spare
@@ -61,6 +73,7 @@ class LakeService:
         self._folder = folder
         self._events = str(events)
         self._clock = clock
+        self._database = database
         self._reader = open_reader(self._events)
         self._spare: asyncio.subprocess.Process | None = None
         self._behind_since: tuple[int, float] | None = None
@@ -74,7 +87,13 @@ class LakeService:
         """Answer one SELECT over tables and hot tail. Raises NotReadable, TookTooLong, MissingExtra."""
         return (await self._ask(sql))[0]
 
-    async def _ask(self, *sql: str) -> list[Answer]:
+    async def export(self, sql: str, form: Literal["csv", "parquet"]) -> Answer:
+        """Answer one SELECT as a file, of many more rows than a page shows."""
+        return (await self._ask(sql, form=form, rows=self.settings.export_rows))[0]
+
+    async def _ask(
+        self, *sql: str, form: Literal["rows", "csv", "parquet"] = "rows", rows: int | None = None
+    ) -> list[Answer]:
         """Answer several, of the same state, in one child.
 
         A child that has read its libraries already waits for the next question.
@@ -88,7 +107,8 @@ class LakeService:
             warehouse=self.settings.warehouse.removeprefix("file://") or f"{self._folder}/warehouse",
             events=self._events,
             memory_mb=self.settings.sql_memory_mb,
-            rows=self.settings.sql_rows,
+            rows=rows or self.settings.sql_rows,
+            form=form,
         )
         try:
             out, err = await asyncio.wait_for(
@@ -199,6 +219,38 @@ class LakeService:
             funnel=list(zip(charts.STEPS, funnel.rows[0], strict=True)),
         )
 
+    async def erase(self, profile_id: ProfileId) -> Erasure:
+        """Have a profile taken out of everything; the worker that keeps the lake does it. Raises Unavailable."""
+        now_ms = self._clock.wall_ns() // 1_000_000
+        await self._kept_in.write(sql.ask_erasure, profile_id, now_ms)
+        found = await self._kept_in.read(sql.get_erasure, profile_id)
+        if found is None:
+            raise Unavailable("the erasure was not written down; ask again")
+        return found
+
+    async def list_erasures(self, *, limit: int = 50) -> list[Erasure]:
+        """Erasures, the latest first."""
+        return await self._kept_in.read(sql.list_erasures, limit)
+
+    @property
+    def _kept_in(self) -> Database:
+        if self._database is None:
+            raise Unavailable("this lake was opened without a database")
+        return self._database
+
+    async def export_profile(self, profile_id: ProfileId, form: Literal["json", "parquet"]) -> bytes:
+        """A ZIP of everything that events tell of a profile: a file a table, and the projections as JSON."""
+        quoted = checked_id(profile_id)
+        names = [table.name for table in TABLES if "profile_id" in table.names]
+        questions = [f"SELECT * FROM {name} WHERE profile_id = '{quoted}'" for name in names]  # noqa: S608
+        rows = self.settings.export_rows
+        answers = await self._ask(*questions, form="parquet" if form == "parquet" else "rows", rows=rows)
+        files = {f"{name}.{form}": _file_of(answer) for name, answer in zip(names, answers, strict=True)}
+        if self._database is not None:
+            found = await self._database.read(sql.rows_of_profile, quoted)
+            files |= {f"{name}.json": msgspec.json.encode(rows) for name, rows in found.items()}
+        return await asyncio.to_thread(_zipped, files)
+
     def problem(self) -> str:
         """What is wrong with the committer, empty when nothing is: called now and then, it notices standstill."""
         snapshot = get_snapshot(self._folder, EVENTS)
@@ -224,6 +276,27 @@ def checked_day(text: str) -> str:
         return datetime.date.fromisoformat(text).isoformat()
     except ValueError as error:
         raise Invalid(f"a day looks like 2026-11-30, got {text[:30]!r}") from error
+
+
+def checked_id(text: str) -> str:
+    """An id as ids are. Raises Invalid."""
+    if not is_id(text):
+        raise Invalid(f"a profile's id has 26 letters and digits, got {text[:30]!r}")
+    return text
+
+
+def _file_of(answer: Answer) -> bytes:
+    if answer.truncated:
+        raise TookTooLong("the profile has more rows than one export may have: raise [lake] export_rows")
+    return answer.body or msgspec.json.encode([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return sink.getvalue()
 
 
 def _counts(answer: Answer) -> dict[account.Key, int]:

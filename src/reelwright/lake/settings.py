@@ -43,3 +43,6 @@ class LakeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     sql_memory_mb: Annotated[int, Meta(ge=64, description="Memory that one question may use.")] = 1024
     sql_s: Annotated[float, Meta(ge=0.1, le=3600, description="Seconds after which a question is stopped.")] = 30.0
     sql_rows: Annotated[int, Meta(ge=1, le=1_000_000, description="Rows that one question may answer.")] = 10_000
+    export_rows: Annotated[int, Meta(ge=1, le=10_000_000, description="Rows that one exported file may have.")] = (
+        500_000
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,22 @@ from reelwright.events.adapters.bus import bus_of, open_reader
 from reelwright.events.adapters.reader import Reader
 from reelwright.events.core.frame import Position
 from reelwright.events.settings import EventsSettings
+from reelwright.kernel.database import Database
 from reelwright.kernel.system import Health, Resources
 from reelwright.kernel.telemetry import logger
+from reelwright.lake.adapters import sql
 from reelwright.lake.service import LakeService, is_installed
 from reelwright.lake.settings import LakeSettings
 
 if TYPE_CHECKING:
     from reelwright.lake.jobs import Keeper
 
+MIGRATIONS = "reelwright.lake"
 TIDY_S = 60.0
 FORGET_S = 600.0
+ERASE_S = 20.0
+GRACE_S = 600.0
+"""How old a file must be that no snapshot names, before an erasure takes it for nobody's."""
 AGAIN_S = 5.0
 Projected = Callable[[], Awaitable[Mapping[str, Position]]]
 """How far the projections of events are in each log."""
@@ -39,6 +46,7 @@ class LakeSystem:
             settings=resources.source.section("lake", LakeSettings),
             clock=resources.clock,
             spare=True,
+            database=resources.database,
         )
 
     def routes(self) -> Sequence[Any]:
@@ -79,7 +87,7 @@ async def keep(resources: Resources, projected: Projected) -> None:
     while True:
         try:
             keeper = await asyncio.to_thread(_open, resources, settings, reader)
-            await _keep(keeper, settings, projected)
+            await _keep(keeper, settings, projected, resources.database)
         except Exception as error:
             # Whatever is wrong, the log keeps everything: open the tables anew and go on from their offsets.
             log.warning("the lake waits", problem=str(error))
@@ -98,8 +106,8 @@ def _open(resources: Resources, settings: LakeSettings, reader: Reader) -> Keepe
     return Keeper(resources.data / "lake", events=reader, settings=settings, clock=resources.clock)
 
 
-async def _keep(keeper: Keeper, settings: LakeSettings, projected: Projected) -> None:
-    last = {"tidy": time.monotonic(), "forget": time.monotonic(), "compute": 0.0}
+async def _keep(keeper: Keeper, settings: LakeSettings, projected: Projected, database: Database) -> None:
+    last = {"tidy": time.monotonic(), "forget": time.monotonic(), "compute": 0.0, "erase": 0.0}
 
     def due(what: str, every_s: float) -> bool:
         now = time.monotonic()
@@ -115,6 +123,18 @@ async def _keep(keeper: Keeper, settings: LakeSettings, projected: Projected) ->
             await asyncio.to_thread(keeper.tidy)
         if due("compute", settings.compute_s):
             await asyncio.to_thread(keeper.compute)
+        if due("erase", ERASE_S):
+            await erase_all(keeper, projected, database)
         if due("forget", FORGET_S):
             await asyncio.to_thread(keeper.forget, await projected())
         await asyncio.sleep(max(0.0, settings.commit_s - (time.monotonic() - began)))
+
+
+async def erase_all(keeper: Keeper, projected: Projected, database: Database, *, grace_s: float = GRACE_S) -> None:
+    """Go on with every erasure that is not done; one that was cut off begins anew, and finds less to do."""
+    for profile_id in await database.read(sql.open_erasures):
+        step = functools.partial(keeper.erase, profile_id, await projected(), database, grace_s=grace_s)
+        says = await asyncio.to_thread(step)
+        await database.write(sql.note_erasure, profile_id, says, time.time_ns() // 1_000_000)
+        if not says:
+            await asyncio.to_thread(database.scrub)

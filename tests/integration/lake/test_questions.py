@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,6 +15,7 @@ pytest.importorskip("duckdb", reason="needs the extra: pip install 'reelwright[l
 
 from reelwright.kernel.clock import VirtualClock
 from reelwright.lake.contract import Answer, NotReadable, TookTooLong
+from reelwright.lake.core.charts import Chart, chart_sql
 from reelwright.lake.replay import Sender, open_keeper
 from reelwright.lake.service import LATE_S, LakeService
 from reelwright.lake.settings import LakeSettings
@@ -34,9 +36,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sender]:
 
 def service(folder: Path, **settings: Any) -> LakeService:
     """The lake in a folder."""
-    return LakeService(
-        folder=folder / "lake", events=folder / "events", settings=LakeSettings(**settings), clock=VirtualClock()
-    )
+    within = LakeSettings(**{"sql_s": 120, **settings})
+    return LakeService(folder=folder / "lake", events=folder / "events", settings=within, clock=VirtualClock())
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,15 @@ def test_every_table_can_be_asked_before_it_has_rows(tmp_path: Path) -> None:
         "SET enable_external_access = true",
         "INSTALL httpfs",
         "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/proc/self/environ')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_json('../../../../etc/passwd')",
+        "SELECT * FROM sniff_csv('/etc/passwd')",
+        "PRAGMA enable_profiling",
+        "LOAD httpfs",
+        "CREATE TABLE x AS SELECT 1",
+        "DELETE FROM events",
+        "EXPORT DATABASE '/tmp/reelwright-all'",
         "SELECT * FROM read_parquet('https://example.com/x.parquet')",
         "SELECT * FROM glob('/*')",
         "SELEKT",
@@ -98,6 +108,25 @@ def test_a_question_has_a_bound_on_memory(ask: Ask) -> None:
         ask("SELECT array_agg(a::VARCHAR || repeat('x', 200)) FROM range(100000000) t(a)", sql_memory_mb=64, sql_s=60)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t",
+        "SELECT regexp_matches(repeat('a', 100000), '(a*)*b') FROM range(1000000000)",
+    ],
+)
+def test_questions_that_run_for_ever_in_other_ways_are_stopped_too(ask: Ask, sql: str) -> None:
+    """By time or by memory, whichever is first."""
+    with pytest.raises(TookTooLong):
+        ask(sql, sql_s=8, sql_memory_mb=128)
+
+
+def test_a_huge_value_is_refused_or_bounded(ask: Ask) -> None:
+    """One row can be larger than any answer may be."""
+    with pytest.raises(TookTooLong):
+        ask("SELECT repeat('x', 3000000000)", sql_memory_mb=128, sql_s=60)
+
+
 def test_an_answer_has_a_bound_on_rows(ask: Ask) -> None:
     """It says that there were more."""
     found = ask("SELECT * FROM range(100)", sql_rows=10)
@@ -115,3 +144,25 @@ def test_a_committer_that_stands_still_is_noticed(tmp_path: Path) -> None:
     assert "have not reached the lake" in lake.problem()
     open_keeper(tmp_path).commit_all()
     assert lake.problem() == ""
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_an_answer_can_be_a_file(lake: tuple[Path, Sender], form: Any) -> None:
+    """Of the same rows as the table, within a bound of its own, with lists, decimals and times."""
+    from pyarrow import csv, parquet
+
+    sql = "SELECT id, happened_at, sum(version) OVER () AS all_versions, [type, source] AS several FROM events"
+    found = asyncio.run(service(lake[0], export_rows=10_000).export(sql, form))
+    read = csv.read_csv if form == "csv" else parquet.read_table
+    table = read(io.BytesIO(found.body))
+    assert (table.column_names, found.truncated) == (["id", "happened_at", "all_versions", "several"], False)
+    assert sorted(table.column("id").to_pylist()) == sorted(lake[1].acknowledged)
+    short = asyncio.run(service(lake[0], export_rows=5).export(sql, form))
+    assert (read(io.BytesIO(short.body)).num_rows, short.truncated) == (5, True)
+
+
+def test_every_chart_has_a_question(lake: tuple[Path, Sender]) -> None:
+    """And each runs over an empty table as over a full one."""
+    charts = get_args(Chart)
+    answers = asyncio.run(service(lake[0])._ask(*(chart_sql(one, "2026-01-01", "2026-12-31") for one in charts)))
+    assert [answer.columns[0] for answer in answers] == ["day", "device", "edge", "title_id", "day", "experiment"]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from reelwright.events.adapters.reader import FAILED, Reader
+from reelwright.events.adapters.reader import FAILED, Reader, names
 from reelwright.events.contract import Backlogged
 from reelwright.events.core.frame import LARGEST_BYTES, START, Position
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
@@ -205,6 +205,18 @@ class KafkaReader(Reader):
     def remove_segment(self, source: str, number: int) -> None:
         """Forget a segment, and whatever lies before it."""
         self._broker.remove_before(source, offset_of((number + 1, 0)))
+
+    def erase(self, source: str, until: Position, needle: bytes) -> None:
+        """A broker changes no record: where one has the bytes, all that consumers are through with goes."""
+        if any(place <= until for place in self._places_of(source, needle)):
+            self._broker.remove_before(source, offset_of(until))
+
+    def holds(self, source: str, needle: bytes) -> bool:
+        """Whether any record has the bytes, plain or as a refused event's."""
+        return any(True for _ in self._places_of(source, needle))
+
+    def _places_of(self, source: str, needle: bytes) -> list[Position]:
+        return [place for place, payload in self._payloads(source, START) if names(payload, needle)]
 
 
 class KafkaLog:

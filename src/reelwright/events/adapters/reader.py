@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 
 from reelwright.events.adapters.wal import WATERMARK, read_log, segment_numbers, segment_path
 from reelwright.events.contract import FailedBatch, StoredBatch
-from reelwright.events.core.frame import START, Position, read_mark
+from reelwright.events.core.frame import HEAD_BYTES, START, Position, frame, read_mark
 from reelwright.events.core.stored import read_stored
 from reelwright.kernel.files import LocalDisk
 from reelwright.kernel.telemetry import logger
@@ -19,6 +20,8 @@ from reelwright.kernel.telemetry import logger
 FAILED = "-failed"
 """Ends the name of a log that keeps refused events."""
 _MARK_BYTES = 64
+_BLANK = b'{"events":[],"profile_id":null,"received_ms":0,"source":""}'
+"""A batch of nothing, of stored and of refused events alike."""
 B = TypeVar("B", StoredBatch, FailedBatch)
 log = logger(__name__)
 _FAILED = msgspec.json.Decoder(FailedBatch)
@@ -42,6 +45,14 @@ class Reader(ABC):
     @abstractmethod
     def remove_segment(self, source: str, number: int) -> None:
         """Forget a segment that every reader is through with."""
+
+    @abstractmethod
+    def erase(self, source: str, until: Position, needle: bytes) -> None:
+        """Make records before `until` that hold the bytes unreadable; every reader must be through with them."""
+
+    @abstractmethod
+    def holds(self, source: str, needle: bytes) -> bool:
+        """Whether the bytes are anywhere in a log, acknowledged or not."""
 
     @abstractmethod
     def _payloads(self, source: str, after: Position) -> Iterator[tuple[Position, bytes]]: ...
@@ -100,3 +111,49 @@ class LogReader(Reader):
     def remove_segment(self, source: str, number: int) -> None:
         """Forget a segment that every reader is through with."""
         segment_path(self._folder / source, number).unlink(missing_ok=True)
+
+    def erase(self, source: str, until: Position, needle: bytes) -> None:
+        """Blank whole frames, so that every offset stays; a crash in between leaves what the next call makes good."""
+        if next(self._payloads(source, until), None) is None:
+            until = self.durable(source)  # what lies between was torn by a crash
+        for number in self.segments(source):
+            if number <= until[0]:
+                path = segment_path(self._folder / source, number)
+                stop = until[1] if number == until[0] else self._disk.size(path)
+                self._blank(source, path, number, stop, needle)
+
+    def _blank(self, source: str, path: Path, number: int, stop: int, needle: bytes) -> None:
+        with path.open("r+b") as file:
+            for (_, end), payload in read_log(self._folder / source, (number, 0), (number, stop), self._disk):
+                if names(payload, needle):
+                    file.seek(end - len(payload) - HEAD_BYTES)
+                    file.write(frame(_BLANK.ljust(len(payload))))
+            file.flush()
+            _zero(file.fileno(), stop, needle)
+            os.fsync(file.fileno())
+
+    def holds(self, source: str, needle: bytes) -> bool:
+        """Whether the bytes are anywhere in the log's files, or encoded in a refused event."""
+        files = (segment_path(self._folder / source, number) for number in self.segments(source))
+        return any(needle in path.read_bytes() for path in files) or any(
+            names(payload, needle) for _, payload in self._payloads(source, START) if source.endswith(FAILED)
+        )
+
+
+def names(payload: bytes, needle: bytes) -> bool:
+    """Whether a record holds the bytes, plain or as a refused event's."""
+    if needle in payload:
+        return True
+    try:
+        return any(needle in event.raw for event in _FAILED.decode(payload).events)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+def _zero(file: int, stop: int, needle: bytes) -> None:
+    """What no frame holds, such as a tail that a crash has torn, is overwritten where it lies."""
+    data = os.pread(file, stop, 0)
+    at = data.find(needle)
+    while at >= 0:
+        os.pwrite(file, bytes(len(needle)), at)
+        at = data.find(needle, at + len(needle))

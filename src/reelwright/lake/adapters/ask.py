@@ -7,6 +7,7 @@ process has a bound on memory and on what it may write aside; whoever asked ends
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import resource
 import sys
@@ -41,24 +42,62 @@ def answer(question: Question) -> Answers | Refusal:
             statements = [_only_select(connection, sql) for sql in question.sql]
             _offer(connection, Path(question.lake), open_reader(question.events))
             _lock(connection, question.warehouse)
-            return Answers(answers=[_answer(connection, statement, question.rows) for statement in statements])
+            return Answers(answers=[_answer(connection, statement, question) for statement in statements])
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             return Refusal(says=f"the question needs more than {question.memory_mb} MB: {error}", too_much=True)
         except duckdb.Error as error:
             return Refusal(says=str(error))
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, statement: Any, most: int) -> Answer:
+def _answer(connection: duckdb.DuckDBPyConnection, statement: Any, question: Question) -> Answer:
     began = time.perf_counter()
     found = connection.execute(statement)
     columns = tuple(str(column[0]) for column in found.description or ())
-    rows = found.fetchmany(most + 1)
-    return Answer(
-        columns=columns,
-        rows=[list(row) for row in rows[:most]],
-        truncated=len(rows) > most,
-        took_ms=round((time.perf_counter() - began) * 1000),
-    )
+    rows, body, truncated = list[list[Any]](), b"", False
+    if question.form == "rows":
+        several = found.fetchmany(question.rows + 1)
+        rows, truncated = [list(row) for row in several[: question.rows]], len(several) > question.rows
+    else:
+        arrow, truncated = _first_rows(found, question.rows)
+        body = _as_csv(arrow) if question.form == "csv" else _as_parquet(arrow)
+    took_ms = round((time.perf_counter() - began) * 1000)
+    return Answer(columns=columns, rows=rows, truncated=truncated, took_ms=took_ms, body=body)
+
+
+def _first_rows(found: duckdb.DuckDBPyConnection, most: int) -> tuple[pa.Table, bool]:
+    """Rows as they come, no more than may be answered; whether there were more."""
+    reader: Any = found.to_arrow_reader(10_000)
+    batches, count = [], 0
+    for batch in reader:
+        batches.append(batch)
+        count += batch.num_rows
+        if count > most:
+            break
+    return pa.Table.from_batches(batches, schema=reader.schema).slice(0, most), count > most
+
+
+def _as_csv(table: pa.Table) -> bytes:
+    from pyarrow import csv
+
+    sink = io.BytesIO()
+    flat = [_flat(column) for column in table.columns]
+    csv.write_csv(pa.Table.from_arrays(flat, names=table.column_names), sink)
+    return sink.getvalue()
+
+
+def _flat(column: Any) -> Any:
+    """A column as CSV can have it: lists and structures as text."""
+    if not (pa.types.is_nested(column.type) or pa.types.is_binary(column.type)):
+        return column
+    return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    from pyarrow import parquet
+
+    sink = io.BytesIO()
+    parquet.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
 
 
 def _only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:

@@ -238,6 +238,11 @@ class LakeTable:
                 path.unlink(missing_ok=True)
             return len(orphans)
 
+    def data_files(self) -> list[str]:
+        """Every Parquet file below the table's folder, whether a snapshot names it or not; local lakes only."""
+        folder = path_of(self._iceberg.location())
+        return [str(path) for path in folder.rglob("*.parquet")] if folder.is_dir() else []
+
     def _named(self) -> Iterable[str]:
         """Paths of every file that the table's metadata leads to."""
         metadata = self._iceberg.metadata

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 HOUR_US = 3_600_000_000
 DIMENSIONS = {"edge": "edge", "device": "device", "title": "title_id"}
 
@@ -57,3 +59,44 @@ def quality(first: str, last: str, by: str) -> tuple[str, str, str, str]:
 
 
 STEPS = ("asked to play", "saw a picture", "watched 30 s", "came half way", "saw it to the end")
+
+Chart = Literal["quality", "devices", "edges", "titles", "funnel", "experiments"]
+_RATES = """
+  sum(sessions) AS sessions, sum(started) AS started, sum(start_ms) / nullif(sum(started), 0) AS start_mean_ms,
+  sum(stalled_s) / nullif(sum(watched_s + stalled_s), 0) AS stall_ratio,
+  sum(bits) / nullif(sum(watched_s), 0) AS bitrate_bps, sum(failed) AS failed, sum(watched_s) AS watched_s
+"""
+_CHARTS: dict[Chart, tuple[str, str, str]] = {
+    "quality": (f"day, {_RATES}", "qoe_days", "GROUP BY day ORDER BY day"),
+    "devices": (f"device, {_RATES}", "qoe_days", "GROUP BY device ORDER BY sessions DESC"),
+    "edges": (
+        "edge, sum(sessions) AS sessions, sum(watched_s) AS watched_s, sum(bits) AS bits, "
+        "sum(stalled_s) AS stalled_s",
+        "edge_days",
+        "GROUP BY edge ORDER BY watched_s DESC",
+    ),
+    "titles": (
+        "title_id, sum(viewers) AS viewer_days, sum(sessions) AS sessions, sum(watched_s) AS watched_s, "
+        "sum(completed) AS completed",
+        "title_days",
+        "GROUP BY title_id ORDER BY watched_s DESC, title_id",
+    ),
+    "funnel": (
+        "day, count(*) AS asked, count(*) FILTER (started) AS started, count(*) FILTER (watched_s >= 30) AS watched, "
+        "count(*) FILTER (position_s >= duration_s / 2) AS half, "
+        "count(*) FILTER (position_s >= duration_s * 0.95) AS completed",
+        "playback_sessions",
+        "GROUP BY day ORDER BY day",
+    ),
+    "experiments": (
+        "experiment, cell, count(DISTINCT profile_id) AS profiles, sum(exposures) AS exposures",
+        "exposures",
+        "GROUP BY experiment, cell ORDER BY experiment, cell",
+    ),
+}
+
+
+def chart_sql(chart: Chart, first: str, last: str) -> str:
+    """The question behind a chart, from day to day (ISO dates), without the synthetic audience."""
+    columns, table, rest = _CHARTS[chart]
+    return f"SELECT {columns} FROM {table} WHERE {_window(first, last)} {rest}"  # noqa: S608 (our own words only)

@@ -14,6 +14,7 @@ from reelwright.kernel.errors import Invalid, NotFound, ReelwrightError, Termina
 from reelwright.kernel.ids import ProfileId
 from reelwright.kernel.principal import EVERYTHING, principal_of, require
 from reelwright.kernel.units import whole_number
+from reelwright.lake.contract import LakeClient
 from reelwright.web.forms import go, read_form
 from reelwright.web.render import Renderer
 
@@ -94,13 +95,19 @@ class ProfilePages(Controller):
 
     @post("/{profile_id:str}")
     async def change(
-        self, request: Request[Any, Any, Any], profile_id: str, accounts: AccountsService, renderer: Renderer
+        self,
+        request: Request[Any, Any, Any],
+        profile_id: str,
+        accounts: AccountsService,
+        lake: LakeClient,
+        renderer: Renderer,
     ) -> Response[Any]:
-        """Save it, or remove it."""
+        """Save it, or remove it and what its viewer did."""
         form, caller = await read_form(request, accounts), principal_of(request)
         try:
             if form.get("do") == "delete":
                 await accounts.delete_profile(caller, ProfileId(profile_id))
+                await lake.erase(ProfileId(profile_id))
             else:
                 await accounts.change_profile(caller, ProfileId(profile_id), _draft(form))
         except Terminal as error:

@@ -10,6 +10,8 @@ import pytest
 
 from reelwright.cdn.contract import Access, EdgeReport, FillItem, FillPlan, FillProgress, PurgeOrder, Viewing
 from reelwright.cdn.control import ControlPlane
+from reelwright.cdn.jobs import plan_fills, reprice
+from reelwright.cdn.ports import Forecast, Shelf
 from reelwright.cdn.settings import CdnSettings
 from reelwright.events.contract import Event, Verdict
 from reelwright.kernel.clock import VirtualClock
@@ -295,3 +297,31 @@ async def test_a_plan_to_fill_is_given_until_the_edge_follows_it(stage: Stage) -
     await stage.plane.order_fills({"a": plan})
     assert (await stage.report("a")).fill == plan
     assert (await stage.report("a", fill=FillProgress(plan="p1"))).fill is None
+
+
+async def test_plans_are_made_for_edges_with_a_cache_and_reach_them(stage: Stage) -> None:
+    """Most wanted first, within their share of the cache, from peers of the same region."""
+    await stage.report("a", budget_bytes=100, costs={"eu": 1.0})
+    await stage.report("b", budget_bytes=1000, costs={"eu": 1.0, "us": 2.0})
+    await stage.report("source", costs={"*": 1.0})
+    shelves = [Shelf(f"t{n}", [(FillItem(f"assets/t{n}/x.m4s", 40), 1.0)]) for n in range(3)]
+    forecast = Forecast(shelves=shelves, history=[{"t0": 1.0, "t1": 9.0, "t2": 5.0}], added={"t0": 20.0})
+    await plan_fills(stage.plane, forecast, CdnSettings(fill_share=0.9))
+    small = (await stage.report("a", costs={"eu": 1.0})).fill
+    assert [item.name for item in small.items] == ["assets/t0/x.m4s", "assets/t1/x.m4s"]
+    assert (small.window, small.rate_bps, small.peers) == ((120, 840), 100e6, ["http://b.example"])
+    assert len((await stage.report("b")).fill.items) == 3
+    assert (await stage.report("source")).fill is None
+
+
+async def test_a_full_edge_gets_a_price(stage: Stage) -> None:
+    """Made from the sessions of the last quarter of an hour; it moves those who lose least."""
+    await stage.report("near", capacity_bps=20e6, costs={"*": 1.0})
+    await stage.report("far", costs={"*": 3.0})
+    await reprice(stage.plane)
+    for number in range(8):
+        await stage.steer(f"s{number}")
+    await reprice(stage.plane)
+    stage.clock.advance(1)
+    (far, near) = sorted(await stage.plane.explain("eu", bps=1e6), key=lambda one: one.edge.name)
+    assert near.score > 2.9 and far.score == 3.0

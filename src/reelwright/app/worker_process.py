@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reelwright.app.compose import open_resources
+from reelwright.app.demand import HouseDemand
 from reelwright.app.places import jobs_url
 from reelwright.app.wiring import migrate, wire_sources
 from reelwright.catalog.adapters.library import LibraryWatcher
 from reelwright.catalog.service import set_playable_state
+from reelwright.cdn.control import ControlPlane
+from reelwright.cdn.jobs import keep as keep_cdn
+from reelwright.cdn.settings import CdnSettings
 from reelwright.events.adapters.sql import get_offsets
 from reelwright.experiments.adapters.lake import LakeViewing
 from reelwright.experiments.jobs import guard_for_ever
@@ -51,6 +55,7 @@ async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
         asyncio.create_task(follow(resources.keys)),
         asyncio.create_task(keep(resources, lambda: resources.database.read(get_offsets))),
         asyncio.create_task(_guard_experiments(resources)),
+        asyncio.create_task(_plan_cdn(resources)),
     ]
     if resources.settings.library:
         tasks.append(asyncio.create_task(_watch_library(resources)))
@@ -73,6 +78,18 @@ async def _guard_experiments(resources: Resources) -> None:
         viewing=LakeViewing(LakeSystem(resources).service) if settings.source == "lake" else None,
     )
     await guard_for_ever(service, every_s=settings.measure_s)
+
+
+async def _plan_cdn(resources: Resources) -> None:
+    """Price full edges, and plan what each is to hold tomorrow."""
+    settings = resources.source.section("cdn", CdnSettings)
+    control = ControlPlane(database=resources.database, clock=resources.clock, keys=resources.keys, settings=settings)
+    jobs = await asyncio.to_thread(JobsClient, jobs_url(resources.settings))
+    media, catalog = wire_sources(resources, queue=jobs)
+    try:
+        await keep_cdn(control, HouseDemand(resources, catalog.service, media.service), settings)
+    finally:
+        jobs.close()
 
 
 class CataloguePublisher:

@@ -28,24 +28,32 @@ import httpx
 import msgspec
 import numpy as np
 
+from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.conformance import PACKAGE, Score, Suite, listening, tally
+from reelwright.cdn.adapters.fill import Filler
 from reelwright.cdn.adapters.gateway import Gateway, GatewaySettings, start_gateway
 from reelwright.cdn.adapters.http1 import RequestHead
 from reelwright.cdn.adapters.nginx import Nginx, owner_of
 from reelwright.cdn.adapters.origin import Origin
-from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
+from reelwright.cdn.contract import EdgeReport, FillItem, FillPlan, Viewing, sign_folder
+from reelwright.cdn.control import ControlPlane
 from reelwright.cdn.core.access import check, parse
+from reelwright.cdn.core.eviction import make_policy
+from reelwright.cdn.core.fill_replay import FillRule, by_day, run_days
 from reelwright.cdn.core.flows import plan_flows
 from reelwright.cdn.core.functions import BUDGET_US, device_of, hls_for, steer
 from reelwright.cdn.core.nginx import NginxSite
 from reelwright.cdn.core.steering import FULL, EdgeState, rank
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
 from reelwright.cdn.replay import Trace, gap_closed, read_trace, replay_named
+from reelwright.cdn.settings import CdnSettings
 from reelwright.kernel.bench import Row, measured
 from reelwright.kernel.clock import SystemClock, VirtualClock
+from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
-from reelwright.kernel.objects import content_name
+from reelwright.kernel.objects import DirectoryObjects, content_name
 
 FOLDER = "assets/bench"
 OBJECTS = 64
@@ -57,6 +65,9 @@ TRACE_SEEDS = (11, 12)
 STEERING_SEEDS = (21, 22, 23)
 REPLAN = 250
 PURGES = 50
+MOVED_SESSIONS, MOVED_TTL_S, MOVED_SEGMENT_S = 100, 30, 4.0
+FILL_SEEDS, FILL_DAYS, FILL_FROM = (31, 32), 6, 3
+FILL_RATE_BPS = 24e6
 IDLE_CONNECTIONS = 1000
 ADAPTSIZE = Path(__file__).resolve().parents[4] / "shared" / "data" / "cdn" / "adaptsize" / "request.trace.xz"
 CROWD, EDGES = 1000, 8
@@ -73,7 +84,9 @@ def rows(only: str = "") -> Iterator[Row]:
     parts = (
         ("conformance", conformance),
         ("hit_ratio", hit_ratio),
+        ("steering.moved", moved),
         ("steering", steering),
+        ("fill", fill),
         ("purge", purge),
         ("data_plane.idle_connection", idle_connection),
         ("data_plane", data_plane),
@@ -276,6 +289,74 @@ def steering() -> Iterator[Row]:
         op="==",
         goal=0,
     )
+
+
+def moved() -> Iterator[Row]:
+    """An edge is drained, and one is killed, under sessions that play by their steering documents."""
+    with tempfile.TemporaryDirectory() as text:
+        found = asyncio.run(_moved(Path(text)))
+    yield Row(
+        id="steering.moved",
+        what="time until no session uses an edge that was drained or killed / (one TTL + one segment), worst",
+        value=round(max(found.values()), 3),
+        unit="share",
+        op="<=",
+        goal=1.0,
+        note=f"{MOVED_SESSIONS} sessions, 3 edges, the control plane on SQLite, virtual time: a document each "
+        f"TTL of {MOVED_TTL_S} s, a segment each {MOVED_SEGMENT_S} s, one that fails is fetched by the next pathway; "
+        + ", ".join(f"{name} {value:.2f}" for name, value in found.items()),
+    )
+
+
+async def _moved(folder: Path) -> dict[str, float]:
+    found = {}
+    for how in ("drain", "kill"):
+        database = Database(f"sqlite:///{folder}/{how}.sqlite")
+        database.migrate(["reelwright.cdn"])
+        clock = VirtualClock()
+        settings = CdnSettings(steering_ttl_s=MOVED_TTL_S)
+        plane = ControlPlane(database=database, clock=clock, keys=KeyRing.generate(), settings=settings)
+        found[how] = await _move(plane, clock, how) / (MOVED_TTL_S + MOVED_SEGMENT_S)
+        database.close()
+    return found
+
+
+async def _move(plane: ControlPlane, clock: VirtualClock, how: str) -> float:
+    """Seconds until the last segment is asked for at the edge that goes."""
+    chance = np.random.default_rng(41)
+    costs = {"near": 1.0, "mid": 2.0, "far": 3.0}
+    phases = chance.uniform(0, MOVED_TTL_S, MOVED_SESSIONS), chance.uniform(0, MOVED_SEGMENT_S, MOVED_SESSIONS)
+    orders: list[list[str]] = [[] for _ in range(MOVED_SESSIONS)]
+    last_s, began_s, step_s = 0.0, MOVED_TTL_S + 5.0, 0.5
+    steps = int((began_s + 2 * MOVED_TTL_S) / step_s)
+    for step in range(steps):
+        now_s = step * step_s
+        gone = now_s >= began_s
+        if gone and now_s - began_s < step_s and how == "drain":
+            await plane.drain("near", on=True, by="bench")
+        if step % 4 == 0:
+            for name, cost in costs.items():
+                if not (gone and how == "kill" and name == "near"):
+                    report = EdgeReport(boot=name, url=f"http://{name}", capacity_bps=1e12, costs={"*": cost})
+                    await plane.report(name, report)
+        for number in range(MOVED_SESSIONS):
+            if not orders[number] or _due(now_s, phases[0][number], MOVED_TTL_S, step_s):
+                current = orders[number][0] if orders[number] else ""
+                viewing = Viewing(
+                    session_id=f"s{number}", viewer=f"v{number}", folder="assets/a", bps=5e6, address="10.0.0.1",
+                    token=f"t{number}", current=current,
+                )  # fmt: skip
+                orders[number] = [name for name, _ in (await plane.steer(viewing)).edges]
+            if gone and _due(now_s, phases[1][number], MOVED_SEGMENT_S, step_s) and orders[number][0] == "near":
+                last_s = now_s + step_s - began_s
+                if how == "kill":
+                    orders[number] = orders[number][1:] or orders[number]
+        clock.advance(step_s)
+    return last_s
+
+
+def _due(now_s: float, phase_s: float, every_s: float, step_s: float) -> bool:
+    return (now_s - phase_s) % every_s < step_s
 
 
 def _steered(rng: np.random.Generator) -> tuple[float, int]:
@@ -965,3 +1046,82 @@ def _wait_for(port: int) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"nothing listens on port {port}")
+
+
+def fill() -> Iterator[Row]:
+    """An edge that is filled ahead beside one of LRU, on held-out days; and the real agent's pace and window."""
+    found = [_filled(seed) for seed in FILL_SEEDS]
+    note = (
+        f"generated VOD, 20 % of all distinct bytes, {FILL_DAYS - FILL_FROM} held-out days after {FILL_FROM}, seeds "
+        f"{FILL_SEEDS}; known before a day: plays until then and its promotions; peak: mean of each day's "
+        "busiest hour"
+    )
+    for name, at, goal in (("peak", 0, 0.6), ("total", 1, 1.05)):
+        yield Row(
+            id=f"fill.{name}",
+            what=f"{name} upstream of a filled edge / LRU's, worst of the seeds",
+            value=round(max(one[at] for one in found), 3),
+            unit="share",
+            op="<=",
+            goal=goal,
+            note=note,
+        )
+    error, seconds = asyncio.run(_fill_pace())
+    yield Row(
+        id="fill.cap_error",
+        what="bytes of a real fill above rate x time, and outside of its window, as a share",
+        value=round(error, 4),
+        unit="share",
+        op="<=",
+        goal=0.01,
+        note=f"{FILL_RATE_BPS / 1e6:.0f} Mb/s for {seconds:.1f} s, then the window closes for 2 s",
+    )
+
+
+def _filled(seed: int) -> tuple[float, float]:
+    scenario = VodScenario(days=FILL_DAYS, segment_s=60.0)
+    days = by_day(scenario, np.random.default_rng(seed))
+    capacity = int(0.2 * sum({visit.key: visit.size for day in days for visit in day}.values()))
+    run = partial(run_days, days, capacity, counts_from=FILL_FROM, scenario=scenario)
+    lru, ours = run(rule=None), run(rule=FillRule())
+    return ours.peak / lru.peak, ours.total / lru.total
+
+
+async def _fill_pace() -> tuple[float, float]:
+    """How far a fill over loopback goes beyond its rate or its window, and how long it was watched."""
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        objects = DirectoryObjects(folder / "media")
+        items = []
+        for number in range(40):
+            data = bytes([number]) * 500_000
+            name = content_name("assets/a", data, ".m4s")
+            objects.put(name, data)
+            items.append(FillItem(name, len(data)))
+        minute = [10.0]
+        cache = DiskCache(
+            folder / "cache",
+            policy=make_policy("lru", 1 << 30),
+            fetcher=ObjectFetcher(objects),
+            monotonic_ns=time.monotonic_ns,
+            budget_bytes=1 << 30,
+        )
+        clock = SystemClock()
+        peers = HttpFetcher((), keys=KeyRing.generate(), clock=clock)
+        filler = Filler(
+            cache, ObjectFetcher(objects), peers=peers, folder=folder / "f", clock=clock, minute=lambda: minute[0]
+        )
+        filler.follow(FillPlan(id="p", items=items, window=(0, 20), rate_bps=FILL_RATE_BPS))
+        task = asyncio.create_task(filler.run())
+        began = time.monotonic()
+        await asyncio.sleep(4)
+        seconds, inside = time.monotonic() - began, filler.fetched_bytes
+        minute[0] = 30.0
+        await asyncio.sleep(2)
+        outside = filler.fetched_bytes - inside
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await cache.close()
+        await peers.close()
+    allowed = seconds * FILL_RATE_BPS / 8
+    return max(0.0, inside - allowed) / allowed + outside / allowed, seconds

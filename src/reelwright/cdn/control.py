@@ -394,6 +394,20 @@ class ControlPlane:
         """What people did here, the newest first."""
         return await self._database.read(sql.list_audit, limit)
 
+    async def states(self) -> list[EdgeState]:
+        """Edges as steering sees them."""
+        self._looked_ns = None
+        await self._look()
+        return self._states("", 0)
+
+    async def demand(self, seconds: float) -> dict[str, float]:
+        """Bits per second by region of the sessions that were steered within some time."""
+        return await self._database.read(sql.demand_by_region, self._now_ms() - int(1000 * seconds))
+
+    async def set_prices(self, prices: Mapping[str, float]) -> None:
+        """From now on these are added to the costs of edges."""
+        await self._database.write(sql.set_prices, prices)
+
     async def order_fills(self, plans: Mapping[str, FillPlan]) -> None:
         """Tell edges what to hold."""
         rows = {name: msgspec.to_builtins(plan) for name, plan in plans.items()}

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+import msgspec
+
+from reelwright.cdn.contract import FillItem
+
 
 class Fetcher(Protocol):
     """Where a caching edge gets what it does not hold."""
@@ -15,4 +19,31 @@ class Fetcher(Protocol):
 
     async def close(self) -> None:
         """End all connections."""
+        ...
+
+
+class Shelf(msgspec.Struct, frozen=True):
+    """The objects of one playable, each with the share of plays that ask for it."""
+
+    title: str
+    items: list[tuple[FillItem, float]]
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the coming day."""
+
+    shelves: list[Shelf] = []
+    history: list[dict[str, float]] = []
+    """Plays by playable, one mapping a day, the last day last."""
+    promoted: dict[str, int] = {}
+    """The rank that a playable will have: releases, the Top 10."""
+    added: dict[str, float] = {}
+    """Plays known one by one: what is half watched, and the next episodes."""
+
+
+class Demand(Protocol):
+    """Port, bound in `app`: what will be asked for tomorrow."""
+
+    async def forecast(self) -> Forecast:
+        """History, release calendar, Top 10 and watch progress, as they are now."""
         ...

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-Title = Hashable
+Title = Any
 DECAY = 0.7
 """Weight of a day's plays a day later."""
 STAYS = 1.15

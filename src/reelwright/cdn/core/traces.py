@@ -82,3 +82,12 @@ def zipf_trace(requests: int, objects: int, exponent: float, rng: np.random.Gene
     sizes = np.minimum(rng.lognormal(10.3, 1.2, objects), 5e6).astype(int) + 1
     for at in range(requests):
         yield Visit(int(keys[at]), int(sizes[keys[at]]), float(at))
+
+
+def promotions(scenario: VodScenario, day: int) -> dict[int, int]:
+    """Titles that jump on a day and where to: what a release calendar and the home page's rows know before it."""
+    first = scenario.jumps_a_day * (day - 1)
+    return {
+        (number * 7919 + 101) % scenario.titles: (number * 31) % 30
+        for number in range(max(0, first), scenario.jumps_a_day * max(0, day))
+    }

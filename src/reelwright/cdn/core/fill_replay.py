@@ -1,0 +1,176 @@
+"""Days of generated viewers through an edge that is filled ahead, and one that is not: upstream by hour. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+import msgspec
+import numpy as np
+
+from reelwright.cdn.core.eviction import Key, Visit
+from reelwright.cdn.core.fill import Want, choose, expected_plays
+from reelwright.cdn.core.traces import DAY_S, VodScenario, promotions, vod_trace
+
+HOUR_S = 3600.0
+BINS = 50
+"""Parts of a title by which it is learnt how many viewers are still there."""
+
+
+class FillRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How an edge is filled."""
+
+    share: float = 0.9
+    """Of the cache; the rest is LRU's."""
+    least: float = 0.3
+    """Requests a day below which an object is not fetched ahead."""
+    window: tuple[int, int] = (120, 840)
+    """Minutes of the day."""
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """What an edge fetched on the days that count."""
+
+    by_hour: dict[int, float]
+    """Bytes by hour since the beginning."""
+    filled: float = 0.0
+
+    @property
+    def peak(self) -> float:
+        """The busiest hour of a day, on average over the days."""
+        days: dict[int, float] = {}
+        for hour, size in self.by_hour.items():
+            days[hour // 24] = max(days.get(hour // 24, 0.0), size)
+        return sum(days.values()) / len(days) if days else 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.by_hour.values())
+
+
+class Learnt(msgspec.Struct):
+    """What past days tell: plays by title, rungs, and how long viewers stay."""
+
+    plays: list[dict[int, float]]
+    rungs: dict[int, float]
+    reached: list[float]
+
+    def note(self, day: Iterable[Visit], lengths: Mapping[int, int]) -> None:
+        """Learn a day: each session by the last segment that it asked for."""
+        last: dict[str, tuple[int, int, int]] = {}
+        for visit in day:
+            last[visit.session] = visit.key  # type: ignore[assignment]
+        plays: dict[int, float] = defaultdict(float)
+        for title, rung, index in last.values():
+            plays[title] += 1
+            self.rungs[rung] = self.rungs.get(rung, 0.0) + 1
+            for part in range(min(BINS, 1 + BINS * index // lengths[title])):
+                self.reached[part] += 1
+        self.plays.append(dict(plays))
+
+    def rate(self, plays: float, key: tuple[int, int, int], length: int) -> float:
+        """Requests for a segment, where its title is played so often."""
+        _, rung, index = key
+        sessions = sum(self.rungs.values()) or 1.0
+        still = self.reached[min(BINS - 1, BINS * index // length)] / sessions
+        return plays * self.rungs.get(rung, 0.0) / sessions * still
+
+
+def run_days(
+    days: Sequence[Sequence[Visit]],
+    capacity_bytes: int,
+    *,
+    counts_from: int,
+    scenario: VodScenario,
+    rule: FillRule | None,
+) -> Upstream:
+    """Days through a cache of LRU; with a rule it is filled in the window of each day, from `counts_from` on.
+
+    What is planned for a day is known the day before: plays until then, and the promotions of the day.
+    """
+    sizes = {visit.key: visit.size for day in days for visit in day}
+    lengths: dict[int, int] = defaultdict(int)
+    for key in sizes:
+        title, _, index = cast("tuple[int, int, int]", key)
+        lengths[title] = max(lengths[title], index + 1)
+    cache = _Cache(capacity_bytes)
+    learnt = Learnt([], {}, [0.0] * BINS)
+    hours: dict[int, float] = defaultdict(float)
+    filled = 0.0
+    for number, day in enumerate(days):
+        if rule is not None and number >= counts_from:
+            plays = expected_plays(learnt.plays, promotions(scenario, number))
+            wants = (
+                Want(key, size, learnt.rate(plays.get(key[0], 0.0), key, lengths[key[0]]))  # type: ignore[index, arg-type]
+                for key, size in sizes.items()
+            )
+            chosen = choose(wants, int(capacity_bytes * rule.share), cache.held(), rule.least)
+            fetched = cache.pin(chosen)
+            filled += fetched
+            _spread(hours, fetched, number, rule.window)
+        for visit in day:
+            missed = cache.ask(visit)
+            if number >= counts_from:
+                hours[int(visit.now_s // HOUR_S)] += missed
+        learnt.note(day, lengths)
+    return Upstream(dict(hours), filled)
+
+
+def by_day(scenario: VodScenario, rng: np.random.Generator) -> list[list[Visit]]:
+    """A generated trace, cut at midnight."""
+    days: list[list[Visit]] = [[] for _ in range(scenario.days + 1)]
+    for visit in vod_trace(scenario, rng):
+        days[int(visit.now_s // DAY_S)].append(visit)
+    return days[: scenario.days]
+
+
+def _spread(hours: dict[int, float], size: float, day: int, window: tuple[int, int]) -> None:
+    begin, end = window
+    for hour in range(begin // 60, end // 60):
+        hours[day * 24 + hour] += size / ((end - begin) / 60)
+
+
+class _Cache:
+    """LRU beside what is pinned."""
+
+    def __init__(self, capacity_bytes: int) -> None:
+        self._capacity = capacity_bytes
+        self._lru: OrderedDict[Key, int] = OrderedDict()
+        self._lru_bytes = 0
+        self._pinned: dict[Key, int] = {}
+        self._pinned_bytes = 0
+
+    def held(self) -> set[Key]:
+        return {*self._lru, *self._pinned}
+
+    def pin(self, wants: Sequence[Want]) -> int:
+        """Hold these, and leave to LRU what was held before; the bytes that had to be fetched."""
+        held = self.held()
+        fetched = sum(one.size for one in wants if one.key not in held)
+        for key, size in self._pinned.items():
+            self._lru[key] = size
+            self._lru_bytes += size
+        self._pinned = {one.key: one.size for one in wants}
+        self._pinned_bytes = sum(self._pinned.values())
+        for key in self._pinned:
+            self._lru_bytes -= self._lru.pop(key, 0)
+        self._shrink()
+        return fetched
+
+    def ask(self, visit: Visit) -> int:
+        """The bytes that had to be fetched."""
+        if visit.key in self._pinned:
+            return 0
+        if visit.key in self._lru:
+            self._lru.move_to_end(visit.key)
+            return 0
+        self._lru[visit.key] = visit.size
+        self._lru_bytes += visit.size
+        self._shrink()
+        return visit.size
+
+    def _shrink(self) -> None:
+        while self._lru and self._lru_bytes > self._capacity - self._pinned_bytes:
+            self._lru_bytes -= self._lru.popitem(last=False)[1]

@@ -1,0 +1,75 @@
+"""What the house knows of tomorrow: the Top 10, releases, half-watched films and next episodes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.composed import Composed, composed, package_of
+
+from reelwright.app.demand import GOES_ON, RESUMES, HouseDemand, promoted, shares, spread, wanted_next
+from reelwright.catalog.contract import Playable, Title, TitleDetail
+from reelwright.kernel.ids import AssetId, PlayableId, TitleId
+
+pytestmark = pytest.mark.anyio
+DAY_MS = 86_400_000
+
+
+def detail(name: str, *, episodes: int = 1, added_ms: int = 0, from_ms: int | None = None) -> TitleDetail:
+    """A title with what can be played of it."""
+    title = Title(id=TitleId(name), kind="film", name=name, added_ms=added_ms, available_from_ms=from_ms)
+    playables = tuple(
+        Playable(id=PlayableId(f"{name}{number}"), title_id=title.id, name=name) for number in range(1, episodes + 1)
+    )
+    return TitleDetail(title=title, playables=playables)
+
+
+def test_those_who_are_in_a_series_want_its_next_episode_and_those_in_a_film_its_rest() -> None:
+    """After the last episode nothing is wanted."""
+    watched = [
+        {"playable_id": "s1", "finished": True},
+        {"playable_id": "s1", "finished": True},
+        {"playable_id": "s3", "finished": True},
+        {"playable_id": "f1", "finished": False},
+        {"playable_id": "gone", "finished": True},
+    ]
+    found = wanted_next([detail("s", episodes=3), detail("f")], watched)
+    assert found == {"s2": 2 * GOES_ON, "f1": RESUMES}
+
+
+def test_the_top_10_keeps_its_places_and_a_release_of_tomorrow_enters() -> None:
+    """An old title that nobody watches has no place."""
+    now_ms = 100 * DAY_MS
+    details = [detail("a"), detail("b"), detail("soon", from_ms=now_ms + DAY_MS // 2), detail("old")]
+    assert promoted(details, {TitleId("b"): 5, TitleId("a"): 3}, now_ms) == {"b1": 0, "a1": 1, "soon1": 5}
+
+
+def test_plays_of_a_series_are_shared_by_its_episodes() -> None:
+    """History knows titles."""
+    assert spread({TitleId("s"): 6}, [detail("s", episodes=3)]) == {"s1": 2, "s2": 2, "s3": 2}
+
+
+def test_the_beginning_of_a_film_is_wanted_more_often_than_its_end() -> None:
+    """In each rendition, which share the plays."""
+    items = shares(package_of(AssetId("a"), PlayableId("p")))
+    first, last = items[0][1], items[9][1]
+    assert first > last > 0
+    assert sum(share for item, share in items if item.name.endswith("-0.m4s")) == pytest.approx(2)
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Composed]:
+    """The application."""
+    async with composed(tmp_path) as made:
+        yield made
+
+
+async def test_a_forecast_of_a_real_catalogue(home: Composed) -> None:
+    """Everything that can be played has its shelf; a new title is promoted."""
+    _, (film,) = await home.title("Low Sun", maturity=0)
+    given = home.wiring.dependencies
+    found = await HouseDemand(home.resources, given["catalog"], given["media"]).forecast()
+    assert [shelf.title for shelf in found.shelves] == [film.id]
+    assert found.promoted == {film.id: 5}
+    assert len(found.history) == 7

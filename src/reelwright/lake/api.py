@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import Parameter
+from litestar.response import Stream
 from msgspec import Meta
 
 from reelwright.events.contract import EventsClient
 from reelwright.kernel.ids import ProfileId
+from reelwright.kernel.live import live
 from reelwright.kernel.principal import require
 from reelwright.lake.contract import Answer, Erasure, Freshness, LakeClient, Ledger, QualityReport, Refused, Replayed
 from reelwright.lake.core.charts import Chart, chart_sql
@@ -54,6 +57,15 @@ class AnalyticsRoutes(Controller):
     def list_tables(self, lake: LakeClient) -> list[Freshness]:
         """List the lake's tables with their size and last commit."""
         return lake.freshness()
+
+    @get("/stream", summary="Follow the tables live", media_type="text/event-stream")
+    async def stream_tables(self, lake: LakeClient) -> Stream:
+        """Follow the list of tables as Server-Sent Events; one message for each commit."""
+
+        async def look() -> list[Freshness]:
+            return await asyncio.to_thread(lake.freshness)
+
+        return live(look, every_s=2)
 
     @post("/sql", summary="Ask the lake", status_code=200)
     async def ask(self, data: Asked, lake: LakeClient) -> Answer:

@@ -103,6 +103,8 @@ class DataPages(Controller):
             charts=_charts(report) if report and report.days else None,
             days=days,
             by=by,
+            first=first,
+            last=last,
         )
 
 

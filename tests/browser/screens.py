@@ -54,7 +54,7 @@ def main(target: Path) -> None:
             film = next(row for row in titles if row["title"]["kind"] == "film")
             more = [f"/title/{row['title']['id']}" for row in (film, series)]
             more += [f"/studio/titles/{film['title']['id']}", f"/watch/{film['playables'][0]['id']}"]
-            more += [_interview(client), *_loop(client)]
+            more += [_interview(client), _design(client), *_loop(client)]
             _all(browser, url, target, "full", (*PAGES, *more))
             for name, page in _sizes(browser):
                 for path in SIGNED_OUT:
@@ -70,6 +70,12 @@ def _interview(client: httpx.Client) -> str:
     answer = {"turn": interview["turns"][-1]["number"], "text": ANSWER}
     client.post(f"/api/v1/practice/interviews/{interview['id']}/answers", json=answer).raise_for_status()
     return f"/practice/interviews/{interview['id']}"
+
+
+def _design(client: httpx.Client) -> str:
+    """A design round, before anything is drawn."""
+    interview = expect(client.post("/api/v1/practice/interviews", json={"stage": "design"}), 201)
+    return f"/practice/interviews/{interview['id']}/design"
 
 
 def _loop(client: httpx.Client) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from tests.composed import Composed, composed
 
 from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.core.facts import sheet
 from reelwright.practice.labs.run_it import OF_AREA
 
 pytestmark = pytest.mark.anyio
@@ -34,15 +36,15 @@ async def begin(client: httpx.AsyncClient, track: str = "streaming") -> tuple[st
 async def test_ask_draw_hand_in_and_what_it_shows(home: Composed) -> None:
     """Facts appear when asked for, the board is judged, notes become the draft, and asking moves the curve."""
     client = home.client()
-    room, _ = await begin(client)
-    page = f"{room}/design"
+    room, question = await begin(client)
+    page, facts = f"{room}/design", sheet(QUESTIONS[question])
     empty = (await client.get(page)).text
     assert len(re.findall(r"<h1[ >]", empty)) == 1 and "data-nav-initial" in empty
-    assert "Nothing is drawn yet" in empty and "half a cent" not in empty
+    assert "Nothing is drawn yet" in empty and facts["budget"] not in unescape(empty)
     await client.post(page, data={"do": "ask", "question": "What is the budget?"})
     await client.post(page, data={"do": "ask", "question": "Which devices are there?"})
     told = (await client.get(page)).text
-    assert "half a cent" in told and "2 of" in told
+    assert facts["budget"] in unescape(told) and facts["devices"] in unescape(told)
     for name, kind in (("app", "client"), ("<b>gate", "gateway"), ("api", "service"), ("accounts", "store")):
         assert (
             await client.post(page, data={"do": "box", "name": name, "kind": kind, "copies": "3"})

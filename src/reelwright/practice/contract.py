@@ -1,7 +1,8 @@
 """Practice as other systems see it: questions, their criteria and the challenges that follow an answer.
 
 PracticeError
-├── BadQuestions   Terminal, 400   a question file is wrong; every problem with its file and line
+├── BadQuestions   Terminal, 422   a question file is wrong; every problem with its file and line
+├── Unfit          Terminal, 422   well-formed, but it does not fit what is there
 ├── Broken         Terminal, 400   a person's code ended, was too slow, or answered no JSON
 ├── Refused        Terminal, 403   code may not run here; the message says what is missing
 ├── NoInterview    Terminal, 404   no such interview, or another person's
@@ -58,10 +59,18 @@ class BadQuestions(Invalid):
     """A question file is wrong; `problems` holds all that was found."""
 
     slug = "bad-questions"
+    status = 422
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+class Unfit(Invalid):
+    """Well-formed, but it does not fit what is there: a range backwards, an unknown question, a fourth project."""
+
+    slug = "unfit"
+    status = 422
 
 
 class Broken(Terminal):

@@ -70,7 +70,7 @@ async def test_the_table_is_edited_for_oneself(home: Composed) -> None:
     assert "310,000 to 420,000" in (await ada.get("/practice/pay")).text
     assert "300,000 to 400,000" in (await bob.get("/practice/pay")).text
     wrong = {**table, "levels": {**table["levels"], "staff": [2, 1]}}
-    assert (await ada.put("/api/v1/practice/pay/levels", json=wrong)).status_code == 400
+    assert (await ada.put("/api/v1/practice/pay/levels", json=wrong)).status_code == 422
 
 
 async def test_offers_belong_to_who_typed_them(home: Composed) -> None:

@@ -14,7 +14,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import panels as sql
-from reelwright.practice.contract import Grader, NoInvite, NoPanel, Question, Verdict
+from reelwright.practice.contract import Grader, NoInvite, NoPanel, Question, Unfit, Verdict
 from reelwright.practice.core.loop import wording
 from reelwright.practice.core.panels import (
     DAY_MS,
@@ -98,13 +98,13 @@ class PanelsService:
     # --- the owner -----------------------------------------------------------------------------------------------
 
     async def put_pack(self, *, person: str, pack: Pack) -> tuple[Question, ...]:
-        """Check and keep a question file. Raises BadQuestions with every line, and Invalid."""
+        """Check and keep a question file. Raises BadQuestions with every line, and Unfit."""
         if not pack.name.strip() or len(pack.name) > 40 or len(pack.text) > MOST_PACK_CHARS:
-            raise Invalid(f"a pack has a name of at most 40 characters and a text of at most {MOST_PACK_CHARS}")
+            raise Unfit(f"a pack has a name of at most 40 characters and a text of at most {MOST_PACK_CHARS}")
         found = read_questions(pack.text, pack.name)
         taken = sorted({one.id for one in found} & self._bank.keys())
         if taken:
-            raise Invalid(f"{taken[0]} is a question of the bank; give yours another id")
+            raise Unfit(f"{taken[0]} is a question of the bank; give yours another id")
         await self._packs.put(person, pack.name.strip(), pack)
         return found
 
@@ -122,7 +122,7 @@ class PanelsService:
         known = {**self._bank, **{one.id: one for pack in packs.values() for one in pack}}
         missing = [name for name in draft.question_ids if name not in known]
         if missing or len(set(draft.question_ids)) < len(draft.question_ids):
-            raise Invalid(f"no question {missing[0][:40]!r}" if missing else "a question is chosen twice")
+            raise Unfit(f"no question {missing[0][:40]!r}" if missing else "a question is chosen twice")
         now, panel_id = self._now_ms(), new_id(self._clock)
         setup = Setup(
             candidate=draft.candidate, role=draft.role,

@@ -8,9 +8,8 @@ import anyio.to_thread
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Invalid
 from reelwright.kernel.ids import new_id
-from reelwright.practice.contract import NoStyle, Pay, Style
+from reelwright.practice.contract import NoStyle, Pay, Style, Unfit
 from reelwright.practice.core.pay import Assumptions, Comparison, Offer, check_levels, compare
 from reelwright.practice.service.notes import Shelf
 
@@ -36,11 +35,11 @@ class PayService:
         return await self._tables.find(person, style) or known.pay
 
     async def put_levels(self, *, person: str, pay: Pay, style: str = "netflix") -> Pay:
-        """Edit the table for oneself. Raises Invalid, NoStyle."""
+        """Edit the table for oneself. Raises Unfit, NoStyle."""
         await self.get_levels(person=person, style=style)
         problem = check_levels(pay)
         if problem:
-            raise Invalid(problem)
+            raise Unfit(problem)
         return await self._tables.put(person, style, pay)
 
     async def create_offer(self, *, person: str, offer: Offer, sample: bool = False) -> str:

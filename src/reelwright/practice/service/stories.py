@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Invalid
 from reelwright.kernel.ids import new_id
-from reelwright.practice.contract import NoNote
+from reelwright.practice.contract import NoNote, Unfit
 from reelwright.practice.core.past_work import CV, MOST_PROJECTS, Line, Project, find_lines
 from reelwright.practice.core.stories import Story
 from reelwright.practice.service.notes import Shelf
@@ -50,13 +49,13 @@ class StoriesService:
         await self._stories.delete(person, story_id)
 
     async def put_project(self, *, person: str, project: Project, project_id: str = "", sample: bool = False) -> str:
-        """Keep a project, or the CV as `cv`, and return its id. Raises NoNote, and Invalid where there are three."""
+        """Keep a project, or the CV as `cv`, and return its id. Raises NoNote, and Unfit where there are three."""
         known = await self._projects.list(person)
         named = project_id or new_id(self._clock)
         if project_id and project_id not in (CV, *known):
             raise NoNote(f"no project {project_id[:40]!r} of yours")
         if named not in (CV, *known) and len(known.keys() - {CV}) >= MOST_PROJECTS:
-            raise Invalid(f"three projects are enough to ask about; change one of {', '.join(_names(known))}")
+            raise Unfit(f"three projects are enough to ask about; change one of {', '.join(_names(known))}")
         await self._projects.put(person, named, project, sample=sample)
         return named
 

@@ -63,7 +63,8 @@ def opened(bus: str, source: str = "web-a", after: Position = START, **settings:
 
 def event(title: TitleId | None = None) -> Event:
     """A search of now."""
-    return Event(id=EventId(new_id()), type="search", at_ms=time.time_ns() // 1_000_000, title_id=title)
+    now_ms = time.time_ns() // 1_000_000
+    return Event(id=EventId(new_id()), type="search", at_ms=now_ms, title_id=title, data={"text": "a film"})
 
 
 def batch(*events: Event, source: str = "web-a") -> bytes:

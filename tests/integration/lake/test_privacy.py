@@ -83,7 +83,9 @@ class Place:
             await self.settle()
             await asyncio.to_thread(open_keeper(self.folder).commit_all)
         await asyncio.to_thread(self.keep)
-        await self.events.record([event(), event("search")], profile_id=ADA)  # only in the log as yet
+        await self.events.record(
+            [event(), event("search", data={"text": "a film"})], profile_id=ADA
+        )  # only in the log as yet
         await self.settle()
         await self.events.stop()
 

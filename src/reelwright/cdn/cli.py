@@ -323,13 +323,12 @@ def steer(
     region: Annotated[str, typer.Option(help="Region of the viewer.")] = "*",
     bps: Annotated[float, typer.Option(help="What the session would take.")] = 5e6,
     explain: Annotated[bool, typer.Option(help="Say why each edge stands where it does.")] = False,
-    kind: Annotated[str, typer.Option("--format", help="Content-steering document: hls or dash.")] = "hls",
     url: Url = SERVICE,
     data: Data = DATA,
 ) -> None:
     """Say where a viewer would be sent now: the order, or the reasons; with --edges by a list of your own."""
     if edges is not None:
-        _steer_by_file(edges, region, bps, explain, kind)
+        _steer_by_file(edges, region, bps, explain)
         return
     found = _ask("GET", "steering", url, data, params={"region": region, "bps": bps})
     for place, one in enumerate(found, 1):
@@ -338,7 +337,7 @@ def steer(
             typer.echo(f"{'-' if one['refused'] else place:>3}  {one['edge']:<20}{said}")
 
 
-def _steer_by_file(edges: Path, region: str, bps: float, explain: bool, kind: str) -> None:
+def _steer_by_file(edges: Path, region: str, bps: float, explain: bool) -> None:
     import msgspec
 
     from reelwright.cdn.core.steering import EdgeState, rank, steering_document
@@ -349,7 +348,7 @@ def _steer_by_file(edges: Path, region: str, bps: float, explain: bool, kind: st
         raise Invalid(f"{edges} is no list of edges: {error}") from error
     found = rank(region, known, bps=bps)
     if not explain:
-        document = steering_document(found, reload_uri="/steering", kind="dash" if kind == "dash" else "hls")
+        document = steering_document(found, reload_uri="/steering")
         typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
         return
     for place, one in enumerate(found, 1):

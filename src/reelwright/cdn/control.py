@@ -242,9 +242,7 @@ class ControlPlane:
         ]
         clones = {name: known[0] for name, _ in steered.edges if known and name not in known}
         parameter = "edge" if kind == "hls" else ""
-        return steering_document(
-            ranked, reload_uri=reload_uri, kind=kind, ttl_s=self.ttl_s, clones=clones, parameter=parameter
-        )
+        return steering_document(ranked, reload_uri=reload_uri, ttl_s=self.ttl_s, clones=clones, parameter=parameter)
 
     async def _doubt(self, viewing: Viewing) -> None:
         """A player that has left the edge it was told to use, while that looks well, has met a failure there."""

@@ -272,9 +272,8 @@ class PlaybackService:
         steered = await self._steering.steer(self._viewing(row, package, who.address, tracks, "", current))
         if not steered.edges:
             raise Gone("no edge is registered any more")
-        found: dict[str, Any] = self._steering.document(
-            steered, reload_uri=self._steering_url(row, kind, known), kind=kind, known=known
-        )
+        again = who.origin + self._steering_url(row, kind, known)  # absolute: shaka-player resolves no relative one
+        found: dict[str, Any] = self._steering.document(steered, reload_uri=again, kind=kind, known=known)
         return found
 
     def _is_steered(self, row: dict[str, Any], ways: Ways) -> bool:

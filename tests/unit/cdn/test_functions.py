@@ -91,5 +91,5 @@ def test_steering_needs_nothing_but_what_was_last_known() -> None:
     ]
     document = steer("r1", edges, bps=5e6, prices={}, reload_uri="/steer")
     assert json.loads(json.dumps(document))["PATHWAY-PRIORITY"] == ["near", "far"]
-    full = steer("r1", edges, bps=5e6, prices={"near": 9.0}, reload_uri="/steer", kind="dash")
-    assert full["SERVICE-LOCATION-PRIORITY"] == ["far", "near"]
+    full = steer("r1", edges, bps=5e6, prices={"near": 9.0}, reload_uri="/steer")
+    assert full["PATHWAY-PRIORITY"] == ["far", "near"]

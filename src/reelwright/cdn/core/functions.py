@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urljoin
 
 import msgspec
@@ -104,7 +104,6 @@ def steer(
     bps: float,
     prices: Mapping[str, float],
     reload_uri: str,
-    kind: Literal["hls", "dash"] = "hls",
 ) -> dict[str, Any]:
     """The steering document from the edges as they were last known: the control plane's own decision, made here."""
-    return steering_document(rank(region, known, bps=bps, prices=prices), reload_uri=reload_uri, kind=kind)
+    return steering_document(rank(region, known, bps=bps, prices=prices), reload_uri=reload_uri)

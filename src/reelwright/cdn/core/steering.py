@@ -120,19 +120,17 @@ def steering_document(
     ranked: Sequence[Candidate],
     *,
     reload_uri: str,
-    kind: Literal["hls", "dash"] = "hls",
     ttl_s: int = TTL_S,
     clones: Mapping[str, str] | None = None,
     parameter: str = "",
 ) -> dict[str, Any]:
-    """A content-steering document: HLS (rfc8216bis section 7) or DASH (ETSI TS 103 998).
+    """A content-steering document, the same for HLS (rfc8216bis section 7) and DASH (ETSI TS 103 998).
 
     `clones` maps a pathway that no manifest knows to one that it does; its host is the edge's own. HLS manifests with
     playlists from one host for all edges name the edge in a query `parameter`, and the clone changes that.
     """
     names = [one.edge.name for one in ranked if not one.refused] or [one.edge.name for one in ranked[:1]]
-    key = "PATHWAY-PRIORITY" if kind == "hls" else "SERVICE-LOCATION-PRIORITY"
-    document: dict[str, Any] = {"VERSION": 1, "TTL": ttl_s, "RELOAD-URI": reload_uri, key: names}
+    document: dict[str, Any] = {"VERSION": 1, "TTL": ttl_s, "RELOAD-URI": reload_uri, "PATHWAY-PRIORITY": names}
     hosts = {one.edge.name: one.edge.url.partition("://")[2] for one in ranked}
     made = [
         {

@@ -26,6 +26,15 @@ ANSWER_CHARS = 100_000
 PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 """Of pages whose address is a secret."""
 
+AREA_NAMES = {
+    "cdn": "CDN and edge computing",
+    "api_design": "API design and microservices",
+    "client_server": "Client and server",
+    "hard_tradeoffs": "Hard trade-offs",
+    "non_engineers": "Working with non-engineers",
+}
+"""Of areas whose id does not say it."""
+
 
 class PanelPages(Controller):
     """Interviews that one runs."""
@@ -183,7 +192,7 @@ async def _new(visit: Visit, panels: PanelsService, sent: Mapping[str, str], *, 
     packs = await panels.list_packs(person=visit.person)
     areas: dict[str, list[Any]] = {f"Pack: {name}": list(pack) for name, pack in packs.items()}
     for one in load_questions():
-        areas.setdefault(one.area.replace("_", " ").capitalize(), []).append(one)
+        areas.setdefault(AREA_NAMES.get(one.area, one.area.replace("_", " ").capitalize()), []).append(one)
     return await visit.page(
         "panel_new", status=400 if problem else 200, areas=areas, sent=sent, problem=problem,
         limits={"minutes": 60, "extra_time": 0, "retention_days": 90, "invite_days": 7},

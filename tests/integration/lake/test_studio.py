@@ -14,10 +14,15 @@ pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwrigh
 import httpx
 from tests.composed import Composed
 
+from reelwright.events.core.schema import SCHEMA, Schema
 from reelwright.kernel.ids import new_id
 from reelwright.lake.cli import open_keeper
 
 pytestmark = pytest.mark.anyio
+
+
+OLDER = Schema(tuple(kind for (name, _), kind in SCHEMA.kinds.items() if name == "play"), {})
+"""The schema of a release that knew `play` alone."""
 
 
 def event(**fields: Any) -> dict[str, Any]:
@@ -107,7 +112,7 @@ async def test_a_replay_stores_once_what_passes_now(tmp_path: Path, monkeypatch:
     await events.start()
     try:
         with monkeypatch.context() as patch:
-            patch.setattr("reelwright.events.service.reason_to_refuse", lambda _: "a rule that was wrong")
+            patch.setattr(events, "_schema", OLDER)
             assert await report(client, event(), event()) == ["failed", "failed"]
         form = {"csrf": client.headers["X-CSRF-Token"]}
         answer = await client.post("/studio/data/replay", data=form)

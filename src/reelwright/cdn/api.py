@@ -10,9 +10,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import Parameter
 
-from reelwright.cdn.contract import EdgeName, EdgeOrders, EdgeReport, EdgeView, PurgeOrder, PurgeResult
+from reelwright.cdn.contract import EdgeName, EdgeOrders, EdgeReport, EdgeView, PurgeOrder, PurgeResult, UnfitOrder
 from reelwright.cdn.control import ControlPlane
-from reelwright.kernel.errors import Invalid
 from reelwright.kernel.live import live
 from reelwright.kernel.principal import principal_of, require, require_peer
 
@@ -118,11 +117,11 @@ class CdnRoutes(Controller):
 
 
 def checked_name(name: str) -> str:
-    """The name, if it is one. Raises Invalid."""
+    """The name, if it is one. Raises UnfitOrder."""
     try:
         return msgspec.convert(name, EdgeName)
     except msgspec.ValidationError:
-        raise Invalid("an edge's name has up to 48 of A-Z a-z 0-9 . _ and -, a letter or digit first") from None
+        raise UnfitOrder("an edge's name has up to 48 of A-Z a-z 0-9 . _ and -, a letter or digit first") from None
 
 
 def by(request: Request[Any, Any, Any]) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 import msgspec
 from msgspec import Meta
 
+from reelwright.kernel.errors import Terminal
 from reelwright.kernel.keys import KeyRing
 
 PURPOSE = "media"
@@ -43,6 +44,13 @@ EdgeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$")]
 Region = Annotated[str, Meta(min_length=1, max_length=40)]
 Amount = Annotated[float, Meta(ge=0, le=1e18)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class UnfitOrder(Terminal):
+    """An order that is well-formed, and that no edge could follow."""
+
+    status = 422
+    slug = "unfit-order"
 
 
 class Access(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from reelwright.cdn.contract import (
     PurgeOrder,
     PurgeResult,
     Steered,
+    UnfitOrder,
     Viewing,
 )
 from reelwright.cdn.core.health import Evidence, judge
@@ -474,17 +475,17 @@ def read_regions(path: str) -> dict[str, str]:
 
 
 def checked_purge(order: PurgeOrder) -> None:
-    """Raise Invalid unless exactly one of path, prefix and tag is given, and makes sense."""
+    """Raise UnfitOrder unless exactly one of path, prefix and tag is given, and makes sense."""
     if sum(bool(one) for one in (order.path, order.prefix, order.tag)) != 1:
-        raise Invalid("name what to purge: one of path, prefix and tag")
+        raise UnfitOrder("name what to purge: one of path, prefix and tag")
     if any(one and not one.startswith("/") for one in (order.path, order.prefix)):
-        raise Invalid("a path and a prefix begin with /")
+        raise UnfitOrder("a path and a prefix begin with /")
     if any(
         not " " <= character < "\x7f"
         for one in (order.path, order.prefix, order.tag, order.host)
         for character in one
     ):
-        raise Invalid("what to purge is written in printable ASCII, as in a URL")
+        raise UnfitOrder("what to purge is written in printable ASCII, as in a URL")
 
 
 def describe(order: PurgeOrder) -> str:

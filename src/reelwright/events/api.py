@@ -84,6 +84,8 @@ class EventRoutes(Controller):
                 lines = (await _body(request)).decode().splitlines()
             except UnicodeDecodeError as error:
                 raise Invalid("a CMCD report is text in UTF-8") from error
+            if not any(line.strip() for line in lines):
+                raise Invalid("a CMCD report has a line for each event, and this one has none")
             profile_id, now_ms = _profile(request), resources.clock.wall_ns() // 1_000_000
             told = [cmcd_event(line, profile_id, now_ms) for line in lines if line.strip()]
             array = msgspec.Raw(msgspec.json.encode(told))

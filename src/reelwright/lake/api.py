@@ -36,9 +36,8 @@ class AskedAsFile(Asked, frozen=True, forbid_unknown_fields=True):
 
 
 def _file(answer: Answer, name: str, form: Form) -> Response[bytes]:
-    kind = "text/csv; charset=utf-8" if form == "csv" else "application/vnd.apache.parquet"
     headers = {"X-Truncated": "true"} if answer.truncated else {}
-    return _download(answer.body, f"{name}.{form}", kind, headers)
+    return _download(answer.body, f"{name}.{form}", "application/octet-stream", headers)
 
 
 def _download(body: bytes, name: str, kind: str, headers: dict[str, str] | None = None) -> Response[bytes]:

@@ -51,7 +51,7 @@ class PlanPages(Controller):
     async def calendar(self, visit: Visit, practice_plans: PlansService, resources: Resources) -> Response[bytes]:
         """The plan as a calendar file."""
         body = await practice_plans.write_calendar(person=visit.person, url=resources.public_url)
-        return Response(body, media_type="text/calendar; charset=utf-8", headers=CALENDAR)
+        return Response(body, media_type="text/calendar", headers=CALENDAR)
 
 
 class CardPages(Controller):

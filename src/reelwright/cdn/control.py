@@ -170,7 +170,7 @@ class ControlPlane:
         kinds = {key: kind_of(name, one, decisions.get(one.token)) for key, one in accesses.items()}
         if self._events is not None:
             events = [access_event(key, name, one) for key, one in accesses.items()]
-            verdicts = await self._events.record(events, profile_id=None)
+            verdicts = await self._events.record(events, profile_id=None, source="edges")
             fresh = {EventId(verdict.id) for verdict in verdicts if verdict.status == "stored"}
         now_ms = self._now_ms()
         counts: Counter[str] = Counter(kinds[key] for key in fresh)

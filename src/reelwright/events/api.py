@@ -254,6 +254,7 @@ async def report_for_others(request: Request[Any, Any, Any], events: EventsClien
             now_ms=report.now_ms,
             sent_ms=report.sent_ms,
             keep_failed=report.keep_failed,
+            source=report.source,
         )
     await events.catch_up()
     return Answer(verdicts)

@@ -31,6 +31,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     now_ms: int | None = None
     sent_ms: int | None = None
     keep_failed: bool = True
+    source: str = ""
+    """What the ledger counts them under."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class CollectorClient(Projections):
         now_ms: int | None = None,
         sent_ms: int | None = None,
         keep_failed: bool = True,
+        source: str = "",
     ) -> list[Verdict]:
         """Store a client's events at the collector. Raises Backlogged or Unavailable; then none counts as stored."""
         report = Report(
@@ -75,6 +78,7 @@ class CollectorClient(Projections):
             now_ms=now_ms,
             sent_ms=sent_ms,
             keep_failed=keep_failed,
+            source=source,
         )
         return await self._report(report)
 
@@ -87,6 +91,7 @@ class CollectorClient(Projections):
         now_ms: int | None = None,
         sent_ms: int | None = None,
         keep_failed: bool = True,
+        source: str = "",
     ) -> list[Verdict]:
         """The same for events one by one, some of which may be no JSON."""
         return await self.record_array(
@@ -96,6 +101,7 @@ class CollectorClient(Projections):
             now_ms=now_ms,
             sent_ms=sent_ms,
             keep_failed=keep_failed,
+            source=source,
         )
 
     async def _report(self, report: Report) -> list[Verdict]:
@@ -122,11 +128,17 @@ class CollectorClient(Projections):
         return msgspec.json.decode(response.content, type=Answer).verdicts
 
     async def record(
-        self, events: list[Event], *, profile_id: ProfileId | None, synthetic: bool = False, now_ms: int | None = None
+        self,
+        events: list[Event],
+        *,
+        profile_id: ProfileId | None,
+        synthetic: bool = False,
+        now_ms: int | None = None,
+        source: str = "",
     ) -> list[Verdict]:
         """Store events at the collector; returns after its fdatasync."""
         raws = [msgspec.Raw(msgspec.json.encode(event)) for event in events]
-        return await self.record_raw(raws, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms)
+        return await self.record_raw(raws, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms, source=source)
 
     async def start(self) -> None:
         """Nothing runs in the background."""

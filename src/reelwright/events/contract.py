@@ -125,6 +125,7 @@ class EventsClient(Protocol):
         now_ms: int | None = None,
         sent_ms: int | None = None,
         keep_failed: bool = True,
+        source: str = "",
     ) -> list[Verdict]:
         """Store a client's events, a JSON array, sent when its clock said `sent_ms`; each gets a verdict of its own.
 
@@ -141,14 +142,24 @@ class EventsClient(Protocol):
         now_ms: int | None = None,
         sent_ms: int | None = None,
         keep_failed: bool = True,
+        source: str = "",
     ) -> list[Verdict]:
         """The same for events one by one, some of which may be no JSON; what is refused need not be kept again."""
         ...
 
     async def record(
-        self, events: list[Event], *, profile_id: ProfileId | None, synthetic: bool = False, now_ms: int | None = None
+        self,
+        events: list[Event],
+        *,
+        profile_id: ProfileId | None,
+        synthetic: bool = False,
+        now_ms: int | None = None,
+        source: str = "",
     ) -> list[Verdict]:
-        """Store events durably; returns after fdatasync. `now_ms` is for imports with given times."""
+        """Store events durably; returns after fdatasync. `now_ms` is for imports with given times.
+
+        The ledger counts them under `source`; under the process that stored them where none is given.
+        """
         ...
 
     async def get_position(self, profile_id: ProfileId, playable_id: PlayableId) -> Watched | None:

@@ -164,10 +164,11 @@ class EventsService(Projections):
         now_ms: int | None = None,
         sent_ms: int | None = None,
         keep_failed: bool = True,
+        source: str = "",
     ) -> list[Verdict]:
         """Store a client's events, a JSON array; each gets a verdict. Raises Invalid where that is none."""
         sifted = sift_array(array, self._recent, self._schema)
-        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed)
+        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed, source)
 
     async def record_raw(
         self,
@@ -178,17 +179,24 @@ class EventsService(Projections):
         now_ms: int | None = None,
         sent_ms: int | None = None,
         keep_failed: bool = True,
+        source: str = "",
     ) -> list[Verdict]:
         """The same for events one by one, some of which may be no JSON; what is refused need not be kept again."""
         sifted = sift_each(raws, self._recent, self._schema)
-        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed)
+        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed, source)
 
     async def record(
-        self, events: list[Event], *, profile_id: ProfileId | None, synthetic: bool = False, now_ms: int | None = None
+        self,
+        events: list[Event],
+        *,
+        profile_id: ProfileId | None,
+        synthetic: bool = False,
+        now_ms: int | None = None,
+        source: str = "",
     ) -> list[Verdict]:
         """Store events durably; returns after fdatasync."""
         raws = [msgspec.Raw(msgspec.json.encode(event)) for event in events]
-        return await self.record_raw(raws, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms)
+        return await self.record_raw(raws, profile_id=profile_id, synthetic=synthetic, now_ms=now_ms, source=source)
 
     async def _store(
         self,
@@ -198,6 +206,7 @@ class EventsService(Projections):
         now_ms: int | None,
         sent_ms: int | None,
         keep_failed: bool,
+        source: str,
     ) -> list[Verdict]:
         received_ms = now_ms if now_ms is not None else self._now_ms()
         if sifted.failed and keep_failed:
@@ -207,7 +216,7 @@ class EventsService(Projections):
                 sifted.array,
                 profile_id=profile_id,
                 received_ms=received_ms,
-                source=self._source,
+                source=source or self._source,
                 skew_ms=clock_skew_ms(sent_ms=sent_ms, received_ms=received_ms),
                 synthetic=synthetic,
             )

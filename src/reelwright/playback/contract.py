@@ -85,8 +85,8 @@ class PlaybackSession(msgspec.Struct, frozen=True, kw_only=True):
 class Felt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a player may tell with a heartbeat: edges, by their URL, that served it since the last and that failed."""
 
-    worked: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
-    failed: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
+    worked: Annotated[list[str], Meta(max_length=8)] = []
+    failed: Annotated[list[str], Meta(max_length=8)] = []
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,9 +18,10 @@ PracticeError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Terminal
 
@@ -167,7 +168,7 @@ class Pay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dated: str
     currency: str
-    levels: dict[Role, tuple[int, int]]
+    levels: dict[Role, Annotated[list[int], Meta(min_length=2, max_length=2)]]
     """A year's salary, from and to."""
     stock: str
     bonus: str

@@ -76,7 +76,7 @@ def test_the_style_names_every_dimension_once() -> None:
     assert sorted((*style.technical, *style.culture)) == sorted({*style.technical, *style.culture})
     assert len({*style.technical, *style.culture}) == 9
     assert style.must_clear == ("technical", "culture")
-    assert style.pay.levels["senior_staff"] == (500_000, 650_000)
+    assert style.pay.levels["senior_staff"] == [500_000, 650_000]
 
 
 def test_a_style_with_an_unknown_field_is_refused(tmp_path: Path) -> None:

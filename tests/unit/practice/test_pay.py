@@ -37,7 +37,7 @@ def test_the_level_table_is_dated_and_all_salary() -> None:
     """300 to 400, 400 to 500, 500 to 650 thousand, no stock, no bonus, vacation untracked."""
     pay = load_styles()["netflix"].pay
     assert pay.levels == {
-        "senior": (300_000, 400_000), "staff": (400_000, 500_000), "senior_staff": (500_000, 650_000),
+        "senior": [300_000, 400_000], "staff": [400_000, 500_000], "senior_staff": [500_000, 650_000],
     }  # fmt: skip
     assert (pay.stock, pay.bonus, pay.vacation) == ("none", "none", "untracked") and not check_levels(pay)
     assert cash_offer(pay, "staff").base == 450_000

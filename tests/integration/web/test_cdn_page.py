@@ -84,13 +84,13 @@ async def test_a_purge_is_confirmed_in_words_and_reaches_the_log_of_orders(home:
     text = (await client.get("/studio/cdn/purge?what=tag&value=a1&soft=yes")).text
     assert "Purge tag a1, softly?" in text
     csrf = re.findall(r'name="csrf" value="([^"]+)"', text)[0]
-    for what, value in (("path", "no-slash"), ("", "x"), ("tag", "é"), ("tag", " ")):
+    for what, value, status in (("path", "no-slash", 422), ("", "x", 400), ("tag", "é", 422), ("tag", " ", 400)):
         assert (await client.get("/studio/cdn/purge", params={"what": what, "value": value})).status_code in (
             400,
             422,
         )
         form = {"do": "purged", "what": what, "value": value, "csrf": csrf}
-        assert (await client.post("/studio/cdn", data=form)).status_code in (400, 422)
+        assert (await client.post("/studio/cdn", data=form)).status_code == status
     form = {"do": "purged", "what": "tag", "value": "a1", "soft": "yes", "csrf": csrf}
     assert (await client.post("/studio/cdn", data=form)).status_code == 303
     orders = await cdn.report("edge-1", EdgeReport(boot="b", url="http://edge-1.example", capacity_bps=1e9))

@@ -112,7 +112,7 @@ def test_hls_and_dash_name_the_same_segments(stage: Stage) -> None:
     dash = {name.rsplit("/", 1)[-1] for name in named if not name.endswith(".jpg")}
     hls: set[str] = set()
     for line in stage.client.get(session["hls_url"]).text.splitlines():
-        playlist = line if line.startswith("/api") else next(iter(re.findall(r'URI="(/api[^"]+)"', line)), "")
+        playlist = line if line.startswith("/api") else next(iter(re.findall(r'[,:]URI="(/api[^"]+)"', line)), "")
         if playlist:
             text = stage.client.get(playlist).text
             hls |= {

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 import msgspec
 from msgspec import Meta
 
-from reelwright.kernel.errors import Terminal
+from reelwright.kernel.errors import Invalid
 from reelwright.kernel.keys import KeyRing
 
 PURPOSE = "media"
@@ -46,7 +46,7 @@ Amount = Annotated[float, Meta(ge=0, le=1e18)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
-class UnfitOrder(Terminal):
+class UnfitOrder(Invalid):
     """An order that is well-formed, and that no edge could follow."""
 
     status = 422

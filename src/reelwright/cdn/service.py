@@ -35,6 +35,8 @@ TYPES = {
     ".jpg": "image/jpeg",
     ".json": "application/json",
 }
+_HEALTH = ("/healthz", "/readyz")
+_PROBES = (*_HEALTH, "/allowed")
 _SID = re.compile(r'(?:^|,)\s*sid="([^"]*)"')
 _FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._~-]{0,99}")
 _NOR = re.compile(r'(?:^|,)\s*nor="([^"]{1,300})"')
@@ -235,7 +237,7 @@ class Edge:
         if request.method not in ("GET", "HEAD"):
             return self.problem(request, 405, "method-not-allowed", "only GET, HEAD and OPTIONS are answered here")
         path = request.path.partition("?")[0]
-        if path in ("/healthz", "/readyz"):
+        if path in _HEALTH:
             return Answer(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\n", 200, b"ok\n")
         if path == "/allowed":
             return self._allowed(request)
@@ -359,6 +361,8 @@ class Edge:
         sent = len(answer.body) + answer.end - answer.start
         self._sent_bytes += sent
         path, _, query = request.path.partition("?")
+        if path in _PROBES or request.method not in ("GET", "HEAD"):
+            return  # health checks and orders are no viewing: they would feign hits, and events where nobody watches
         cmcd = query[5:] if query.startswith("CMCD=") else ""
         self.totals["requests"] += 1
         self.totals["hits"] += answer.fill is None and answer.status < 400

@@ -412,9 +412,12 @@ async def test_a_damaged_file_of_the_cache_is_fetched_again(
 
 
 async def test_the_access_log_can_be_replayed(stage: Stage, client: httpx.AsyncClient) -> None:
-    """Objects, sizes and sessions; what was refused is not in it."""
+    """Objects, sizes and sessions; what was refused is not in it, nor who asks after the edge's health."""
     server = await stage.edge(access_log=True)
+    server.edge.reports = True
     name = stage.put(b"x" * 500)
+    assert (await client.get(f"http://127.0.0.1:{server.port}/readyz")).status_code == 200
+    assert not server.edge.unreported and server.edge.totals["requests"] == 0
     url = stage.url(server, name)
     await client.get(url, headers={"CMCD-Session": 'sf=h,sid="s1"'})
     await client.get(f"{url}?CMCD=bl%3D1%2Csid%3D%22s2%22", headers={"Range": "bytes=0-99"})

@@ -11,11 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from tests.composed import Composed
 from tests.service import free_port
 
 from reelwright.app.asgi import build
 from reelwright.app.serving import serve_asgi
+from reelwright.cdn.adapters.agent import REPORTS
 from reelwright.cdn.contract import FillItem, FillPlan, PurgeOrder, sign_folder
 from reelwright.cdn.control import ControlPlane
 from reelwright.cdn.settings import CdnSettings
@@ -115,6 +117,26 @@ class Stage:
         return any(one.name == name and one.state == "ok" for one in await self.cdn.list_edges())
 
 
+def _hear(said: list[str], _logger: Any, _method: str, fields: Any) -> Any:
+    said.append(fields["event"])
+    raise structlog.DropEvent
+
+
+class Counted:
+    """How many reports of edges have ended so from now on."""
+
+    def __init__(self, outcome: str) -> None:
+        self._count = REPORTS.labels(outcome)
+        self._begin = self._read()
+
+    def _read(self) -> float:
+        return float(self._count._value.get())
+
+    def since(self) -> float:
+        """The number."""
+        return self._read() - self._begin
+
+
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """The web process, a shield, and two edges behind it, all registered."""
@@ -188,6 +210,35 @@ async def test_an_edge_serves_on_while_the_control_plane_is_away_and_catches_up(
     await stage.serve()
     await stage.until(lambda: again.agent.remembered.purged == 0)
     assert not held.exists()
+
+
+async def test_an_edge_says_once_that_the_control_plane_is_away_and_once_that_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while both are starting: an edge is up long before the service that it reports to."""
+
+    class Pushed(SystemClock):
+        ahead_ns = 0
+
+        def monotonic_ns(self) -> int:
+            return super().monotonic_ns() + self.ahead_ns
+
+    stage, clock = Stage(tmp_path), Pushed()
+    failures = Counted("failed")
+    said: list[str] = []
+    heard = structlog.wrap_logger(None, processors=[partial(_hear, said)])
+    monkeypatch.setattr("reelwright.cdn.adapters.agent.log", heard)
+    await stage.edge("early", clock=clock, upstreams=("http://127.0.0.1:1",))
+    await stage.until(lambda: failures.since() >= 2)
+    assert said == []
+    clock.ahead_ns = 60 * 10**9
+    await stage.until(lambda: failures.since() >= 4)
+    assert said == ["the control plane does not answer; this edge serves on"]
+    await stage.serve()
+    await stage.until(lambda: stage.known("early"))
+    await stage.until(lambda: len(said) == 2)
+    assert said[1] == "the control plane answers again"
+    await stage.stop()
 
 
 async def test_a_rotated_ring_reaches_an_edge_that_has_a_copy_of_its_own(stage: Stage, tmp_path: Path) -> None:

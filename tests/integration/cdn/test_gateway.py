@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import httpx
 import pytest
+from tests.service import free_port
 
 from reelwright.cdn.adapters.gateway import Gateway, GatewaySettings, start_gateway
 from reelwright.cdn.adapters.origin import Origin
@@ -369,3 +376,22 @@ async def test_a_purge_by_a_stranger_is_refused(stage: Stage, client: httpx.Asyn
     odd = await client.request("PURGE", f"{edge}/a", headers=both)
     await client.get(f"{edge}/a")
     assert (wrong.status_code, odd.status_code, len(source.heads)) == (403, 400, 1)
+
+
+def test_a_front_that_is_stopped_with_clients_connected_says_nothing_of_them(tmp_path: Path) -> None:
+    """An idle keep-alive connection is no error when the process ends."""
+    port = free_port()
+    log = tmp_path / "front.log"
+    command = [str(Path(sys.executable).with_name("reelwright")), "cdn", "front"]
+    command += ["--origin", "http://127.0.0.1:1", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    until = time.monotonic() + 60
+    while b"listens" not in log.read_bytes() and time.monotonic() < until:
+        time.sleep(0.05)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 502")
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert b"Traceback" not in log.read_bytes(), log.read_text()

@@ -27,6 +27,8 @@ from reelwright.kernel.telemetry import counter, gauge, logger
 REPORTS = counter("edge_reports_total", "Reports to the control plane, by what came of them.", ("outcome",))
 AWAY = gauge("edge_control_away", "1 while the control plane does not answer this edge.")
 LONGEST_WAIT_S = 30.0
+PATIENCE_S = 10.0
+"""After a start the control plane may still be starting too: until then its silence is no news."""
 ACCESSES_A_REPORT = 500
 log = logger(__name__)
 
@@ -84,7 +86,11 @@ class Agent:
         self._boot = secrets.token_hex(8)
         self._ahead_ns = 0
         """How far this machine's wall clock is behind the control plane's, once that has said so."""
-        self._problem = ""
+        self._began_ns = clock.monotonic_ns()
+        self._reached = False
+        """Whether it has ever answered."""
+        self._missed = False
+        """Whether it was said that it does not answer."""
         self.remembered = self._read()
         if self.remembered.fill is not None:
             told.fill(self.remembered.fill)
@@ -172,13 +178,15 @@ class Agent:
     def _worked(self) -> None:
         REPORTS.labels("ok").inc()
         AWAY.set(0)
-        if self._problem:
-            log.info("the control plane answers again")
-        self._problem = ""
+        if self._missed:
+            log.info("the control plane answers again", url=self._url)
+        self._reached, self._missed = True, False
 
     def _failed(self, problem: str) -> None:
         REPORTS.labels("failed").inc()
         AWAY.set(1)
-        if problem != self._problem:
-            log.warning("the control plane does not answer; this edge serves on", url=self._url, problem=problem)
-        self._problem = problem
+        starting = not self._reached and self._clock.monotonic_ns() - self._began_ns < PATIENCE_S * 1e9
+        if starting or self._missed:
+            return
+        log.warning("the control plane does not answer; this edge serves on", url=self._url, problem=problem)
+        self._missed = True

@@ -454,6 +454,8 @@ class Gateway:
             await connection.run()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ReelwrightError):
             writer.transport.abort()
+        except asyncio.CancelledError:  # the process ends; asyncio would print this task's cancellation as an error
+            writer.transport.abort()
         finally:
             writer.close()
 

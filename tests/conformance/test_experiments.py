@@ -233,9 +233,29 @@ async def test_ofrep_answers_one_and_all_and_not_modified(place: Place) -> None:
     assert changed.status_code == 200 and changed.headers["etag"] != bulk.headers["etag"]
     missing = await client.post("/ofrep/v1/evaluate/flags/none", json=body)
     assert (missing.status_code, missing.json()["errorCode"]) == (404, "FLAG_NOT_FOUND")
-    wrong = await client.post("/ofrep/v1/evaluate/flags", json={"context": {"targetingKey": 7}})
-    assert wrong.status_code == 422
     assert (await place.made.client().post("/ofrep/v1/evaluate/flags", json=body)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"context": {"targetingKey": 7}}', "INVALID_CONTEXT"),
+        (b'{"context": []}', "INVALID_CONTEXT"),
+        (b"[]", "INVALID_CONTEXT"),
+        (b'{"context": ', "PARSE_ERROR"),
+        (b"", "PARSE_ERROR"),
+        (b'{"context": {"a": "\xff"}}', "PARSE_ERROR"),
+    ],
+)
+async def test_ofrep_refuses_in_its_own_words(place: Place, body: bytes, code: str) -> None:
+    """400 with OpenFeature's error code and what was wrong, for one flag with its key; never a stack trace."""
+    client = await place.token()
+    headers = {"Content-Type": "application/json"}
+    for path, key in (("", None), ("/home.ranker", "home.ranker")):
+        answer = await client.post(f"/ofrep/v1/evaluate/flags{path}", content=body, headers=headers)
+        told = answer.json()
+        assert (answer.status_code, told["errorCode"], told.get("key")) == (400, code, key), answer.text
+        assert told["errorDetails"] and answer.headers["content-type"] == "application/json"
 
 
 class Bridge(HTTPAdapter):

@@ -46,7 +46,10 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 """Bodies that handlers read as streams."""
-_FOREIGN_ERRORS = {("/ofrep/v1/evaluate/flags/{key}", "post"): frozenset({"404"})}
+_FOREIGN_ERRORS = {
+    ("/ofrep/v1/evaluate/flags/{key}", "post"): frozenset({"400", "404"}),
+    ("/ofrep/v1/evaluate/flags", "post"): frozenset({"400"}),
+}
 """Errors that another protocol writes in its own way, and whose route describes them itself."""
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Controller, Request, Response, get, post, put
+from litestar.exceptions import ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 from msgspec import Meta
@@ -23,6 +24,7 @@ from reelwright.experiments.contract import (
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.flags import TARGETING_KEY, encode
 from reelwright.experiments.service import ExperimentsService
+from reelwright.kernel.errors import Invalid
 from reelwright.kernel.principal import Principal, principal_of, require
 
 CONTEXT_BYTES = 64 << 10
@@ -55,10 +57,13 @@ class PreviewRow(msgspec.Struct, frozen=True):
     reason: str
 
 
+_CONTEXT = Meta(extra_json_schema={"properties": {TARGETING_KEY: {"type": ["string", "null"]}}})
+
+
 class OfrepBody(msgspec.Struct, frozen=True):
     """What an OFREP client sends."""
 
-    context: dict[str, Any] = {}
+    context: Annotated[dict[str, Any], _CONTEXT] = {}
 
 
 class OfrepFlag(msgspec.Struct, frozen=True):
@@ -73,12 +78,21 @@ class OfrepFlag(msgspec.Struct, frozen=True):
     errorDetails: str = ""
 
 
+class OfrepFailure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why nothing was evaluated; `key` where one flag was asked for."""
+
+    errorCode: Literal["PARSE_ERROR", "INVALID_CONTEXT"]
+    errorDetails: str
+    key: str = ""
+
+
 class OfrepFlags(msgspec.Struct, frozen=True):
     """Every flag."""
 
     flags: list[OfrepFlag]
 
 
+_REFUSED = {400: ResponseSpec(OfrepFailure, description="Not evaluated.", generate_examples=False)}
 _NOT_FOUND = {404: ResponseSpec(OfrepFlag, description="No such flag.", generate_examples=False)}
 _NOT_MODIFIED = {304: ResponseSpec(None, description="The last answer still holds.", generate_examples=False)}
 
@@ -143,21 +157,36 @@ class ExperimentRoutes(Controller):
         return [PreviewRow(one.experiment, one.layer, one.cell, one.reason.name.lower()) for one in found]
 
 
+def _refuse(request: Request[Any, Any, Any], error: Invalid | ValidationException) -> Response[Any]:
+    """OFREP's own words for a body that is missing or no JSON, and for one that is no context."""
+    cause = error.__cause__
+    broken = isinstance(error, ValidationException) or (
+        isinstance(cause, ValueError) and not isinstance(cause, msgspec.ValidationError)
+    )
+    failure = OfrepFailure(
+        errorCode="PARSE_ERROR" if broken else "INVALID_CONTEXT",
+        errorDetails=str(error),
+        key=str(request.path_params.get("key", "")),
+    )
+    return _json(msgspec.json.encode(failure), 400)
+
+
 class OfrepRoutes(Controller):
     """Flags for OpenFeature's clients; a personal token is the bearer token."""
 
     path = "/ofrep/v1"
     tags = ("experiments",)
     guards = (require("viewer"),)
+    exception_handlers: Any = {Invalid: _refuse, ValidationException: _refuse}  # noqa: RUF012 (as the framework has it)
 
-    @post("/evaluate/flags/{key:str}", summary="Evaluate a flag", status_code=200, responses=_NOT_FOUND)
+    @post("/evaluate/flags/{key:str}", summary="Evaluate a flag", status_code=200, responses=_REFUSED | _NOT_FOUND)
     async def evaluate(self, key: str, data: OfrepBody, experiments: ExperimentsService) -> Response[OfrepFlag]:
         """Evaluate one flag for a context."""
         _checked(data.context)
         found = experiments.flags.resolve(key, data.context)
         return _json(encode(found), 404 if found.error_code == "FLAG_NOT_FOUND" else 200)
 
-    @post("/evaluate/flags", summary="Evaluate all flags", status_code=200, responses=_NOT_MODIFIED)
+    @post("/evaluate/flags", summary="Evaluate all flags", status_code=200, responses=_REFUSED | _NOT_MODIFIED)
     async def evaluate_all(
         self,
         data: OfrepBody,

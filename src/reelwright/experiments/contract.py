@@ -5,7 +5,7 @@ ExperimentsError
 ├── NoSuchExperiment  NotFound, 404
 ├── NotMeasured       NotFound, 404  nothing has been measured of the experiment yet
 ├── UnknownOperator   Invalid, 422   an imported file asks for something that we do not know; never guessed
-├── BadContext        Invalid, 422   a context that no flag can be evaluated for
+├── BadContext        Invalid, 400   a context that no flag can be evaluated for
 └── WrongState        Conflict, 409  the lifecycle does not allow this step
 """
 
@@ -73,7 +73,7 @@ class UnknownOperator(ExperimentsError, Invalid):
 class BadContext(ExperimentsError, Invalid):
     """A context that no flag can be evaluated for."""
 
-    status = 422
+    status = 400
     slug = "bad-context"
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+import gc
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +15,7 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelwright import __version__
 from reelwright.accounts.adapters.idempotency import IdempotencyMiddleware
@@ -68,7 +70,7 @@ class HostGuard:
         """Refuse with 421, or go on."""
         if scope["type"] == ScopeType.HTTP:
             named = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-            if _host_of(named) not in self._hosts:
+            if _host_of(named[:300]) not in self._hosts:
                 request: Request[Any, Any, Any] = Request(scope)
                 problem = handle_error(request, WrongHost(f"this service is not {named[:80]!r}; see public_url"))
                 await problem.to_asgi_response(app=None, request=request)(scope, receive, send)
@@ -83,6 +85,7 @@ class WrongHost(Terminal):
     slug = "wrong-host"
 
 
+@lru_cache(maxsize=1024)
 def _host_of(header: str) -> str:
     try:
         return urlsplit(f"//{header}").hostname or ""
@@ -93,15 +96,16 @@ def _host_of(header: str) -> str:
 def build(resources: Resources, wiring: Wiring) -> Litestar:
     """The application; systems start and stop with it."""
     given = wiring.dependencies
-    return Litestar(
+    middleware: list[Callable[..., ASGIApp]] = [
+        DefineMiddleware(HostGuard, hosts=allowed_hosts(resources.settings, resources.public_url)),
+        _principals(resources, given),
+        *_middleware(wiring.systems),
+        *_replies(given),
+    ]
+    application = Litestar(
         route_handlers=[healthz, readyz, metrics, *(route for system in wiring.systems for route in system.routes())],
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()},
-        middleware=[
-            DefineMiddleware(HostGuard, hosts=allowed_hosts(resources.settings, resources.public_url)),
-            _principals(resources, given),
-            *_middleware(wiring.systems),
-            *_replies(given),
-        ],
+        middleware=middleware,
         exception_handlers={Exception: _errors(wiring.systems)},
         openapi_config=OpenAPIConfig(
             title="Reelwright",
@@ -117,6 +121,62 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
         before_send=[tell_all_methods],
         debug=False,
     )
+    application.asgi_handler = Bypass(application.asgi_handler, _direct(wiring.systems), middleware)
+    return application
+
+
+class Bypass:
+    """Leads some requests past the framework's router: what stands before every route stands before them too.
+
+    Each middleware, and the route itself, answers its own errors as the framework has them do. Whatever is not
+    exactly one of `direct`'s methods and paths takes the framework's way.
+    """
+
+    def __init__(
+        self,
+        otherwise: ASGIApp,
+        direct: Mapping[tuple[str, str], ASGIApp],
+        middleware: Sequence[Callable[..., ASGIApp]],
+    ) -> None:
+        self._otherwise = otherwise
+        self.direct = {key: _behind(middleware, app) for key, app in direct.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Go the short way, or the framework's."""
+        app = self.direct.get((scope["method"], scope["path"])) if scope["type"] == ScopeType.HTTP else None
+        await (app or self._otherwise)(scope, receive, send)
+
+
+def _behind(middleware: Sequence[Callable[..., ASGIApp]], app: ASGIApp) -> ASGIApp:
+    app = _answering_errors(app)
+    for one in reversed(middleware):
+        app = _answering_errors(one(app=app))
+    return app
+
+
+def _answering_errors(app: ASGIApp) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, note)
+        except Exception as error:
+            if begun:
+                raise
+            request: Request[Any, Any, Any] = Request(scope)
+            problem = handle_error(request, error).to_asgi_response(app=None, request=request)
+            await problem(scope, receive, send)
+
+    return answer
+
+
+def _direct(systems: Sequence[System]) -> dict[tuple[str, str], ASGIApp]:
+    return {key: app for system in systems if hasattr(system, "direct") for key, app in system.direct().items()}
 
 
 def _principals(resources: Resources, given: dict[str, Any]) -> DefineMiddleware:
@@ -159,6 +219,8 @@ def _running(systems: Sequence[System]) -> Callable[[Litestar], Any]:
             for system in systems:
                 await system.start()
                 stack.push_async_callback(system.stop)
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is not looked through again and again
             yield
 
     return run

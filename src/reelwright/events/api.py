@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import zlib
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.enums import ScopeType
 from litestar.params import Parameter
+from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Meta
 
 from reelwright.events.client import PATH, Answer, Report
@@ -18,10 +20,19 @@ from reelwright.events.ports import VisibleTitles
 from reelwright.kernel.errors import Invalid, NotFound, Terminal
 from reelwright.kernel.http import decode_cursor, encode_cursor
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
-from reelwright.kernel.principal import principal_of, require, require_peer, require_profile
+from reelwright.kernel.principal import (
+    caller_in,
+    check_peer,
+    check_profile,
+    principal_of,
+    require,
+    require_peer,
+    require_profile,
+)
 from reelwright.kernel.system import Resources
 
 MAX_BODY_BYTES = 2 << 20
+_LENGTH_DIGITS = 12
 Cursor = Annotated[str | None, Parameter(max_length=200, description="As the Link to the next page has it.")]
 B = TypeVar("B", "Batch", Report)
 
@@ -38,6 +49,11 @@ class Verdicts(msgspec.Struct, frozen=True):
     """The answer: one verdict an event, in order."""
 
     verdicts: list[Verdict]
+
+
+_BATCH = msgspec.json.Decoder(Batch)
+_REPORT = msgspec.json.Decoder(Report)
+_ENCODER = msgspec.json.Encoder()
 
 
 class TooLarge(Terminal):
@@ -69,19 +85,17 @@ class EventRoutes(Controller):
     @post("/events", summary="Report events", status_code=200, guards=[require_profile])
     async def report(self, request: Request[Any, Any, Any], events: EventsClient) -> Verdicts:
         """Report a batch of up to 500 events as `{"events": […]}`; answered, one verdict each, once they are safe."""
-        with events.take(_size(request)):
-            batch = await _read(request, Batch)
-            sent_ms = None if batch.sent_ms is None else round(batch.sent_ms)
-            return Verdicts(await events.record_array(batch.events, profile_id=_profile(request), sent_ms=sent_ms))
+        return await take_batch(request.scope, request.receive, events)
 
     @post("/cmcd", summary="Report CMCD events", status_code=200, guards=[require_profile])
     async def report_cmcd(
         self, request: Request[Any, Any, Any], events: EventsClient, resources: Resources
     ) -> Verdicts:
         """Report Common Media Client Data in event mode, one report a line; one verdict each, once they are safe."""
-        with events.take(_size(request)):
+        headers = dict(request.scope["headers"])
+        with events.take(_size(headers)):
             try:
-                lines = (await _body(request)).decode().splitlines()
+                lines = (await _body(headers, request.receive)).decode().splitlines()
             except UnicodeDecodeError as error:
                 raise Invalid("a CMCD report is text in UTF-8") from error
             if not any(line.strip() for line in lines):
@@ -198,55 +212,22 @@ async def _tell(
     await events.record([event], profile_id=_profile(request))
 
 
-def _size(request: Request[Any, Any, Any]) -> int:
-    """What the body will take in memory; a sender that does not say is taken at the most."""
-    told = request.headers.get("content-length", "")
-    size = int(told) if re.fullmatch("[0-9]{1,12}", told) else MAX_BODY_BYTES
-    if size > MAX_BODY_BYTES:
-        raise _too_large()
-    return MAX_BODY_BYTES if _encoding(request) else size
+async def take_batch(scope: HTTPScope, receive: Receive, events: EventsClient) -> Verdicts:
+    """A profile's batch, read and stored."""
+    profile_id = check_profile(caller_in(scope))
+    headers = dict(scope["headers"])
+    with events.take(_size(headers)):
+        batch = await _read(headers, receive, _BATCH)
+        sent_ms = None if batch.sent_ms is None else round(batch.sent_ms)
+        return Verdicts(await events.record_array(batch.events, profile_id=profile_id, sent_ms=sent_ms))
 
 
-def _encoding(request: Request[Any, Any, Any]) -> str:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", ""):
-        raise UnsupportedEncoding(f"a batch comes plain or as gzip, not as {encoding[:40]!r}")
-    return "gzip" if encoding == "gzip" else ""
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
-
-
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    """The whole body, unpacked; what would become too large is refused before it is in memory."""
-    unpack = zlib.decompressobj(wbits=31) if _encoding(request) else None
-    body = bytearray()
-    async for block in request.stream():
-        try:
-            body += unpack.decompress(block, MAX_BODY_BYTES + 1 - len(body)) if unpack else block
-        except zlib.error as error:
-            raise Invalid(f"the batch is not what gzip makes: {error}") from error
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
-    if unpack and (not unpack.eof or unpack.unused_data):
-        raise Invalid("the batch is not one whole gzip stream")
-    return bytes(body)
-
-
-async def _read(request: Request[Any, Any, Any], kind: type[B]) -> B:
-    body = await _body(request)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f'a batch looks like {{"events": […]}}: {error}') from error
-
-
-@post(PATH, summary="Report events for others", guards=[require_peer], status_code=200, include_in_schema=False)
-async def report_for_others(request: Request[Any, Any, Any], events: EventsClient) -> Answer:
-    """Report a client's events on its behalf, as one of our own processes; answered once they can be asked for."""
-    with events.take(_size(request)):
-        report = await _read(request, Report)
+async def take_report(scope: HTTPScope, receive: Receive, events: EventsClient) -> Answer:
+    """A batch that one of our own processes passes on, read, stored and projected."""
+    check_peer(caller_in(scope))
+    headers = dict(scope["headers"])
+    with events.take(_size(headers)):
+        report = await _read(headers, receive, _REPORT)
         verdicts = await events.record_array(
             report.events,
             profile_id=report.profile_id,
@@ -258,6 +239,86 @@ async def report_for_others(request: Request[Any, Any, Any], events: EventsClien
         )
     await events.catch_up()
     return Answer(verdicts)
+
+
+Taking = Callable[[HTTPScope, Receive, EventsClient], Awaitable[Verdicts | Answer]]
+
+
+class Direct:
+    """A route of events as an ASGI application, without the framework's routing, injection and encoding: for one
+    event these cost several times what storing it does.
+    """
+
+    def __init__(self, take: Taking, events: EventsClient) -> None:
+        self._take = take
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        assert scope["type"] == ScopeType.HTTP, "only these are led here"
+        body = _ENCODER.encode(await self._take(scope, receive, self._events))
+        told = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": 200, "headers": told})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def direct_routes(events: EventsClient) -> dict[tuple[str, str], Direct]:
+    """By method and path, routes that are served before the framework's."""
+    return {("POST", "/api/v1/events"): Direct(take_batch, events), ("POST", PATH): Direct(take_report, events)}
+
+
+def _size(headers: Mapping[bytes, bytes]) -> int:
+    """What the body will take in memory; a sender that does not say is taken at the most."""
+    told = headers.get(b"content-length", b"")
+    size = int(told) if told.isdigit() and len(told) <= _LENGTH_DIGITS else MAX_BODY_BYTES
+    if size > MAX_BODY_BYTES:
+        raise _too_large()
+    return MAX_BODY_BYTES if _is_packed(headers) else size
+
+
+def _is_packed(headers: Mapping[bytes, bytes]) -> bool:
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in (b"identity", b"gzip", b""):
+        raise UnsupportedEncoding(f"a batch comes plain or as gzip, not as {encoding[:40].decode('latin-1')!r}")
+    return encoding == b"gzip"
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
+
+
+async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    """The whole body, unpacked; what would become too large is refused before it is in memory."""
+    unpack = zlib.decompressobj(wbits=31) if _is_packed(headers) else None
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Invalid("the sender went away before its batch was whole")
+        block, more = message["body"], message.get("more_body", False)
+        try:
+            body += unpack.decompress(block, MAX_BODY_BYTES + 1 - len(body)) if unpack else block
+        except zlib.error as error:
+            raise Invalid(f"the batch is not what gzip makes: {error}") from error
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    if unpack and (not unpack.eof or unpack.unused_data):
+        raise Invalid("the batch is not one whole gzip stream")
+    return bytes(body)
+
+
+async def _read(headers: Mapping[bytes, bytes], receive: Receive, decoder: msgspec.json.Decoder[B]) -> B:
+    body = await _body(headers, receive)
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f'a batch looks like {{"events": […]}}: {error}') from error
+
+
+@post(PATH, summary="Report events for others", guards=[require_peer], status_code=200, include_in_schema=False)
+async def report_for_others(request: Request[Any, Any, Any], events: EventsClient) -> Answer:
+    """Report a client's events on its behalf, as one of our own processes; answered once they can be asked for."""
+    return await take_report(request.scope, request.receive, events)
 
 
 ROUTES = (EventRoutes, report_for_others)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reelwright.events.client import CollectorClient
@@ -42,6 +42,12 @@ class EventsSystem:
         from reelwright.events.api import ROUTES, VIEWER_ROUTES
 
         return ROUTES if self._role == "collector" else (*ROUTES, *VIEWER_ROUTES)
+
+    def direct(self) -> Mapping[tuple[str, str], Any]:
+        """Routes that are served before the framework's, behind the same middleware: batches of few events."""
+        from reelwright.events.api import direct_routes
+
+        return direct_routes(self.service)
 
     async def start(self) -> None:
         """Open the log, project what a former run left."""

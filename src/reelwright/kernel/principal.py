@@ -12,6 +12,7 @@ import msgspec
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope
 
 from reelwright.kernel.errors import Forbidden
 from reelwright.kernel.ids import ProfileId, UserId
@@ -52,7 +53,12 @@ NOBODY = Principal()
 
 def principal_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal:
     """The caller of this request; nobody when the session middleware put none there."""
-    found = connection.scope.get("state", {}).get("principal", NOBODY)
+    return caller_in(connection.scope)
+
+
+def caller_in(scope: Scope) -> Principal:
+    """The same of an ASGI scope."""
+    found = scope.get("state", {}).get("principal", NOBODY)
     return found if isinstance(found, Principal) else NOBODY
 
 
@@ -71,14 +77,24 @@ def require(role: Role) -> Any:
 
 def require_profile(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """A Litestar guard: the caller watches as one of the household's profiles."""
-    caller = principal_of(connection)
+    check_profile(principal_of(connection))
+
+
+def check_profile(caller: Principal) -> ProfileId:
+    """The profile that the caller watches as. Raises NotAuthorizedException or Forbidden where there is none."""
     if caller.kind == "nobody":
         raise NotAuthorizedException("sign in first, or send a personal API token")
     if caller.profile_id is None:
         raise Forbidden("choose a profile first: PUT /api/v1/session/profile")
+    return caller.profile_id
 
 
 def require_peer(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """A Litestar guard: the caller is one of our own processes."""
-    if principal_of(connection).kind != "peer":
+    check_peer(principal_of(connection))
+
+
+def check_peer(caller: Principal) -> None:
+    """Raises NotAuthorizedException unless the caller is one of our own processes."""
+    if caller.kind != "peer":
         raise NotAuthorizedException("this route is for processes that hold the key ring")

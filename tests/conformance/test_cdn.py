@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from reelwright.cdn.contract import Access, EdgeReport, FillItem, FillPlan, FillProgress, PurgeOrder, Viewing
+from reelwright.cdn.contract import (
+    Access,
+    Decided,
+    EdgeReport,
+    FillItem,
+    FillPlan,
+    FillProgress,
+    PurgeOrder,
+    Viewing,
+)
 from reelwright.cdn.control import ControlPlane
+from reelwright.cdn.core.steering import EdgeState, decide
 from reelwright.cdn.jobs import plan_fills, reprice
 from reelwright.cdn.ports import Forecast, Shelf
 from reelwright.cdn.settings import CdnSettings
 from reelwright.events.contract import Event, Verdict
+from reelwright.events.core.schema import Schema
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid, NotFound
+from reelwright.kernel.ids import new_id
 from reelwright.kernel.keys import KeyRing
 
 pytestmark = pytest.mark.anyio
+SCHEMA = Schema()
 
 
 class Stored:
@@ -53,6 +68,13 @@ class Stage:
             settings=CdnSettings(heartbeat_s=2, steering_ttl_s=7),
             events=self.events,  # type: ignore[arg-type]
         )
+
+    def said(self, kind: str) -> list[Event]:
+        """The events of a type, which are all well-formed."""
+        found = [event for event in self.events.events.values() if event.type == kind]
+        for event in found:
+            SCHEMA.read(msgspec.json.encode(event))
+        return found
 
     async def report(self, name: str, **more: Any) -> Any:
         """One report, half a second later."""
@@ -286,8 +308,7 @@ async def test_misses_are_classified_by_joining_decisions_with_accesses(stage: S
         ("far", "health"): 2,
         ("far", "content"): 1,
     }
-    assert len(stage.events.events) == 6
-    assert {event.type for event in stage.events.events.values()} == {"edge_access"}
+    assert len(stage.said("edge_access")) == 6
 
 
 async def test_a_plan_to_fill_is_given_until_the_edge_follows_it(stage: Stage) -> None:
@@ -325,3 +346,80 @@ async def test_a_full_edge_gets_a_price(stage: Stage) -> None:
     stage.clock.advance(1)
     (far, near) = sorted(await stage.plane.explain("eu", bps=1e6), key=lambda one: one.edge.name)
     assert near.score > 2.9 and far.score == 3.0
+
+
+async def test_each_decision_is_an_event_that_can_be_replayed(stage: Stage) -> None:
+    """Steering once a move, with all it was decided on; drains, purges and plans to fill with who ordered them."""
+    await stage.report("near", costs={"*": 1.0})
+    await stage.report("far", costs={"*": 3.0})
+    session = new_id()
+    for _ in range(2):
+        assert (await stage.steer(session))[0] == "near"
+    await stage.plane.drain("near", on=True, by="user x")
+    assert (await stage.steer(session))[0] == "far"
+    await stage.plane.purge(PurgeOrder(tag="a", soft=True), by="user x")
+    for _ in range(2):
+        await stage.plane.order_fills({"far": FillPlan(id="p1", items=[FillItem("assets/a/x.m4s", 10)])})
+    made = [event.data for event in stage.said("decision")]
+    assert [(one["policy_version"], one["choice"], one["reason"]) for one in made] == [
+        ("steering/1", "near", "nearest"),
+        ("drain/1", "near", "drained"),
+        ("steering/1", "far", "policy"),
+        ("purge/1", "tag a, softly", "soft"),
+        ("fill/1", "p1", ""),
+    ]
+    assert {event.session_id for event in stage.said("decision")} == {session, None}
+    assert [one["id"] for one in made[2]["alternatives"]] == ["far", "near"]
+    assert json.loads(made[3]["input"])["by"] == "user x"
+    for one in (made[0], made[2]):
+        said = json.loads(one["input"])
+        edges = [msgspec.convert(edge, EdgeState) for edge in said["edges"]]
+        again = decide(said["region"], edges, bps=said["bps"], prices=said["prices"], folder=said["folder"])
+        assert again[0].edge.name == one["choice"]
+
+
+async def test_an_experiment_s_order_is_part_of_the_one_decision(stage: Stage) -> None:
+    """By title the same edge for all viewers, registered or only configured; the class of such a miss is policy."""
+    urls = ("http://a.example", "http://b.example", "http://c.example")
+    found = set()
+    for number in range(20):
+        viewing = Viewing(session_id="s", viewer="v", folder=f"assets/{number}", bps=1e6, address="", token="t",
+                          order="by_title", otherwise=urls)  # fmt: skip
+        found.add((await stage.plane.steer(viewing)).edges[0])
+        listed = await stage.plane.steer(msgspec.structs.replace(viewing, order="listed"))
+        assert listed.edges == [("", url) for url in urls]
+    assert found == {("", url) for url in urls}
+    await stage.report("near", costs={"*": 1.0})
+    await stage.report("far", costs={"*": 3.0})
+    firsts = {
+        one: (await stage.steer(one, folder=one, order="by_title"))[0]
+        for one in ("assets/0", "assets/1", "assets/2", "assets/3")
+    }
+    assert set(firsts.values()) == {"near", "far"}
+    folder = next(one for one, edge in firsts.items() if edge == "far")
+    await stage.steer("last", folder=folder, order="by_title", token="t-last")
+    seen = Access(at_ms=1_700_000_000_000, object="assets/a/x.m4s", size=1, status=200, token="t-last")
+    await stage.report("far", accesses=[seen])
+    assert [(row["edge"], row["kind"]) for row in await stage.plane.misses()] == [("far", "policy")]
+
+
+async def test_an_edge_is_told_what_it_steers_by_and_its_decisions_are_kept(stage: Stage) -> None:
+    """Edges of its regions, when something changed; what it decided meanwhile counts in the classes of misses."""
+    await stage.report("here", costs={"eu": 1.0})
+    await stage.report("there", costs={"eu": 2.0, "us": 1.0})
+    await stage.report("overseas", costs={"us": 1.0})
+    atlas = (await stage.report("here", costs={"eu": 1.0})).atlas
+    assert [one.name for one in atlas.edges] == ["here", "there"] and atlas.ttl_s == 7
+    again = await stage.report("here", costs={"eu": 1.0}, atlas=atlas.id)
+    assert again.atlas is None
+    await stage.plane.drain("there", on=True, by="x")
+    told = (await stage.report("here", costs={"eu": 1.0}, atlas=atlas.id)).atlas
+    assert [one.state for one in told.edges] == ["ok", "draining"]
+    decided = [Decided(1_700_000_000_000, "t1", "eu", "there", "here", "steering", 5e6)]
+    assert (await stage.report("here", costs={"eu": 1.0}, decided=decided)).noted == 1
+    seen = Access(at_ms=1_700_000_000_000, object="assets/a/x.m4s", size=1, status=200, token="t1")
+    await stage.report("there", accesses=[seen])
+    assert [(row["edge"], row["kind"]) for row in await stage.plane.misses()] == [("there", "steering")]
+    assert [
+        event.data["choice"] for event in stage.said("decision") if "steering" in event.data["policy_version"]
+    ] == ["there"]

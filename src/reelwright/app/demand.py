@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import anyio.to_thread
 import sqlalchemy as sa
 
 from reelwright.catalog.contract import Playable, TitleDetail
@@ -36,6 +38,8 @@ class HouseDemand:
         self._clock = resources.clock
         self._catalog = catalog
         self._media = media
+        self._objects = resources.objects
+        self._sizes: dict[str, int] = {}
 
     async def forecast(self) -> Forecast:
         """As it is now."""
@@ -61,17 +65,30 @@ class HouseDemand:
             package = await self._media.get_package(playable.asset_id)
         except ReelwrightError:
             return None
-        return Shelf(playable.id, shares(package))
+        name = await self._media.get_package_name(playable.asset_id)
+        return Shelf(playable.id, shares(package, await anyio.to_thread.run_sync(self._sized, package, name)))
+
+    def _sized(self, package: Package, name: str) -> dict[str, int]:
+        """Sizes of what a package names without its size, and of the package itself; each is asked for once."""
+        wanted = [name, *(track.init for track in package.tracks), *(text.name for text in package.texts)]
+        for one in wanted:
+            if one not in self._sizes and (size := self._objects.size(one)) is not None:
+                self._sizes[one] = size
+        return {one: self._sizes[one] for one in wanted if one in self._sizes}
 
 
-def shares(package: Package) -> list[tuple[FillItem, float]]:
-    """Each segment with the share of plays that reach it in its rendition."""
-    found = []
+def shares(package: Package, beside: Mapping[str, int]) -> list[tuple[FillItem, float]]:
+    """Each object with the share of plays that ask for it: what lies `beside` the segments, and these.
+
+    Without its initialisation segment no rendition plays, and an edge makes manifests from the package.
+    """
+    inits = {track.init: sum(one.kind == track.kind for one in package.tracks) for track in package.tracks}
+    found = [(FillItem(name, size), 1 / inits.get(name, 1)) for name, size in beside.items()]
     for track in package.tracks:
         alike = sum(one.kind == track.kind for one in package.tracks)
         for place, segment in enumerate(track.segments):
             still = 1 - LEFT_BY_THE_END * place / len(track.segments)
-            found.append((FillItem(f"{package.folder}/{segment.name}", segment.bytes), still / alike))
+            found.append((FillItem(segment.name, segment.bytes), still / alike))
     return found
 
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from reelwright.app.listening import web_origins
+from reelwright.app.manifests import manifests_of
 from reelwright.app.places import edge_name, media_url, own_edge_url
 from reelwright.cdn.settings import CdnSettings
 from reelwright.cdn.system import EdgeOptions, run_edge
@@ -36,5 +37,6 @@ async def run(stopping: asyncio.Event) -> None:
         name=cdn.name or edge_name(data),
         control=cdn.control or (web[0] if web else ""),
         url=cdn.advertise or own_edge_url(source, settings),
+        make_manifests=manifests_of,
     )
     await run_edge(options, SystemClock(), stopping)

@@ -42,7 +42,7 @@ from reelwright.cdn.core.access import check, parse
 from reelwright.cdn.core.eviction import make_policy
 from reelwright.cdn.core.fill_replay import FillRule, by_day, run_days
 from reelwright.cdn.core.flows import plan_flows
-from reelwright.cdn.core.functions import BUDGET_US, device_of, hls_for, steer
+from reelwright.cdn.core.functions import BUDGET_US, Mpd, dash_begin, device_of, hls_for, steer
 from reelwright.cdn.core.nginx import NginxSite
 from reelwright.cdn.core.steering import FULL, EdgeState, rank
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
@@ -551,13 +551,15 @@ def edge_functions() -> Iterator[Row]:
         EdgeState(name=f"e{at}", url=f"https://e{at}.example", capacity_bps=1e10, costs={"*": 1.0 + at})
         for at in range(10)
     ]
+    mpd = Mpd("<MPD>", "<Period>", (), "</Period></MPD>")
     keys = KeyRing.generate()
     path = sign_folder(keys, FOLDER, expires_s=2_000_000_000, viewer=None) + f"{FOLDER}/a.m4s"
     functions: dict[str, Callable[[], object]] = {
         "signature": lambda: check(parse(path), keys, viewer="", now_s=1e9),
         "device filter": lambda: device_of({"user-agent": "Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0)"}),
         "manifest rewrite": lambda: hls_for(manifest, device, steering="/steer", pathway="e1"),
-        "steering": lambda: steer("r1", edges, bps=5e6, prices={}, reload_uri="/steer"),
+        "steering": lambda: steer("r1", edges, bps=5e6, prices={}, path="/steer", base="e1"),
+        "MPD's beginning": lambda: dash_begin(mpd, base="https://e/m/t/", steering="https://e/steer", location="e1"),
     }
     found = {name: _cpu_us(function) for name, function in functions.items()}
     yield Row(

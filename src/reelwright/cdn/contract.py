@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 import msgspec
 from msgspec import Meta
 
+from reelwright.cdn.core.steering import EdgeOrder, EdgeState
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.keys import KeyRing
 
@@ -80,6 +81,27 @@ class FillProgress(msgspec.Struct, frozen=True, kw_only=True):
     rate_bps: Amount = 0.0
 
 
+class Decided(msgspec.Struct, frozen=True):
+    """A steering document that an edge gave by itself."""
+
+    at_ms: Annotated[int, Meta(ge=0, le=2**53)]
+    token: Annotated[str, Meta(max_length=64)]
+    region: Annotated[str, Meta(max_length=40)]
+    chosen: EdgeName
+    nearest: EdgeName
+    why: Annotated[str, Meta(max_length=16)] = ""
+    bps: Amount = 0.0
+
+
+class Atlas(msgspec.Struct, frozen=True, kw_only=True):
+    """The edges as the control plane sees them: what an edge steers by, also while that is away."""
+
+    id: Annotated[str, Meta(max_length=32)] = ""
+    edges: list[EdgeState] = []
+    prices: dict[str, float] = {}
+    ttl_s: int = 30
+
+
 class EdgeReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an edge says of itself, every few seconds. Counts are since it started."""
 
@@ -111,6 +133,9 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The newest key that it verifies with."""
     fill: FillProgress = FillProgress()
     accesses: Annotated[list[Access], Meta(max_length=500)] = []
+    atlas: Annotated[str, Meta(max_length=32)] = ""
+    """The state of all edges by which it steers."""
+    decided: Annotated[list[Decided], Meta(max_length=500)] = []
 
 
 class PurgeOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,6 +194,10 @@ class EdgeOrders(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 2.0
     accepted: int = 0
     """Accesses that are stored; the edge forgets as many."""
+    noted: int = 0
+    """Decisions that are stored, likewise."""
+    atlas: Atlas | None = None
+    """Where the edge has another."""
 
 
 class EdgeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,13 +260,17 @@ class Viewing(msgspec.Struct, frozen=True, kw_only=True):
     """The signature of the media URLs that come of it."""
     current: str = ""
     """The pathway that the player uses now, where it says so."""
+    order: EdgeOrder = "listed"
+    """What an experiment says."""
+    otherwise: tuple[str, ...] = ()
+    """URLs to use while no edge is registered."""
 
 
 class Steered(msgspec.Struct, frozen=True, kw_only=True):
     """Edges for one session, best first, and the reasons."""
 
     edges: list[tuple[str, str]]
-    """Name and URL."""
+    """Name and URL; without a name where no edge is registered."""
     reasons: list[tuple[str, str]]
     """For every edge that is known, its name and why it stands where it does."""
     region: str = "*"
@@ -250,7 +283,7 @@ class SteeringClient(Protocol):
     ttl_s: int
 
     async def steer(self, viewing: Viewing) -> Steered:
-        """The edges for a session; empty while none is registered."""
+        """The edges for a session; those of `otherwise` while none is registered."""
         ...
 
     async def all_on(self, host: str | None) -> bool:

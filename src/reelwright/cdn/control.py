@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import math
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +23,8 @@ from reelwright.cdn.adapters import sql
 from reelwright.cdn.contract import (
     KEYS_FOR_EDGES,
     Access,
+    Atlas,
+    Decided,
     EdgeOrders,
     EdgeReport,
     EdgeView,
@@ -35,22 +37,23 @@ from reelwright.cdn.contract import (
     UnfitOrder,
     Viewing,
 )
+from reelwright.cdn.core.given import Given
 from reelwright.cdn.core.health import Evidence, judge
 from reelwright.cdn.core.steering import (
     Candidate,
     EdgeState,
     Prefixes,
     classify_miss,
+    decide,
     nearest_of,
     rank,
-    settled,
     steering_document,
 )
-from reelwright.cdn.settings import CdnSettings
+from reelwright.cdn.settings import CdnSettings, read_regions
 from reelwright.events.contract import Event, EventsClient
 from reelwright.kernel.clock import Clock, VirtualClock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Conflict, Invalid, NotFound
+from reelwright.kernel.errors import Conflict, NotFound, ReelwrightError
 from reelwright.kernel.ids import EventId, SessionId, is_id, new_id
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.peers import peer_token
@@ -68,6 +71,12 @@ ORDERS_MS = 7 * 24 * 3_600_000
 ORDERS_A_REPORT = 200
 HURRY_S = 3.0
 SESSIONS_KEPT = 50_000
+ATLAS_MOST = 50
+"""Edges that an edge is told of: the nearest to the regions that it serves."""
+ROUNDED = 20
+"""Loads are told in steps of this part of the capacity, so that not every report brings them anew."""
+INPUT_MOST = 2000
+"""Characters of what an event may say of a decision's grounds."""
 log = logger(__name__)
 
 
@@ -76,7 +85,6 @@ class Known(msgspec.Struct):
 
     beat: int
     arrived_ns: int
-    given_bps: float = 0.0
 
 
 class ControlPlane:
@@ -103,8 +111,7 @@ class ControlPlane:
         self._looked_ns: int | None = None
         self._looking = asyncio.Lock()
         self._known: dict[str, Known] = {}
-        self._told: OrderedDict[str, str] = OrderedDict()
-        """By session the edge that it was told to use last."""
+        self._given = Given()
         self._used: OrderedDict[str, str] = OrderedDict()
         """By session the pathway that its player named last."""
         self._urls: set[str] = set()
@@ -146,8 +153,49 @@ class ControlPlane:
             fill=plan if plan is not None and plan.id != report.fill.plan else None,
             show_all=not row["inventory"] and report.inventory is None and report.held_bytes > 0,
             heartbeat_s=self._settings.heartbeat_s,
+            noted=await self._note_decided(name, report.decided),
             accepted=await self._take(name, report),
+            atlas=await self._atlas_for(report),
         )
+
+    async def _atlas_for(self, report: EdgeReport) -> Atlas | None:
+        """What an edge steers by while we are away; None where it has that."""
+        if report.kind != "edge":
+            return None
+        await self._look()
+        own = report.costs
+
+        def far(state: EdgeState) -> float:
+            return min(
+                (cost + own[region] for region, cost in state.costs.items() if region in own), default=math.inf
+            )
+
+        near = sorted((one for one in self._states("", 0) if far(one) < math.inf), key=far)[:ATLAS_MOST]
+        edges = [msgspec.structs.replace(one, load_bps=_rounded(one)) for one in near]
+        prices = self._prices()
+        told = {one.name: prices[one.name] for one in edges if prices[one.name]}
+        atlas = Atlas(edges=edges, prices=told, ttl_s=self.ttl_s)
+        atlas = msgspec.structs.replace(
+            atlas, id=hashlib.blake2b(msgspec.json.encode(atlas), digest_size=8).hexdigest()
+        )
+        return atlas if atlas.id != report.atlas else None
+
+    async def _note_decided(self, edge: str, decided: Sequence[Decided]) -> int:
+        """Store what an edge decided by itself, for the join with accesses, and as events."""
+        if decided:
+            rows = [msgspec.to_builtins(one) for one in decided]
+            await self._database.write(sql.put_decided, rows, self._now_ms() - DECISION_MS)
+            events = [
+                self._decision(
+                    "steering",
+                    {"edge": edge, "region": one.region, "bps": one.bps},
+                    one.chosen,
+                    (one.why or "nearest"),
+                )
+                for one in decided
+            ]
+            await self._say(events)
+        return len(decided)
 
     async def _purges_for(self, report: EdgeReport) -> tuple[list[NumberedPurge], int, bool]:
         rows, first, last = await self._database.read(sql.purges_after, report.purged, ORDERS_A_REPORT)
@@ -188,19 +236,26 @@ class ControlPlane:
     # Steering
 
     async def steer(self, viewing: Viewing) -> Steered:
-        """The edges for a session, best first; empty while none is registered."""
+        """The edges for a session, best first; those of `otherwise` while none is registered."""
         await self._look()
         if not self._rows:
-            return Steered(edges=[], reasons=[])
+            return configured(viewing)
         await self._doubt(viewing)
         region = self._regions.region_of(viewing.address)
-        ranked = rank(
-            region, self._states(viewing.folder, viewing.folder_bytes), bps=viewing.bps, prices=self._prices()
+        ranked = decide(
+            region,
+            self._states(viewing.folder, viewing.folder_bytes),
+            bps=viewing.bps,
+            prices=self._prices(),
+            current=viewing.current or self._given.sent(viewing.session_id),
+            folder=viewing.folder,
+            order=viewing.order,
         )
-        ranked = settled(ranked, viewing.current or self._told.get(viewing.session_id, ""))
+        if not ranked:
+            return configured(viewing)
         chosen = ranked[0].edge.name
-        self._give(viewing, chosen)
-        nearest, why = nearest_of(ranked)
+        moved = self._given.give(viewing.session_id, chosen, viewing.bps)
+        nearest, why = nearest_of(ranked, viewing.order)
         MOVED.labels(why or "nearest").inc()
         await self._database.write(
             sql.put_decision,
@@ -214,7 +269,42 @@ class ControlPlane:
             bps=viewing.bps,
             at_ms=self._now_ms(),
         )
+        if moved:
+            said = steering_input(viewing, region, ranked, self._prices())
+            await self._say([self._decision("steering", said, chosen, why or "nearest", ranked, viewing.session_id)])
         return steered_of(ranked, region)
+
+    def _decision(
+        self,
+        policy: str,
+        said: Any,
+        choice: str,
+        reason: str,
+        ranked: Sequence[Candidate] = (),
+        session_id: str = "",
+    ) -> Event:
+        """What was decided as an event (`decision`), with what it was decided on."""
+        data = {
+            "system": "cdn",
+            "policy_version": f"{policy}/1",
+            "input": msgspec.json.encode(said).decode()[:INPUT_MOST],
+            "choice": choice[:200],
+            "alternatives": [{"id": one.edge.name, "score": one.score} for one in ranked[:200]],
+            "reason": reason[:2000],
+        }
+        session = SessionId(session_id) if is_id(session_id) else None
+        return Event(
+            id=EventId(new_id(self._clock)), type="decision", at_ms=self._now_ms(), session_id=session, data=data
+        )
+
+    async def _say(self, events: list[Event]) -> None:
+        """Decisions go where all events go; one that cannot be stored stops nothing."""
+        if self._events is None or not events:
+            return
+        try:
+            await self._events.record(events, profile_id=None, source="cdn")
+        except ReelwrightError as error:
+            log.warning("decisions could not be stored", problem=str(error))
 
     async def explain(self, region: str, *, bps: float, folder: str = "") -> list[Candidate]:
         """Where a viewer of a region would be sent, with the reason for each edge; nothing is noted."""
@@ -249,7 +339,7 @@ class ControlPlane:
         """A player that has left the edge it was told to use, while that looks well, has met a failure there."""
         if not viewing.current:
             return
-        told, before = self._told.get(viewing.session_id, ""), self._used.get(viewing.session_id, "")
+        told, before = self._given.sent(viewing.session_id), self._used.get(viewing.session_id, "")
         self._used[viewing.session_id] = viewing.current
         self._used.move_to_end(viewing.session_id)
         if len(self._used) > SESSIONS_KEPT:
@@ -259,15 +349,6 @@ class ControlPlane:
             await self.tell(told, viewing.viewer, failed=True)
         await self.tell(viewing.current, viewing.viewer, failed=False)
 
-    def _give(self, viewing: Viewing, chosen: str) -> None:
-        """Count what is given to an edge until its next report shows it."""
-        if self._told.get(viewing.session_id) != chosen:
-            self._known[chosen].given_bps += viewing.bps
-        self._told[viewing.session_id] = chosen
-        self._told.move_to_end(viewing.session_id)
-        if len(self._told) > SESSIONS_KEPT:
-            self._told.popitem(last=False)
-
     def _states(self, folder: str, folder_bytes: int) -> list[EdgeState]:
         judged = self._judged()
         return [
@@ -275,7 +356,7 @@ class ControlPlane:
                 name=row["name"],
                 url=row["told"]["url"],
                 capacity_bps=row["told"]["capacity_bps"],
-                load_bps=row["told"]["load_bps"] + self._known[row["name"]].given_bps,
+                load_bps=row["told"]["load_bps"] + self._given.bps(row["name"]),
                 state=judged[row["name"]][0],  # type: ignore[arg-type]
                 holds=_share(row, folder, folder_bytes),
                 costs=row["told"]["costs"],
@@ -319,6 +400,7 @@ class ControlPlane:
         known = self._known.get(row["name"])
         if known is None or known.beat != row["beat"]:
             self._known[row["name"]] = Known(row["beat"], self._clock.monotonic_ns())
+            self._given.reported(row["name"])
 
     def known_urls(self) -> list[str]:
         """Where registered edges are, as far as this process knows; asks nobody."""
@@ -339,6 +421,7 @@ class ControlPlane:
         if not await self._database.write(sql.set_edge, name, audit, drained=on):
             raise NotFound(f"no edge {name[:48]!r} is registered")
         self._looked_ns = None
+        await self._say([self._decision("drain", {"edge": name, "by": by}, name, "drained" if on else "drain ended")])
 
     async def forget(self, name: str, *, by: str) -> None:
         """Take an edge off the list; it comes back when it reports again. Raises NotFound."""
@@ -358,6 +441,8 @@ class ControlPlane:
             audit=self._audit(by, f"purge {describe(order)}"),
             forget_ms=self._now_ms() - ORDERS_MS,
         )
+        told = {"seq": seq, "order": order, "by": by}
+        await self._say([self._decision("purge", told, describe(order), "soft" if order.soft else "hard")])
         await self._look()
         edges = [(row["name"], row["told"]) for row in self._rows if not row["told"]["source"]]
         counts = await asyncio.gather(*(self._hurry(told, order) for _, told in edges))
@@ -408,9 +493,12 @@ class ControlPlane:
         await self._database.write(sql.set_prices, prices)
 
     async def order_fills(self, plans: Mapping[str, FillPlan]) -> None:
-        """Tell edges what to hold."""
-        rows = {name: msgspec.to_builtins(plan) for name, plan in plans.items()}
+        """Tell edges what to hold; those that have such a plan already keep it."""
+        known = await self._database.read(sql.list_fills)
+        fresh = {name: plan for name, plan in plans.items() if known.get(name) != plan.id}
+        rows = {name: msgspec.to_builtins(plan) for name, plan in fresh.items()}
         await self._database.write(sql.put_fills, rows, self._now_ms())
+        await self._say([self._decision("fill", fill_input(name, one), one.id, "") for name, one in fresh.items()])
 
     async def close(self) -> None:
         """End the connections."""
@@ -462,18 +550,6 @@ class CdnSystem:
         return Health(system=self.name, state="degraded", says=says, do=do)
 
 
-def read_regions(path: str) -> dict[str, str]:
-    """Regions by prefix, from lines of `prefix,region`; empty where no file is named. Raises Invalid."""
-    if not path:
-        return {}
-    try:
-        lines = Path(path).read_text("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise Invalid(f"cdn.regions: {path} cannot be read: {error}") from error
-    pairs = [line.partition(",") for line in lines if line.strip() and not line.startswith("#")]
-    return {prefix.strip(): region.strip() for prefix, comma, region in pairs if comma and region.strip()}
-
-
 def checked_purge(order: PurgeOrder) -> None:
     """Raise UnfitOrder unless exactly one of path, prefix and tag is given, and makes sense."""
     if sum(bool(one) for one in (order.path, order.prefix, order.tag)) != 1:
@@ -510,6 +586,48 @@ def view_of(row: sql.Row, state: str, why: str) -> EdgeView:
         **{name: told[name] for name in ("held_bytes", "budget_bytes")},
         **counts,
     )
+
+
+def configured(viewing: Viewing) -> Steered:
+    """While no edge is registered: the URLs of the settings, the first the nearest, by the same decision."""
+    states = [
+        EdgeState(name=url, url=url, capacity_bps=1e18, costs={"*": float(place)})
+        for place, url in enumerate(viewing.otherwise)
+    ]
+    ranked = decide("*", states, bps=viewing.bps, folder=viewing.folder, order=viewing.order)
+    return Steered(
+        edges=[("", one.edge.url) for one in ranked], reasons=[(one.edge.name, one.says) for one in ranked]
+    )
+
+
+def steering_input(
+    viewing: Viewing, region: str, ranked: Sequence[Candidate], prices: Mapping[str, float]
+) -> dict[str, Any]:
+    """What a session was steered by, the best edges first, as many as an event may carry."""
+    said: dict[str, Any] = {
+        "region": region, "bps": viewing.bps, "folder": viewing.folder, "order": viewing.order,
+        "current": viewing.current, "prices": {}, "edges": [],
+    }  # fmt: skip
+    for one in ranked:
+        state = msgspec.structs.replace(one.edge, url="", costs={region: one.edge.cost(region) or 0.0})
+        edges, known = [*said["edges"], state], {**said["prices"], one.edge.name: prices.get(one.edge.name, 0.0)}
+        more = {**said, "edges": edges, "prices": known}
+        if len(msgspec.json.encode(more)) > INPUT_MOST:
+            break
+        said = more
+    return said
+
+
+def fill_input(edge: str, plan: FillPlan) -> dict[str, Any]:
+    """What an edge's plan is, in numbers; the plan itself lies in the database."""
+    size = sum(item.size for item in plan.items)
+    told = {"edge": edge, "objects": len(plan.items), "bytes": size, "rate_bps": plan.rate_bps}
+    return {**told, "window": plan.window, "peers": plan.peers}
+
+
+def _rounded(state: EdgeState) -> float:
+    step = state.capacity_bps / ROUNDED
+    return round(state.load_bps / step) * step
 
 
 def steered_of(ranked: Sequence[Candidate], region: str) -> Steered:

@@ -22,6 +22,30 @@ class Fetcher(Protocol):
         ...
 
 
+class Manifests(Protocol):
+    """What players read of one package; URIs are relative to where the manifests lie, beside the segments."""
+
+    def hls(self, stem: str) -> str:
+        """The multivariant playlist; a track's playlist is `{stem}.{track}.m3u8`."""
+        ...
+
+    def playlist(self, track: str) -> str | None:
+        """One track's playlist; None where there is no such track."""
+        ...
+
+    def dash(self) -> str:
+        """The MPD; its bases and steering are written by who serves it."""
+        ...
+
+
+class ManifestMaker(Protocol):
+    """Port, bound in `app`: reads a package as `media` stores it."""
+
+    def __call__(self, package: bytes) -> Manifests:
+        """Raises Invalid for what is no package."""
+        ...
+
+
 class Shelf(msgspec.Struct, frozen=True):
     """The objects of one playable, each with the share of plays that ask for it."""
 

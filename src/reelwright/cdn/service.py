@@ -17,6 +17,7 @@ import msgspec
 from reelwright.cdn.adapters.access_log import AccessLog
 from reelwright.cdn.adapters.cache import DiskCache, Fill
 from reelwright.cdn.adapters.files import FileTable, OpenFile
+from reelwright.cdn.adapters.manifests import STEERING, EdgeManifests, Made
 from reelwright.cdn.contract import VIEWER_COOKIE, Access, token_of
 from reelwright.cdn.core.access import LONGEST_PATH, check, parse
 from reelwright.cdn.core.ranges import slice_of
@@ -43,6 +44,7 @@ _NOR = re.compile(r'(?:^|,)\s*nor="([^"]{1,300})"')
 _SELDOM = frozenset({"range", "if-range", "if-none-match"})
 _TOKENS_KEPT = 10_000
 _ACCESSES_KEPT = 2_000
+_MADE = (".m3u8", ".mpd", f"/{STEERING}")
 _UNREPORTED_MOST = 20_000
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
@@ -53,6 +55,8 @@ class Request(msgspec.Struct):
     method: str
     path: str
     headers: dict[str, str]
+    address: str = ""
+    """Of the client, where the answer depends on it."""
 
 
 class Answer(msgspec.Struct):
@@ -65,6 +69,8 @@ class Answer(msgspec.Struct):
     fill: Fill | None = None
     start: int = 0
     end: int = 0
+    made: bool = False
+    """It is no object, but was made here."""
 
 
 class Waiting(msgspec.Struct):
@@ -179,6 +185,8 @@ class Edge:
         """Accesses that the control plane has not stored yet; the oldest are lost while it is away for long."""
         self.reports = False
         """Whether there is a control plane to report to."""
+        self.manifests: EdgeManifests | None = None
+        """What it answers by itself; None where it serves objects alone."""
         self.purge: Callable[[str, Request], int] | None = None
         """Carries out an order to purge, given its target; None where nobody may."""
         self.accesses: deque[tuple[int, str, int, int, str]] = deque(maxlen=_ACCESSES_KEPT)
@@ -242,6 +250,8 @@ class Edge:
         if path == "/allowed":
             return self._allowed(request)
         name = self._admitted(path, request)
+        if self.manifests is not None and name.endswith(_MADE):
+            return self._make(request, name, self.manifests)
         if "only-if-cached" in request.headers.get("cache-control", "") and not self._library.holds(name):
             raise NotFound("not held here, and it was asked not to fetch it")
         found = self._library.find(name)
@@ -253,6 +263,21 @@ class Edge:
             return Waiting(found)
         self._foresee(request, name)
         return self._serve(request, name, found)
+
+    def _make(self, request: Request, name: str, manifests: EdgeManifests) -> Answer | Waiting:
+        """A manifest or a steering document, from what lies here and was last known."""
+        if name.endswith(f"/{STEERING}"):
+            made = manifests.steering(request.path, request.address)
+        else:
+            found = manifests.manifest(name, request.path, request.headers, self._library.find)
+            if not isinstance(found, Made):
+                return Waiting(found)
+            made = found
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {made.content_type}\r\nContent-Length: {len(made.body)}\r\n"
+            f"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{self._cors(request)}\r\n"
+        )
+        return Answer(head.encode("latin-1"), 200, made.body if request.method == "GET" else b"", made=True)
 
     def _foresee(self, request: Request, name: str) -> None:
         """CMCD's `nor`: what this viewer asks for next, within the folder that its token opens."""
@@ -368,7 +393,7 @@ class Edge:
         self.totals["hits"] += answer.fill is None and answer.status < 400
         self.totals["failed"] += answer.status >= 500
         self.totals["sent_bytes"] += sent
-        if (self.reports or self._access_log is not None) and answer.status in (200, 206, 304):
+        if (self.reports or self._access_log is not None) and answer.status in (200, 206, 304) and not answer.made:
             access = Access(
                 self._clock.wall_ns() // 10**6,
                 path.split("/", 3)[-1],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from reelwright.kernel.errors import Invalid
 
 
 class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -80,3 +83,15 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     fill_share: Annotated[
         float, Meta(ge=0, le=0.95, description="Share of the cache that fills may use; the rest is for what comes.")
     ] = 0.7
+
+
+def read_regions(path: str) -> dict[str, str]:
+    """Regions by prefix, from lines of `prefix,region`; empty where no file is named. Raises Invalid."""
+    if not path:
+        return {}
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise Invalid(f"cdn.regions: {path} cannot be read: {error}") from error
+    pairs = [line.partition(",") for line in lines if line.strip() and not line.startswith("#")]
+    return {prefix.strip(): region.strip() for prefix, comma, region in pairs if comma and region.strip()}

@@ -17,12 +17,15 @@ from reelwright.cdn.adapters.agent import Agent
 from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.files import FileTable
 from reelwright.cdn.adapters.fill import Filler
+from reelwright.cdn.adapters.manifests import EdgeManifests
 from reelwright.cdn.adapters.protocol import Connection, Service
 from reelwright.cdn.adapters.told import EdgeSelf
 from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
 from reelwright.cdn.core.eviction import make_policy
+from reelwright.cdn.core.steering import Prefixes
+from reelwright.cdn.ports import ManifestMaker
 from reelwright.cdn.service import CachingLibrary, Edge, LocalLibrary
-from reelwright.cdn.settings import CdnSettings
+from reelwright.cdn.settings import CdnSettings, read_regions
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.keys import KeyRing
@@ -56,6 +59,8 @@ class EdgeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """URL of the service to report to; empty reports to nobody."""
     url: str = ""
     """Where viewers reach this edge; empty is its own host and port."""
+    make_manifests: ManifestMaker | None = None
+    """How packages become manifests; without it the edge serves objects alone."""
 
 
 class EdgeServer:
@@ -112,6 +117,16 @@ class EdgeServer:
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._tasks = [asyncio.create_task(self._look_after())]
+        scheme = "https" if options.certificate else "http"
+        self._url = options.url.rstrip("/") or f"{scheme}://{options.host}:{self.port}"
+        if options.make_manifests is not None:
+            self.edge.manifests = EdgeManifests(
+                name=options.name,
+                url=self._url,
+                make=options.make_manifests,
+                regions=Prefixes(read_regions(options.settings.regions)),
+                clock=self._clock,
+            )
         if options.control:
             self._join()
 
@@ -124,11 +139,10 @@ class EdgeServer:
             folder = beside.with_name(FILLING)
             self.filler = Filler(self._cache, self._fetcher, peers=peers, folder=folder, clock=self._clock)
             self._tasks.append(asyncio.create_task(self.filler.run()))
-        scheme = "https" if options.certificate else "http"
         self.told = EdgeSelf(
             self.edge,
             self._cache,
-            url=options.url.rstrip("/") or f"{scheme}://{options.host}:{self.port}",
+            url=self._url,
             settings=options.settings,
             clock=self._clock,
             connections=lambda: len(self._connections),

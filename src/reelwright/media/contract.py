@@ -146,6 +146,10 @@ class MediaClient(Protocol):
         """What can be played now. Raises NotFound."""
         ...
 
+    async def get_package_name(self, asset_id: AssetId) -> str:
+        """The object that holds what can be played now. Raises NotFound."""
+        ...
+
     async def list_progress(self, *, limit: int = 100) -> list[Progress]:
         """The newest encodes first."""
         ...

@@ -71,7 +71,7 @@ class MediaService:
 
     async def get_package(self, asset_id: AssetId) -> Package:
         """What can be played now."""
-        name = await self._package_name(asset_id)
+        name = await self.get_package_name(asset_id)
         if name not in self._packages:
             self._packages[name] = await self._read_package(asset_id, name)
             while len(self._packages) > _PACKAGES_KEPT:
@@ -79,7 +79,8 @@ class MediaService:
         self._packages.move_to_end(name)
         return self._packages[name]
 
-    async def _package_name(self, asset_id: AssetId) -> str:
+    async def get_package_name(self, asset_id: AssetId) -> str:
+        """The object that holds it."""
         row = await self._database.read(sql.get_asset, asset_id)
         if row is None or not row["package"]:
             raise NotFound(f"nothing of asset {asset_id} has been published yet")
@@ -89,7 +90,7 @@ class MediaService:
         try:
             data = await anyio.to_thread.run_sync(self._objects.get, name)
         except NotFound:  # a newer one took its place between the two looks
-            data = await anyio.to_thread.run_sync(self._objects.get, await self._package_name(asset_id))
+            data = await anyio.to_thread.run_sync(self._objects.get, await self.get_package_name(asset_id))
         return msgspec.json.decode(data, type=Package)
 
     async def list_progress(self, *, limit: int = 100) -> list[Progress]:

@@ -74,6 +74,11 @@ class PlaybackSession(msgspec.Struct, frozen=True, kw_only=True):
     """Signed URL prefixes, one an edge, best first; a heartbeat returns fresh ones."""
     expires_s: int
     """When the signatures end, seconds since the epoch."""
+    edge_hls_url: str = ""
+    """The HLS playlist that the best edge makes by itself, also while this service is away; signed until `expires_s`.
+    Empty while no edge is registered, or the title still encodes."""
+    edge_dash_url: str = ""
+    """The same for DASH."""
     heartbeat_s: int = 20
     start_share: float = 1.0
     """The share of the estimated throughput that the first quality is chosen from; an experiment may set it."""

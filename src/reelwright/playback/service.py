@@ -34,7 +34,7 @@ from reelwright.playback.contract import (
     TextOffer,
     ThumbnailOffer,
 )
-from reelwright.playback.core.select import Arms, arms_of, edge_order, tracks_for
+from reelwright.playback.core.select import Arms, arms_of, tracks_for
 from reelwright.playback.settings import PlaybackSettings
 
 DAY_MS = 86_400_000
@@ -155,6 +155,7 @@ class PlaybackService:
     ) -> PlaybackSession:
         access = f"?access={self._access(session_id)}" if caller.kind != "session" else ""
         watched = await self._events.get_position(caller.profile_id, playable.id) if caller.profile_id else None
+        at_edge = await self._at_edge(package, ways)
         sprites = package.sprites
         names = menu_names(package.texts)
         return PlaybackSession(
@@ -169,6 +170,8 @@ class PlaybackService:
             dash_url=f"{API}/{session_id}/manifest.mpd{access}",
             media_bases=ways.urls,
             expires_s=ways.expires_s,
+            edge_hls_url=f"{at_edge}.m3u8" if at_edge else "",
+            edge_dash_url=f"{at_edge}.mpd" if at_edge else "",
             heartbeat_s=self._settings.heartbeat_s,
             start_share=await self._start_share(caller),
             texts=tuple(
@@ -177,6 +180,13 @@ class PlaybackService:
             thumbnails=msgspec.convert(msgspec.to_builtins(sprites), ThumbnailOffer) if sprites else None,
             next=await self._next(title, playable, caller),
         )
+
+    async def _at_edge(self, package: Package, ways: Ways) -> str:
+        """Where the best edge has the manifests that it makes by itself, without their suffix."""
+        edge, url = ways.bases[0]
+        if not edge or not package.complete:
+            return ""
+        return url + (await self._media.get_package_name(package.asset_id)).removesuffix(".json")
 
     async def _arms(self, caller: Principal) -> Arms:
         """What the experiments on edges and ladder give this viewer."""
@@ -322,9 +332,9 @@ class PlaybackService:
         viewer = row["viewer"] if await self._steering.all_on(self._host) else ""
         path = sign_folder(self._keys, package.folder, expires_s=expires_s, viewer=viewer or None)
         viewing = self._viewing(row, package, address, tracks, token_of(path), "")
-        names = {url: name for name, url in (await self._steering.steer(viewing)).edges}
-        urls = edge_order(tuple(names) or self._media_urls, package.folder, _arms_in(row).edges)
-        return Ways(tuple((names.get(url, ""), url.rstrip("/") + path) for url in urls), expires_s)
+        viewing = msgspec.structs.replace(viewing, otherwise=self._media_urls)
+        edges = (await self._steering.steer(viewing)).edges
+        return Ways(tuple((name, url.rstrip("/") + path) for name, url in edges), expires_s)
 
     def _viewing(
         self,
@@ -345,6 +355,7 @@ class PlaybackService:
             address=address,
             token=token or f"document {row['id']}",
             current=current,
+            order=_arms_in(row).edges,
         )
 
     def _access(self, session_id: SessionId) -> str:

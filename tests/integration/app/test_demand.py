@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.composed import Composed, composed, package_of
 
 from reelwright.app.demand import GOES_ON, RESUMES, HouseDemand, promoted, shares, spread, wanted_next
 from reelwright.catalog.contract import Playable, Title, TitleDetail
 from reelwright.kernel.ids import AssetId, PlayableId, TitleId
+from reelwright.kernel.objects import content_name
+from reelwright.media.adapters.sql import ASSETS
+from reelwright.media.contract import Segment, TextTrack, asset_folder
+from reelwright.media.core.assemble import package_name
+from reelwright.media.core.verify import verify
 
 pytestmark = pytest.mark.anyio
 DAY_MS = 86_400_000
@@ -52,7 +58,7 @@ def test_plays_of_a_series_are_shared_by_its_episodes() -> None:
 
 def test_the_beginning_of_a_film_is_wanted_more_often_than_its_end() -> None:
     """In each rendition, which share the plays."""
-    items = shares(package_of(AssetId("a"), PlayableId("p")))
+    items = shares(package_of(AssetId("a"), PlayableId("p")), {})
     first, last = items[0][1], items[9][1]
     assert first > last > 0
     assert sum(share for item, share in items if item.name.endswith("-0.m4s")) == pytest.approx(2)
@@ -73,3 +79,42 @@ async def test_a_forecast_of_a_real_catalogue(home: Composed) -> None:
     assert [shelf.title for shelf in found.shelves] == [film.id]
     assert found.promoted == {film.id: 5}
     assert len(found.history) == 7
+
+
+async def test_what_is_forecast_can_be_fetched_and_is_all_that_playing_needs(home: Composed) -> None:
+    """Segments, initialisation segments, subtitles and the package, under the names and with the sizes they have."""
+    _, (film,) = await home.title("Low Sun", maturity=0)
+    objects, asset_id = home.resources.objects, film.asset_id
+    assert asset_id is not None
+    folder, made = asset_folder(asset_id), {}
+
+    def put(data: bytes, suffix: str) -> str:
+        name = content_name(folder, data, suffix)
+        objects.put(name, data)
+        made[name] = len(data)
+        return name
+
+    bare = package_of(asset_id, film.id)
+    tracks = tuple(
+        msgspec.structs.replace(
+            track,
+            init=put(f"init {track.id}".encode(), ".mp4"),
+            segments=tuple(
+                Segment(put(f"{track.id} {n}".encode() * 9, ".m4s"), 6000, len(f"{track.id} {n}") * 9)
+                for n in range(3)
+            ),
+        )
+        for track in bare.tracks
+    )
+    text = TextTrack(id="t-en", language="eng", label="English", name=put(b"WEBVTT", ".vtt"))
+    package = msgspec.structs.replace(bare, tracks=tracks, texts=(text,))
+    verify(package, set(objects.list(folder)))
+    data = msgspec.json.encode(package)
+    name = put(data, ".json")
+    assert name == package_name(package, data)
+    with home.resources.database.writing() as connection:
+        connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(package=name))
+    given = home.wiring.dependencies
+    (shelf,) = (await HouseDemand(home.resources, given["catalog"], given["media"]).forecast()).shelves
+    assert {item.name: item.size for item, _ in shelf.items} == made
+    assert all(0 < share <= 1 for _, share in shelf.items)

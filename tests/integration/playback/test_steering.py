@@ -140,3 +140,17 @@ async def test_media_urls_are_bound_to_a_cookie_only_where_it_reaches_every_edge
     body = {"playable_id": session["playable_id"]}
     bound = (await client.post(SESSIONS, json=body)).json()["media_bases"][0]
     assert bound.split("/m/")[1].split(".")[2] == "1"
+
+
+async def test_a_session_says_where_the_edge_makes_its_manifests_by_itself(stage: Stage) -> None:
+    """At the best edge, signed as its segments are; nowhere while no edge is registered."""
+    _, session = await stage.begin()
+    for kind, suffix in (("hls", "m3u8"), ("dash", "mpd")):
+        url = session[f"edge_{kind}_url"]
+        assert url.startswith(f"{session['media_bases'][0]}assets/") and url.endswith(f".{suffix}"), url
+    for name in ("near", "far"):
+        await stage.cdn.forget(name, by="x")
+    user_id = await stage.home.person("Bo")
+    client = await stage.home.session(user_id, await stage.home.profile(user_id, name="Bo P"))
+    bare = (await client.post(SESSIONS, json={"playable_id": session["playable_id"]})).json()
+    assert (bare["edge_hls_url"], bare["edge_dash_url"]) == ("", "")

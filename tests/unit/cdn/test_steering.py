@@ -11,6 +11,7 @@ from reelwright.cdn.core.steering import (
     EdgeState,
     Prefixes,
     classify_miss,
+    decide,
     nearest_of,
     rank,
     settled,
@@ -125,3 +126,33 @@ def test_a_miss_has_a_class() -> None:
     for why, found in (("policy", "policy"), ("", "steering"), ("content", "content")):
         told = {"chosen": "far", "nearest": "near", "why": why}
         assert classify_miss(served_by="far", was_held=True, **told) == found
+
+
+def test_by_title_all_who_watch_a_title_meet_and_titles_spread() -> None:
+    """An edge that goes moves only its own titles; costs do not count, but who cannot serve does."""
+    three = [
+        EdgeState(name=name, capacity_bps=1e9, costs={"*": cost}) for name, cost in (("a", 1), ("b", 2), ("c", 3))
+    ]
+    ill = [change(three[0], state="down"), *three[1:]]
+    folders = [f"assets/{number}" for number in range(600)]
+
+    def first(edges: list[EdgeState], folder: str) -> str:
+        return decide("eu", edges, bps=1, folder=folder, order="by_title")[0].edge.name
+
+    before = {folder: first(three, folder) for folder in folders}
+    counts = [list(before.values()).count(name) for name in "abc"]
+    assert min(counts) > 150 and sum(counts) == 600
+    after = {folder: first(ill, folder) for folder in folders}
+    assert "a" not in after.values()
+    assert all(after[one] == before[one] for one in folders if before[one] != "a")
+    assert {decide("eu", three, bps=1, folder=one)[0].edge.name for one in folders} == {"a"}
+
+
+def test_an_experiment_s_order_is_a_reason_of_its_own() -> None:
+    """A miss that an experiment makes is no fault of the edge's."""
+    edges = [NEAR, FAR]
+    folder = next(
+        str(n) for n in range(99) if decide("eu", edges, bps=1, folder=str(n), order="by_title")[0].edge is FAR
+    )
+    ranked = decide("eu", edges, bps=1, folder=folder, order="by_title")
+    assert nearest_of(ranked, "by_title") == ("near", "policy")

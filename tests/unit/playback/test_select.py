@@ -10,9 +10,7 @@ from tests.unit.media.test_manifests import sound, video
 from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.media.contract import Package
 from reelwright.playback.contract import Device
-from reelwright.playback.core.select import Arms, arms_of, edge_order, tracks_for
-
-EDGES = ("http://a.example", "http://b.example", "http://c.example")
+from reelwright.playback.core.select import Arms, arms_of, tracks_for
 
 
 def package(heights: list[int]) -> Package:
@@ -43,17 +41,6 @@ def test_a_sparse_ladder_keeps_its_ends_and_every_second_rung(heights: list[int]
     assert [one.height for one in found if one.codec.startswith("avc1")] == kept
     assert [one.height for one in found if one.codec.startswith("av01")] == kept
     assert found[-1].kind == "audio" and tracks_for(film, Device(), "full") == film.tracks
-
-
-def test_edges_by_title_meet_and_spread() -> None:
-    """All viewers of a title at one edge, titles over all edges; an edge that goes moves only its own titles."""
-    folders = [f"assets/{number}" for number in range(600)]
-    first = {folder: edge_order(EDGES, folder, "by_title")[0] for folder in folders}
-    counts = [list(first.values()).count(edge) for edge in EDGES]
-    assert min(counts) > 150 and sum(counts) == 600
-    fewer = {folder: edge_order(EDGES[:2], folder, "by_title")[0] for folder in folders}
-    assert all(fewer[one] == first[one] for one in folders if first[one] != EDGES[2])
-    assert edge_order(EDGES, "x", "listed") == EDGES and set(edge_order(EDGES, "x", "by_title")) == set(EDGES)
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "north", ["listed"], {"a": 1}, True])

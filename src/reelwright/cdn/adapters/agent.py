@@ -12,12 +12,12 @@ import contextlib
 import secrets
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import httpx
 import msgspec
 
-from reelwright.cdn.contract import KEYS_FOR_EDGES, EdgeOrders, EdgeReport, FillPlan, PurgeOrder
+from reelwright.cdn.contract import KEYS_FOR_EDGES, Atlas, EdgeOrders, EdgeReport, FillPlan, PurgeOrder
 from reelwright.kernel.clock import Clock, VirtualClock
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.keys import KeyRing
@@ -30,6 +30,9 @@ LONGEST_WAIT_S = 30.0
 PATIENCE_S = 10.0
 """After a start the control plane may still be starting too: until then its silence is no news."""
 ACCESSES_A_REPORT = 500
+ATLAS = "atlas.json"
+"""Beside what else is remembered: it changes more often."""
+Kept = TypeVar("Kept", bound=msgspec.Struct)
 log = logger(__name__)
 
 
@@ -67,8 +70,12 @@ class Told(Protocol):
         """The key ring is another."""
         ...
 
-    def sent(self, accesses: int) -> None:
-        """The last description has arrived, and so many of its accesses are stored."""
+    def follow(self, atlas: Atlas) -> None:
+        """Steer by this from now on."""
+        ...
+
+    def sent(self, accesses: int, decided: int) -> None:
+        """The last description has arrived, and so many of its accesses and decisions are stored."""
         ...
 
 
@@ -91,9 +98,13 @@ class Agent:
         """Whether it has ever answered."""
         self._missed = False
         """Whether it was said that it does not answer."""
-        self.remembered = self._read()
+        self.remembered = _read(memory, Remembered)
         if self.remembered.fill is not None:
             told.fill(self.remembered.fill)
+        self._atlas_file = memory.with_name(ATLAS)
+        atlas = _read(self._atlas_file, Atlas)
+        if atlas.id:
+            told.follow(atlas)
 
     async def run(self) -> None:
         """Report for ever."""
@@ -136,7 +147,10 @@ class Agent:
             self._told.keys_changed()
         if orders.fill is not None:
             self._told.fill(orders.fill)
-        self._told.sent(orders.accepted)
+        if orders.atlas is not None:
+            self._told.follow(orders.atlas)
+            _write(self._atlas_file, orders.atlas)
+        self._told.sent(orders.accepted, orders.noted)
         if orders.show_all:
             self._told.show_all()
         self._remember(
@@ -164,16 +178,7 @@ class Agent:
         if told == self.remembered:
             return
         self.remembered = told
-        part = self._memory.with_name(self._memory.name + ".part")
-        self._memory.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(msgspec.json.encode(told))
-        part.replace(self._memory)
-
-    def _read(self) -> Remembered:
-        try:
-            return msgspec.json.decode(self._memory.read_bytes(), type=Remembered)
-        except (OSError, msgspec.MsgspecError):
-            return Remembered()
+        _write(self._memory, told)
 
     def _worked(self) -> None:
         REPORTS.labels("ok").inc()
@@ -190,3 +195,18 @@ class Agent:
             return
         log.warning("the control plane does not answer; this edge serves on", url=self._url, problem=problem)
         self._missed = True
+
+
+def _write(path: Path, told: msgspec.Struct) -> None:
+    """Whole, or not at all."""
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(msgspec.json.encode(told))
+    part.replace(path)
+
+
+def _read(path: Path, kind: type[Kept]) -> Kept:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError):
+        return kind()

@@ -22,6 +22,7 @@ from typing import Any, cast
 import httptools
 
 from reelwright.cdn.adapters.cache import Fill
+from reelwright.cdn.adapters.manifests import STEERING, address_of
 from reelwright.cdn.service import Answer, Edge, Request, Waiting
 from reelwright.cdn.settings import CdnSettings
 
@@ -285,6 +286,9 @@ class Connection(asyncio.Protocol):
             self._socket = None
 
     def _answer_one(self, request: Request) -> None:
+        if STEERING in request.path:
+            peer = self._transport.get_extra_info("peername")
+            request.address = address_of(peer, request.headers.get("x-forwarded-for", ""))
         found = self._service.edge.answer(request)
         if isinstance(found, Waiting):
             self.deadline = self._service.loop.time() + self._service.settings.stall_s

@@ -182,6 +182,16 @@ def put_decision(connection: sa.Connection, /, *, forget_ms: int, **values: Any)
     upsert(connection, DECISIONS, [values])
 
 
+def put_decided(connection: sa.Connection, rows: Sequence[Row], forget_ms: int) -> None:
+    """Decisions that edges made by themselves: each belongs to the session whose URLs it was asked with."""
+    tokens = [row["token"] for row in rows]
+    query = sa.select(DECISIONS.c.token, DECISIONS.c.session_id).where(DECISIONS.c.token.in_(tokens))
+    sessions = {row[0]: row[1] for row in connection.execute(query)}
+    for row in rows:
+        session_id = sessions.get(row["token"], f"url {row['token']}"[:64])
+        put_decision(connection, forget_ms=forget_ms, session_id=session_id, **row)
+
+
 def get_decisions(connection: sa.Connection, tokens: Iterable[str]) -> dict[str, Row]:
     """Decisions by the signature that they made."""
     query = sa.select(DECISIONS).where(DECISIONS.c.token.in_(sorted(set(tokens))))
@@ -238,6 +248,12 @@ def list_audit(connection: sa.Connection, limit: int) -> list[Row]:
 def put_fills(connection: sa.Connection, plans: Mapping[str, Row], now_ms: int) -> None:
     """What each edge is to hold; edges that are not named keep their plan."""
     upsert(connection, FILLS, [{"edge": edge, "plan": plan, "planned_ms": now_ms} for edge, plan in plans.items()])
+
+
+def list_fills(connection: sa.Connection) -> dict[str, str]:
+    """By edge the id of its plan."""
+    rows = connection.execute(sa.select(FILLS.c.edge, FILLS.c.plan))
+    return {row[0]: str(row[1].get("id", "")) for row in rows}
 
 
 def get_fill(connection: sa.Connection, edge: str) -> Row | None:

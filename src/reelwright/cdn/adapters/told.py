@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.fill import Filler
-from reelwright.cdn.contract import EdgeReport, FillPlan, FillProgress, PurgeOrder
+from reelwright.cdn.contract import Atlas, Decided, EdgeReport, FillPlan, FillProgress, PurgeOrder
 from reelwright.cdn.service import Edge, Request
 from reelwright.cdn.settings import CdnSettings
 from reelwright.kernel.clock import Clock
@@ -16,6 +16,7 @@ from reelwright.kernel.peers import is_peer
 INVENTORY_S = 10.0
 FOLDERS_MOST = 10_000
 ACCESSES_A_REPORT = 500
+DECIDED_A_REPORT = 200
 
 
 class EdgeSelf:
@@ -35,6 +36,7 @@ class EdgeSelf:
         self._edge = edge
         self._cache = cache
         self._filler = filler
+        self._manifests = edge.manifests
         self._settings = settings
         self._clock = clock
         self._connections = connections
@@ -69,15 +71,32 @@ class EdgeSelf:
             budget_bytes=self._settings.cache_bytes if self._cache else 0,
             inventory=self._changed_inventory(),
             fill=self._filler.progress() if self._filler else FillProgress(),
+            atlas=self._manifests.atlas if self._manifests else "",
+            decided=self._decided(),
             accesses=[self._edge.unreported[at] for at in range(min(ACCESSES_A_REPORT, len(self._edge.unreported)))],
         )
 
+    def _decided(self) -> list[Decided]:
+        if self._manifests is None:
+            return []
+        unreported = self._manifests.unreported
+        return [unreported[at] for at in range(min(DECIDED_A_REPORT, len(unreported)))]
+
+    def follow(self, atlas: Atlas) -> None:
+        """Steer by this."""
+        if self._manifests is not None:
+            self._manifests.follow(atlas)
+
     def purge(self, order: PurgeOrder) -> int:
         """Delete, or doubt, what is meant."""
+        if self._manifests is not None:
+            self._manifests.forget(meaning_of(order))
         return self._cache.purge(meaning_of(order), soft=order.soft) if self._cache else 0
 
     def purge_all(self) -> None:
         """Delete everything."""
+        if self._manifests is not None:
+            self._manifests.forget(lambda _: True)
         if self._cache:
             self._cache.purge(lambda _: True, soft=False)
 
@@ -94,8 +113,11 @@ class EdgeSelf:
         """Check every signature anew."""
         self._edge.forget_tokens()
 
-    def sent(self, accesses: int) -> None:
-        """A report has arrived, and so many of its accesses are stored."""
+    def sent(self, accesses: int, decided: int) -> None:
+        """A report has arrived, and so many of its accesses and decisions are stored."""
+        if self._manifests is not None:
+            for _ in range(min(decided, len(self._manifests.unreported))):
+                self._manifests.unreported.popleft()
         if self._offered is not None:
             self._inventory, self._offered = self._offered, None
         for _ in range(min(accesses, len(self._edge.unreported))):

@@ -102,6 +102,7 @@ http {{
   proxy_http_version 1.1;
   proxy_set_header Connection "";
   proxy_set_header Host $http_host;
+  proxy_set_header X-Forwarded-For $remote_addr;  # by which steering knows the viewer's region
   proxy_buffering off;
   proxy_read_timeout {site.stall_s:.0f}s;
   server {{

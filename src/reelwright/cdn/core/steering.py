@@ -12,8 +12,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from reelwright.cdn.core.placement import ranked as by_hash
 from reelwright.kernel.errors import Invalid
 
+EdgeOrder = Literal["listed", "by_title"]
+"""By cost and price; or all who watch a title meet at one edge, so that the edges' caches hold different titles."""
 TTL_S = 30
 TRIFLE = 0.1
 """A session is not moved for less."""
@@ -89,6 +92,28 @@ def settled(ranked: Sequence[Candidate], current: str) -> list[Candidate]:
     return [stays, *(one for one in ranked if one is not stays)]
 
 
+def decide(
+    region: str,
+    edges: Iterable[EdgeState],
+    *,
+    bps: float,
+    prices: Mapping[str, float] | None = None,
+    current: str = "",
+    folder: str = "",
+    order: EdgeOrder = "listed",
+) -> list[Candidate]:
+    """The one decision of where a session goes: the best edge first, those that cannot serve it last.
+
+    `order` is the arm of an experiment: by title, costs do not count, but who cannot serve is still last.
+    """
+    ranked = rank(region, edges, bps=bps, prices=prices)
+    if order == "listed":
+        return settled(ranked, current)
+    usable = {one.edge.name: one for one in ranked if not one.refused}
+    meeting = by_hash(folder, dict.fromkeys(usable, 1.0))
+    return [*(usable[name] for name in meeting), *(one for one in ranked if one.refused)]
+
+
 class Prefixes:
     """Regions by address prefix; the longest one counts. One look-up a length: O(128), however many there are."""
 
@@ -144,16 +169,19 @@ def steering_document(
     return {**document, "PATHWAY-CLONES": made} if made else document
 
 
-def nearest_of(ranked: Sequence[Candidate]) -> tuple[str, str]:
+def nearest_of(ranked: Sequence[Candidate], order: EdgeOrder = "listed") -> tuple[str, str]:
     """The edge that is nearest by cost, holding the film or not, and why it is not the first: empty where it is.
 
-    The reason is one of health (ill, or full), content (the film lies elsewhere) and steering (a price).
+    The reason is one of health (ill, or full), content (the film lies elsewhere), steering (a price) and policy (a
+    drain, or an experiment's `order`).
     """
     nearest = min(ranked, key=lambda one: (one.distance, one is not ranked[0]), default=None)
     if nearest is None or nearest is ranked[0]:
         return (nearest.edge.name if nearest else "", "")
     if nearest.refused:
         return nearest.edge.name, _CLASSES.get(nearest.refused.partition(":")[0], "steering")
+    if order != "listed":
+        return nearest.edge.name, "policy"
     return nearest.edge.name, "content" if nearest.edge.holds < ranked[0].edge.holds else "steering"
 
 

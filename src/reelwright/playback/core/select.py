@@ -1,8 +1,7 @@
-"""Which tracks a device gets, and which edges its player tries in which order."""
+"""Which tracks a device gets, and what experiments chose for a session."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -26,21 +25,6 @@ def arms_of(edges: Any, ladder: Any) -> Arms:
     chosen = {"edges": edges, "ladder": ladder}
     known = {"edges": ("listed", "by_title"), "ladder": ("full", "sparse")}
     return Arms(**{name: value for name, value in chosen.items() if value in known[name]})
-
-
-def edge_order(urls: Sequence[str], folder: str, order: str) -> tuple[str, ...]:
-    """The edges in the order in which a player tries them.
-
-    `listed` is as they are configured: the first serves everybody, the others stand by. `by_title` lets all who watch
-    a title meet at one edge (rendezvous hashing), so that the edges' caches hold different titles.
-    """
-    if order == "listed":
-        return tuple(urls)
-    return tuple(
-        sorted(
-            urls, key=lambda url: hashlib.blake2b(f"{folder}|{url}".encode(), digest_size=8).digest(), reverse=True
-        )
-    )
 
 
 class NothingPlayable(Terminal):

@@ -29,7 +29,7 @@ from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.scorecard import Scorecard, measured, score
 from reelwright.experiments.core.snapshot import Snapshot
 from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
-from reelwright.playback.core.select import arms_of, edge_order
+from reelwright.playback.core.select import arms_of
 from reelwright.recommend.contract import Page
 from reelwright.recommend.core.page import build_page
 from reelwright.simulate.contract import Quality, Told, Viewer
@@ -126,14 +126,14 @@ class World(Audience):
         start_ms, stalls = self._play_through(watcher, rungs, share, watch_s, filling)
         return Quality(start_ms + waited_ms, tuple(self._harmed(viewer, stalls)))
 
-    def _reach(self, watcher: Watcher, title: Title, at_ms: int, order: str) -> tuple[float, bool]:
+    def _reach(self, watcher: Watcher, title: Title, at_ms: int, order: steering.EdgeOrder) -> tuple[float, bool]:
         """(milliseconds until an edge answers, whether it has to fetch the title first)."""
         states = [self._state(edge, at_ms) for edge in self._scenario.edges]
-        ranked = steering.rank(watcher.region, states, bps=watcher.bps)
+        ranked = steering.decide(watcher.region, states, bps=watcher.bps, folder=title.id, order=order)
         urls = [one.edge.url for one in ranked if not one.refused]
         names = {one.url: one.name for one in states}
         waited_ms = 0.0
-        for url in edge_order(urls, title.id, order):
+        for url in urls:
             if self._is_down(names[url], at_ms):
                 waited_ms += FAILED_MS
                 continue

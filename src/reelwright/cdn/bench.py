@@ -25,7 +25,6 @@ from typing import Any
 from urllib.request import urlopen
 
 import httpx
-import msgspec
 import numpy as np
 
 from reelwright.cdn.adapters.cache import DiskCache
@@ -41,10 +40,10 @@ from reelwright.cdn.control import ControlPlane
 from reelwright.cdn.core.access import check, parse
 from reelwright.cdn.core.eviction import make_policy
 from reelwright.cdn.core.fill_replay import FillRule, by_day, run_days
-from reelwright.cdn.core.flows import plan_flows
 from reelwright.cdn.core.functions import BUDGET_US, Mpd, dash_begin, device_of, hls_for, steer
 from reelwright.cdn.core.nginx import NginxSite
-from reelwright.cdn.core.steering import FULL, EdgeState, rank
+from reelwright.cdn.core.steering import EdgeState
+from reelwright.cdn.core.steering_replay import Evening, Priced, steer_evening
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
 from reelwright.cdn.replay import Trace, gap_closed, read_trace, replay_named
 from reelwright.cdn.settings import CdnSettings
@@ -63,7 +62,6 @@ CAPACITIES = (0.05, 0.2)
 """Shares of all distinct bytes."""
 TRACE_SEEDS = (11, 12)
 STEERING_SEEDS = (21, 22, 23)
-REPLAN = 250
 PURGES = 50
 MOVED_SESSIONS, MOVED_TTL_S, MOVED_SEGMENT_S = 100, 30, 4.0
 FILL_SEEDS, FILL_DAYS, FILL_FROM = (31, 32), 6, 3
@@ -270,21 +268,21 @@ def _traces() -> Iterator[tuple[str, Trace]]:
 
 def steering() -> Iterator[Row]:
     """Sessions steered one by one as they come, beside the cheapest flow that knew all of them before."""
-    found = [_steered(np.random.default_rng(seed)) for seed in STEERING_SEEDS]
+    found = [steer_evening(Evening(), np.random.default_rng(seed), Priced()) for seed in STEERING_SEEDS]
     yield Row(
         id="steering.regret",
         what="cost of sessions steered online beyond the minimum-cost flow's, worst of the seeds",
-        value=round(max(regret for regret, _ in found), 4),
+        value=round(max(one.regret for one in found), 4),
         unit="share",
         op="<=",
         goal=0.02,
         note=f"24 regions, 10 edges, 85 % of capacity wanted, forecast wrong by 10 %, "
-        f"planned again after every {REPLAN} sessions; {len(found)} seeds",
+        f"planned again after every {Evening().replan} sessions; {len(found)} seeds",
     )
     yield Row(
         id="steering.overloaded",
         what="edges above capacity at any time",
-        value=sum(overloaded for _, overloaded in found),
+        value=sum(one.overloaded for one in found),
         unit="edges",
         op="==",
         goal=0,
@@ -357,39 +355,6 @@ async def _move(plane: ControlPlane, clock: VirtualClock, how: str) -> float:
 
 def _due(now_s: float, phase_s: float, every_s: float, step_s: float) -> bool:
     return (now_s - phase_s) % every_s < step_s
-
-
-def _steered(rng: np.random.Generator) -> tuple[float, int]:
-    """(regret, edges ever above capacity) of one random network and evening."""
-    regions = [f"r{number}" for number in range(24)]
-    places = rng.random((24, 2))
-    edges = []
-    for number in range(10):
-        far = np.hypot(*(places - rng.random(2)).T)
-        costs = {region: 0.1 + float(cost) for region, cost in zip(regions, far, strict=True)}
-        edges.append(EdgeState(name=f"e{number}", capacity_bps=float(rng.uniform(0.5, 2)), costs=costs))
-    room = FULL * sum(edge.capacity_bps for edge in edges)
-    share = rng.dirichlet(np.full(24, 2.0))
-    sessions = 4000
-    bps = 0.85 * room / sessions
-    arriving = rng.choice(24, sessions, p=share)
-    forecast = share * rng.uniform(0.9, 1.1, 24)
-    seen = np.zeros(24)
-    prices: dict[str, float] = {}
-    cost, load = 0.0, {edge.name: 0.0 for edge in edges}
-    for count, at in enumerate(arriving):
-        now = [msgspec.structs.replace(edge, load_bps=load[edge.name]) for edge in edges]
-        if count % REPLAN == 0:
-            likely = forecast * REPLAN + seen
-            likely *= (sessions - count) * bps / likely.sum()
-            prices = plan_flows({region: float(one) for region, one in zip(regions, likely, strict=True)}, now).prices
-        seen[at] += 1
-        chosen = rank(regions[at], now, bps=bps, prices=prices)[0].edge
-        load[chosen.name] += bps
-        cost += bps * (chosen.cost(regions[at]) or 0)
-    wanted = {region: float((arriving == number).sum()) * bps for number, region in enumerate(regions)}
-    best = plan_flows({region: one for region, one in wanted.items() if one}, edges).cost
-    return cost / best - 1, sum(load[edge.name] > edge.capacity_bps for edge in edges)
 
 
 def idle_connection() -> Iterator[Row]:

@@ -69,6 +69,11 @@ NONSENSE = {
     ),
     "experiment-readout": "class Readout:\n    def decide(self, e): return {0}\n",
     "incident-day": "class OnCall:\n    def handle(self, i): return [i.look({0}), i.do({0}, {0})] and ({0}, {0})\n",
+    "cache-policy": (
+        "class Policy:\n    def __init__(self, b): pass\n    def note(self, v): pass\n"
+        "    def use(self, k): return {0}\n    def put(self, k, s): return {0}\n"
+    ),
+    "steering": "class Steering:\n    def plan(self, d, e): return {0}\n    def rank(self, r, e, b): return {0}\n",
     "make-it-fast": "def aggregate(rows): return {0}\n",
 }
 

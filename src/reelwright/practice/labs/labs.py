@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from reelwright.practice.labs import (
+    cache_policy,
     distributed_limiter,
     exactly_once,
     experiment_readout,
     incident_day,
     make_it_fast,
+    steering,
     token_bucket,
 )
 from reelwright.practice.labs.lab import Lab
 
-_ALL = (token_bucket, distributed_limiter, exactly_once, experiment_readout, incident_day, make_it_fast)
+_ALL = (
+    token_bucket,
+    distributed_limiter,
+    cache_policy,
+    steering,
+    exactly_once,
+    experiment_readout,
+    incident_day,
+    make_it_fast,
+)
 LABS: dict[str, Lab] = {one.LAB.id: one.LAB for one in _ALL}

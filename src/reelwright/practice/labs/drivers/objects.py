@@ -11,6 +11,15 @@ from typing import Any
 OBJECTS: dict[str, Any] = {}
 
 
+class Told(dict[str, Any]):
+    """A struct of the service: its fields are read as `visit.key`, as there, and as `visit["key"]`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        raise AttributeError(name)
+
+
 def call(key: str, method: str, arguments: list[Any]) -> Any:
     """Make an object where the method is a class's name, else call one that was made."""
     if method[:1].isupper():
@@ -25,7 +34,7 @@ def main() -> None:
     sys.stdout = sys.stderr
     for line in sys.stdin:
         try:
-            told: dict[str, Any] = {"answer": [call(*one) for one in json.loads(line)]}
+            told: dict[str, Any] = {"answer": [call(*one) for one in json.loads(line, object_hook=Told)]}
             text = json.dumps(told)
         except Exception:
             text = json.dumps({"failed": traceback.format_exc(limit=-3)})

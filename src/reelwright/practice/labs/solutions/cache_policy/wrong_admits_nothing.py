@@ -1,0 +1,22 @@
+"""What is held stays, since it was there first."""
+
+
+class Policy:
+    def __init__(self, budget_bytes):
+        self.budget_bytes, self.held_bytes = budget_bytes, 0
+        self.sizes = {}
+
+    def note(self, visit):
+        """visit.key, .size, .now_s, .session, .stream, .index"""
+
+    def use(self, key):
+        self.sizes[key] = self.sizes.pop(key)
+
+    def put(self, key, size):
+        self.sizes[key] = size
+        self.held_bytes += size
+        gone = []
+        if self.held_bytes > self.budget_bytes:
+            gone.append(key)
+            self.held_bytes -= self.sizes.pop(key)
+        return gone

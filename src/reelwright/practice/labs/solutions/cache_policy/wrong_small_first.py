@@ -1,0 +1,22 @@
+"""The largest goes first: many small objects are held, and few bytes are hit."""
+
+
+class Policy:
+    def __init__(self, budget_bytes):
+        self.budget_bytes, self.held_bytes = budget_bytes, 0
+        self.sizes = {}
+
+    def note(self, visit):
+        """visit.key, .size, .now_s, .session, .stream, .index"""
+
+    def use(self, key):
+        self.sizes[key] = self.sizes.pop(key)
+
+    def put(self, key, size):
+        self.sizes[key] = size
+        self.held_bytes += size
+        gone = []
+        while self.held_bytes > self.budget_bytes:
+            gone.append(max(self.sizes, key=self.sizes.get))
+            self.held_bytes -= self.sizes.pop(gone[-1])
+        return gone

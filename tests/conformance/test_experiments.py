@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 import requests
+import sqlalchemy as sa
 from msgspec.structs import replace
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
@@ -24,7 +25,7 @@ from tests.composed import Composed, composed
 
 from reelwright.events.contract import Backlogged, Event, EventsClient, Fact
 from reelwright.experiments.adapters.lake import LakeViewing
-from reelwright.experiments.adapters.viewing import ProjectedViewing, project_viewing
+from reelwright.experiments.adapters.viewing import PAGES, ProjectedViewing, project_viewing
 from reelwright.experiments.contract import (
     BadConfiguration,
     Cell,
@@ -39,7 +40,7 @@ from reelwright.experiments.contract import (
     UnknownOperator,
     WrongState,
 )
-from reelwright.experiments.core.daily import daily_sums
+from reelwright.experiments.core.daily import DailySums, Sums
 from reelwright.experiments.core.importers.flagd import Flagd
 from reelwright.experiments.core.scorecard import measured
 from reelwright.experiments.service import ExperimentsService, analyse
@@ -408,6 +409,63 @@ async def test_the_home_page_is_an_experiment_out_of_the_box(place: Place) -> No
         await place.service.get_scorecard("player-start")
 
 
+async def test_two_rankers_are_interleaved_out_of_the_box(place: Place) -> None:
+    """One page of both, the same all day; a play counts for whoever picked the title, in the database as in the lake;
+    the scorecard, the notebook's call and Studio say the same."""
+    await begin(place, "home-interleaved")
+    person = await place.made.person("ed", role="editor")
+    genres = ["Western", "Opera", *["Comedy", "Drama"] * 5]
+    films = [(await place.made.title(f"Film {at}", genres=(one,)))[1][0] for at, one in enumerate(genres)]
+    profile = await place.made.profile(person)
+    now_ms = place.made.resources.clock.wall_ns() // 1_000_000
+    for at in (2, 1, 0):  # a taste for comedy, and two rows of "because" that find nothing
+        film: dict[str, Any] = {"title_id": films[at].title_id, "playable_id": films[at].id}
+        started_ms = now_ms - 90_000 * (1 + at)
+        await told(
+            place,
+            profile.id,
+            event_of("play", started_ms, position_s=0.0, **film),
+            event_of("stop", started_ms + 20_000, position_s=20.0, data={"duration_s": 60}, **film),
+        )
+    viewer = await place.made.session(person, profile)
+    pages = [(await viewer.get("/api/v1/home")).json() for _ in range(2)]
+    assert pages[0] == pages[1]
+    row = next(one for one in pages[0]["rows"] if one["kind"] == "new")
+    shown = [slot["title"]["id"] for slot in row["slots"]]
+    assert len(set(shown)) == len(shown) == 8
+    service = place.service
+    duel = service.interleaving("home-page", {"profile": profile.id, "kids": False})
+    assert duel is not None and [one["home.ranker"] for one in duel.parameters] == ["popular", "taste"]
+    await place.made.wiring.dependencies["events"].catch_up()
+    picks = await place.made.resources.database.read(lambda connection: connection.execute(sa.select(PAGES)).all())
+    assert len(picks) == 1
+    whose = msgspec.json.decode(picks[0].picks)
+    assert set(whose) == set(shown)
+    mine = [title for title in shown if whose[title] == "taste"]
+    other = next(title for title in shown if whose[title] == "popular")
+    by_title = {film.title_id: film.id for film in films}
+    later_ms = place.made.resources.clock.wall_ns() // 1_000_000
+    for title in (mine[0], mine[0], mine[1], other, films[0].title_id):
+        await told(
+            place, profile.id, event_of("play", later_ms, position_s=0.0, title_id=title, playable_id=by_title[title])
+        )
+    found = await service.measure("home-interleaved")
+    total = np.sum([one.total for one in sums_of(found.days, "preference")], axis=0)
+    assert total[:2].tolist() == [2.0, 3.0]
+    card = await service.get_scorecard("home-interleaved")
+    assert card.lines[0].value == pytest.approx(200 / 3) and card.decided == "early" and not card.synthetic
+    again = await asyncio.to_thread(analyse, place.made.resources.database.url, "home-interleaved")
+    assert msgspec.json.encode(again) == msgspec.json.encode(card)
+    page = (await viewer.get("/studio/experiments/home-interleaved")).text
+    assert "sees both" in page and "plays of its picks" in page
+    pytest.importorskip("pyiceberg", reason="pip install 'reelwright[lake]'")
+    experiment = next(one for one in service.snapshot.experiments if one.key == "home-interleaved")
+    lake = LakeViewing(place.made.wiring.dependencies["lake"])
+    assert msgspec.json.encode((await lake.daily(experiment, measured(experiment)))[1]) == msgspec.json.encode(
+        found.days
+    )
+
+
 async def test_the_players_start_is_an_experiment_out_of_the_box(place: Place) -> None:
     """A playback session tells the share of the estimate that the cell sets, and the exposure is an event."""
     await begin(place, "player-start")
@@ -493,16 +551,24 @@ async def test_the_lake_gives_the_same_statistics_to_the_bit(place: Place) -> No
                 await told(place, profile, beat)
     experiment = place.service.snapshot.configuration.experiments[-1]
     lake = LakeViewing(place.made.wiring.dependencies["lake"])
-    from_database = await ProjectedViewing(place.made.resources.database).read(experiment)
-    from_lake = await lake.read(experiment)
-    sums = [
-        msgspec.json.encode(daily_sums(exposed, measured(experiment), cells=2))
-        for _, exposed in (from_database, from_lake)
-    ]
-    assert sums[0] == sums[1] and len(from_lake[1].cell) == 12 and from_lake[0] is from_database[0] is False
-    assert np.array_equal(from_database[1].values, from_lake[1].values) and from_lake[1].values.sum() > 1000
-    nobody = await lake.read(replace(TEST, key="nobody"))
-    assert len(nobody[1].cell) == 0
+    metrics = measured(experiment)
+    from_database = await ProjectedViewing(place.made.resources.database).daily(experiment, metrics)
+    from_lake = await lake.daily(experiment, metrics)
+    assert msgspec.json.encode(from_database) == msgspec.json.encode(from_lake) and from_lake[0] is False
+    assert joined(from_lake[1], "watch_hours") == 12
+    assert sum(one.total[0] for one in sums_of(from_lake[1], "watch_hours")) > 1000
+    nobody = await lake.daily(replace(TEST, key="nobody"), metrics)
+    assert nobody == (True, ())
+
+
+def sums_of(days: Sequence[DailySums], metric: str) -> list[Sums]:
+    """Of one metric, all days and cells."""
+    return [one for daily in days for one in daily.sums if one.metric == metric]
+
+
+def joined(days: Sequence[DailySums], metric: str) -> float:
+    """Viewers."""
+    return sum(one.n for one in sums_of(days, metric))
 
 
 async def test_a_guardrail_stops_a_test_by_itself_and_the_audit_says_so(place: Place) -> None:

@@ -118,6 +118,14 @@ export interface ListChangeData {
   saved: boolean;
 }
 
+/** What one of two rankers put on an interleaved page. */
+export interface Picked {
+  /** whose pick they are */
+  cell: string;
+  /** the titles */
+  title_ids: string[];
+}
+
 /** What `exposure` carries. */
 export interface ExposureData {
   /** the experiment's key */
@@ -128,6 +136,8 @@ export interface ExposureData {
   layer?: string;
   /** why this cell */
   reason?: string;
+  /** of an interleaving experiment: what the page showed, by the ranker that picked it */
+  picks?: Picked[];
 }
 
 /** What `edge_access` carries. */

@@ -16,7 +16,7 @@ from reelwright.cdn.control import ControlPlane
 from reelwright.cdn.jobs import keep as keep_cdn
 from reelwright.cdn.settings import CdnSettings
 from reelwright.events.adapters.sql import get_offsets
-from reelwright.experiments.adapters.lake import LakeViewing
+from reelwright.experiments.adapters.lake import viewing_of
 from reelwright.experiments.jobs import guard_for_ever
 from reelwright.experiments.service import ExperimentsService
 from reelwright.experiments.settings import ExperimentsSettings
@@ -75,7 +75,7 @@ async def _guard_experiments(resources: Resources) -> None:
         clock=resources.clock,
         events=None,
         settings=settings,
-        viewing=LakeViewing(LakeSystem(resources).service) if settings.source == "lake" else None,
+        viewing=viewing_of(LakeSystem(resources).service) if settings.source == "lake" else None,
     )
     await guard_for_ever(service, every_s=settings.measure_s)
 

@@ -17,7 +17,7 @@ from reelwright.experiments.adapters.sql import get_configuration
 from reelwright.experiments.contract import BUCKETS, Configuration, Import, Resolution, Vendor
 from reelwright.experiments.core.assign import assign
 from reelwright.experiments.core.importers.vendors import read_flags
-from reelwright.experiments.core.metrics import METRICS
+from reelwright.experiments.core.metrics import EVERY
 from reelwright.experiments.core.snapshot import Snapshot
 from reelwright.experiments.service import ExperimentsService, analyse
 from reelwright.experiments.settings import ExperimentsSettings
@@ -195,7 +195,7 @@ def lines_of(card: Scorecard) -> Table:
 
 
 def _figures(line: Line) -> tuple[str, str, str, str]:
-    unit = METRICS[line.metric].unit
+    unit = EVERY[line.metric].unit
     control, value = (
         "–" if one is None else f"{one:.4g}{' ' if unit else ''}{unit}" for one in (line.control, line.value)
     )

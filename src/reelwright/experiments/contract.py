@@ -12,19 +12,22 @@ ExperimentsError
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from reelwright.kernel.errors import Conflict, Invalid, NotFound, ReelwrightError
-from reelwright.kernel.ids import ProfileId
+from reelwright.kernel.ids import ProfileId, TitleId
+
+T = TypeVar("T", bound=Hashable)
 
 BUCKETS = 10_000
 """Buckets of a layer: the smallest share of traffic is one of them, 0.01 %."""
 ROOT = ""
 """The key of the outermost domain."""
 Attributes = Mapping[str, Any]
+Kind = Literal["split", "interleaving"]
 State = Literal["draft", "canary", "running", "stopped", "archived"]
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of buckets, ascending."""
@@ -162,13 +165,18 @@ class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """One experiment of a layer. The first cell is control."""
+    """One experiment of a layer. The first cell is control.
+
+    Of kind `interleaving`, a viewer sees the decisions of both cells on one page, and what they play decides between
+    them; the cell that is drawn then only says that they take part.
+    """
 
     key: str
     layer: str
     cells: tuple[Cell, ...]
     buckets: Ranges = ()
     state: State = "draft"
+    kind: Kind = "split"
     targeting: Condition | None = None
     prerequisites: tuple[Prerequisite, ...] = ()
     ramp: tuple[RampStep, ...] = ()
@@ -312,8 +320,31 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str | int | float | bool] = {}
 
 
+class Interleaving(Protocol):
+    """Two cells whose decisions are shown to a viewer at once."""
+
+    @property
+    def parameters(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """All of the layer's, as each cell sets them."""
+        ...
+
+    def draft(self, row: str, first: Sequence[T], second: Sequence[T], length: int) -> tuple[list[T], list[int]]:
+        """One row of both, and whose pick (0 or 1) each item is."""
+        ...
+
+
 class ExperimentsClient(Protocol):
     """What the product's own decisions ask."""
+
+    def interleaving(self, layer: str, attributes: Attributes) -> Interleaving | None:
+        """The interleaving experiment of a layer that a viewer is in."""
+        ...
+
+    async def show(
+        self, layer: str, attributes: Attributes, picks: Mapping[TitleId, int], *, profile_id: ProfileId | None
+    ) -> None:
+        """What an interleaved page shows a viewer: titles, and whose pick (0 or 1) each is; an exposure, reported."""
+        ...
 
     async def decide(self, layer: str, attributes: Attributes, *, profile_id: ProfileId | None) -> Mapping[str, Any]:
         """The parameters of a layer for a viewer, at the moment they make a difference: the exposure is reported."""

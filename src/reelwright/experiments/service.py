@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from reelwright.events.contract import Event, EventsClient
 from reelwright.experiments.adapters import sql
 from reelwright.experiments.adapters.viewing import ProjectedViewing, get_statistics, put_statistics
@@ -23,8 +25,9 @@ from reelwright.experiments.contract import (
 )
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.assign import Assignments, assign
-from reelwright.experiments.core.daily import Statistics, daily_sums
+from reelwright.experiments.core.daily import Statistics
 from reelwright.experiments.core.flags import SnapshotFlags
+from reelwright.experiments.core.interleaving import Duel, duel_of
 from reelwright.experiments.core.metrics import METRICS
 from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
@@ -33,7 +36,7 @@ from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Transient
-from reelwright.kernel.ids import EventId, ProfileId, new_id
+from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
 from reelwright.kernel.telemetry import logger
 
 if TYPE_CHECKING:
@@ -92,9 +95,42 @@ class ExperimentsService:
         for one in found.assigned():
             if one.layer == layer:
                 await self.expose(found, one.experiment, profile_id=profile_id)
+        return self._parameters(found, layer)
+
+    def _parameters(self, found: Assignments, layer: str) -> dict[str, Any]:
         values = found.parameters()
         names = next((one.parameters for one in self.snapshot.layers if one.key == layer), {})
         return {name: values[name] for name in names}
+
+    def interleaving(self, layer: str, attributes: Attributes) -> Duel | None:
+        """The interleaving experiment of a layer that a viewer is in; testers with a cell of their own are not."""
+        found = self._interleaved(layer, attributes)
+        if found is None:
+            return None
+        defaults = next(one.parameters for one in self.snapshot.layers if one.key == layer)
+        experiment = self.snapshot.experiments[self.snapshot.index[found.experiment]]
+        return duel_of(experiment, defaults, found.unit or "", now_ms=self._now_ms())
+
+    async def show(
+        self, layer: str, attributes: Attributes, picks: Mapping[TitleId, int], *, profile_id: ProfileId | None
+    ) -> None:
+        """What an interleaved page shows a viewer; reported whenever it is another page than before."""
+        found = self._interleaved(layer, attributes)
+        if found is None:
+            return
+        cells = self.snapshot.experiments[self.snapshot.index[found.experiment]].cells
+        told = [
+            {"cell": cell.key, "title_ids": [title for title, pick in picks.items() if pick == at]}
+            for at, cell in enumerate(cells)
+        ]
+        await self._report(found, profile_id, page=told)
+
+    def _interleaved(self, layer: str, attributes: Attributes) -> Assignment | None:
+        for one in self.assign(attributes).assigned():
+            if one.layer == layer and one.counts:
+                experiment = self.snapshot.experiments[self.snapshot.index[one.experiment]]
+                return one if experiment.kind == "interleaving" else None
+        return None
 
     async def expose(self, assignments: Assignments, key: str, *, profile_id: ProfileId | None) -> Assignment:
         """The assignment at the moment it makes a difference; the first time for a unit is reported as an event.
@@ -102,20 +138,37 @@ class ExperimentsService:
         While events cannot be stored the viewer gets their cell all the same, and is reported at the next time.
         """
         found = assignments[key]
-        place = (key, found.cell or "", found.unit or "")
+        await self._report(found, profile_id)
+        return found
+
+    async def _report(
+        self, found: Assignment, profile_id: ProfileId | None, *, page: list[dict[str, Any]] | None = None
+    ) -> None:
+        key = found.experiment
+        place = (
+            key,
+            f"{found.cell}\n{msgspec.json.encode(page).decode()}" if page else found.cell or "",
+            found.unit or "",
+        )
         if not found.counts or place in self._seen or self._events is None:
-            return found
+            return
         self._seen[place] = None
         while len(self._seen) > self._settings.exposures:
             self._seen.popitem(last=False)
-        data = {"experiment": key, "cell": found.cell, "layer": found.layer, "reason": found.reason.name.lower()}
+        data: dict[str, Any] = {
+            "experiment": key,
+            "cell": found.cell,
+            "layer": found.layer,
+            "reason": found.reason.name.lower(),
+        }
+        if page is not None:
+            data["picks"] = page
         event = Event(id=EventId(new_id()), type="exposure", at_ms=self._now_ms(), data=data)
         try:
             await self._events.record([event], profile_id=profile_id)
         except Transient as error:
             self._seen.pop(place, None)
             log.warning("exposure_waits", experiment=key, problem=str(error))
-        return found
 
     async def put_layer(self, layer: Layer, *, by: str) -> Configuration:
         """A layer, new or in place of the one of its name. Raises BadConfiguration."""
@@ -179,9 +232,8 @@ class ExperimentsService:
         from reelwright.experiments.core.scorecard import measured
 
         experiment = lifecycle.find(self.snapshot.configuration, key)
-        synthetic, exposed = await self._viewing.read(experiment)
-        days = daily_sums(exposed, measured(experiment), cells=len(experiment.cells))
-        found = Statistics(experiment=key, at_ms=self._now_ms(), synthetic=synthetic, days=days)
+        synthetic, days = await self._viewing.daily(experiment, measured(experiment))
+        found = Statistics(experiment=key, at_ms=self._now_ms(), synthetic=synthetic, days=tuple(days))
         await self._database.write(put_statistics, found)
         return found
 

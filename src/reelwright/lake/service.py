@@ -8,7 +8,7 @@ import datetime
 import io
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -139,6 +139,19 @@ class LakeService:
             stderr=asyncio.subprocess.PIPE,
             limit=_MOST_BYTES,
         )
+
+    async def fold(self, sql: str, *, by: str, fold: Callable[[Any], Any], into: Any) -> Any:
+        """One SELECT over the events as of the last commit, folded where Spark computes, as an Arrow table.
+
+        Rows with one value of the column `by` come to `fold` together. Raises Invalid without Spark, MissingExtra.
+        """
+        if self.settings.engine == "duckdb":
+            raise Invalid("folding where the rows lie needs Spark: set [lake] engine")
+        from reelwright.lake.adapters.spark import SparkEngine
+
+        inputs = {EVENTS: get_snapshot(self._folder, EVENTS).files}
+        engine = await asyncio.to_thread(SparkEngine, self.settings.engine)
+        return await asyncio.to_thread(engine.fold, sql, inputs, by=by, fold=fold, into=into)
 
     async def warm(self) -> None:
         """Have a child ready for the next question; it leaves when none comes for a minute."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from reelwright.catalog.contract import CatalogClient
 from reelwright.events.contract import EventsClient, Watched
@@ -11,10 +13,13 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.ids import TitleId
 from reelwright.kernel.principal import Principal
 from reelwright.recommend.contract import Page, Ranker, Slot
+from reelwright.recommend.core.interleave import interleave_pages
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
 
 DAY_MS = 86_400_000
+LAYER = "home-page"
+"""Where experiments set what orders the page."""
 
 
 class RecommendService:
@@ -30,13 +35,16 @@ class RecommendService:
 
     async def get_page(self, caller: Principal) -> Page:
         """The caller's home page now; six queries, whatever the catalogue's size."""
-        return build_page(await self._signals(caller), ranker=await self._ranker(caller))
-
-    async def _ranker(self, caller: Principal) -> Ranker:
-        """What the experiment on the home page gives this viewer; a value that we do not know is the default."""
+        signals = await self._signals(caller)
         who = {"profile": caller.profile_id, "kids": caller.kids}
-        chosen = await self._experiments.decide("home-page", who, profile_id=caller.profile_id)
-        return "taste" if chosen.get("home.ranker") == "taste" else "popular"
+        both = self._experiments.interleaving(LAYER, who)
+        if both is None:
+            chosen = await self._experiments.decide(LAYER, who, profile_id=caller.profile_id)
+            return build_page(signals, ranker=_ranker(chosen))
+        first, second = (build_page(signals, ranker=_ranker(one)) for one in both.parameters)
+        page, picks = interleave_pages(first, second, both.draft)
+        await self._experiments.show(LAYER, who, picks, profile_id=caller.profile_id)
+        return page
 
     async def list_similar(self, title_id: TitleId, caller: Principal, *, limit: int = 12) -> list[Slot]:
         """More like this one, closest first, with the reason said."""
@@ -83,3 +91,8 @@ class RecommendService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def _ranker(chosen: Mapping[str, Any]) -> Ranker:
+    """What an experiment sets; a value that we do not know is the default."""
+    return "taste" if chosen.get("home.ranker") == "taste" else "popular"

@@ -21,7 +21,7 @@ from reelwright.experiments.contract import (
     NotMeasured,
 )
 from reelwright.experiments.core import lifecycle
-from reelwright.experiments.core.metrics import METRICS
+from reelwright.experiments.core.metrics import EVERY, METRICS
 from reelwright.experiments.service import ExperimentsService
 from reelwright.kernel.errors import ReelwrightError, Terminal
 from reelwright.kernel.principal import principal_of, require
@@ -164,7 +164,7 @@ async def _page(
         layer=layer,
         card=card,
         plots=_plots(card) if card else [],
-        metrics=METRICS,
+        metrics=EVERY,
         share=_share,
         next=lifecycle.STEPS[experiment.state],
         changes=changes[:20],
@@ -209,12 +209,12 @@ def _plots(card: Scorecard) -> list[dict[str, Any]]:
         if not lines:
             continue
         rows = [
-            Interval(METRICS[one.metric].says, one.now.low, one.now.estimate, one.now.high, one.state)
+            Interval(EVERY[one.metric].says, one.now.low, one.now.estimate, one.now.high, one.state)
             for one in lines
             if one.now
         ]
         days = [Interval(_day(one.day), one.low, one.estimate, one.high) for one in lines[0].points]
-        first = METRICS[lines[0].metric].says
+        first = EVERY[lines[0].metric].says
         plots.append(
             {
                 "cell": arm.cell,
@@ -227,7 +227,8 @@ def _plots(card: Scorecard) -> list[dict[str, Any]]:
 
 
 def _draft(form: dict[str, str]) -> Experiment:
-    guarded = form.get("guardrail", "")
+    kind: Any = "interleaving" if form.get("kind") == "interleaving" else "split"
+    guarded = "" if kind == "interleaving" else form.get("guardrail", "")
     guardrails: tuple[Guardrail, ...] = ()
     if guarded in METRICS:
         worse: Any = "up" if METRICS[guarded].better == "down" else "down"
@@ -238,10 +239,13 @@ def _draft(form: dict[str, str]) -> Experiment:
     return Experiment(
         key=key,
         layer=form.get("layer", ""),
+        kind=kind,
         cells=_cells(form.get("arms", "")),
         owner=form.get("owner", ""),
         hypothesis=form.get("hypothesis", ""),
-        metrics=tuple(dict.fromkeys((form.get("metric", ""), *METRICS))) if form.get("metric") else (),
+        metrics=tuple(dict.fromkeys((form.get("metric", ""), *METRICS)))
+        if form.get("metric") and kind == "split"
+        else (),
         guardrails=guardrails,
     )
 

@@ -17,6 +17,7 @@ from reelwright.experiments.contract import Guardrail
 from reelwright.experiments.core.analysis import checks, designs, effects, looks, quantiles
 from reelwright.experiments.core.analysis.guardrails import breached
 from reelwright.experiments.core.analysis.moments import Moments, merged, moments_of
+from reelwright.experiments.core.interleaving import team_draft
 from reelwright.experiments.replay import worked_cases
 from reelwright.kernel.errors import Invalid
 
@@ -254,7 +255,7 @@ def test_strata_remove_what_they_explain() -> None:
 def test_team_draft_is_fair(first: list[int], second: list[int], length: int, seed: int) -> None:
     """No item twice, teams differ by at most one, and every pick is its team's best that was left."""
     coin = draw(seed)
-    merged_, teams = designs.team_draft(first, second, length, lambda: bool(coin.integers(2)))
+    merged_, teams = team_draft(first, second, length, lambda: bool(coin.integers(2)))
     assert len(merged_) == len(set(merged_)) == min(length, 8)
     assert abs(2 * sum(teams) - len(teams)) <= 1
     for at, (item, team) in enumerate(zip(merged_, teams, strict=True)):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reelwright.events.contract import Event, Fact
-from reelwright.experiments.contract import Cell, Configuration, Experiment, Guardrail
-from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, daily_sums, moments_by_day
+from reelwright.experiments.contract import BadConfiguration, Cell, Configuration, Experiment, Guardrail
+from reelwright.experiments.core.check import check
+from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, daily_sums, merged, moments_by_day
 from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, METRICS, days_of
 from reelwright.experiments.core.product import DRAFTS, completed
 from reelwright.experiments.core.scorecard import FIRST_LOOK, Scorecard, measured, score
@@ -85,6 +86,38 @@ def people(seed: int, *, lift: float = 1.0, count: int = 2000, errors: float = 0
 def scored(exposed: Exposed, experiment: Experiment = TEST) -> Scorecard:
     """Through daily statistics, as the service does."""
     return score(experiment, statistics_of(daily_sums(exposed, measured(experiment), cells=2)))
+
+
+@given(st.lists(st.integers(3, 12), min_size=2, max_size=10), st.lists(ROW, max_size=60), st.integers(1, 9))
+def test_parts_of_the_viewers_add_up_to_all(
+    since: list[int], rows: list[tuple[int, int, float, float]], at: int
+) -> None:
+    """Whoever sums over whichever viewers: the statistics merge."""
+    metrics = measured(TEST)
+    whole = daily_sums(exposed_of(since, rows), metrics, cells=2)
+    parts = [
+        daily_sums(
+            Exposed(
+                cell=np.arange(len(since))[chosen] % 2,
+                since=np.array(since)[chosen],
+                viewer=np.array([chosen.tolist().index(row[0]) for row in rows if row[0] in chosen], dtype=np.int64),
+                day=np.array([row[1] for row in rows if row[0] in chosen], dtype=np.int64),
+                values=exposed_of(since, rows).values[[row[0] in chosen for row in rows if row[0] < len(since)]],
+            ),
+            metrics,
+            cells=2,
+        )
+        for chosen in (np.arange(len(since))[:at], np.arange(len(since))[at:])
+    ]
+    together = merged(parts)
+    assert [daily.day for daily in together] == [daily.day for daily in whole]
+    for daily, other in zip(whole, together, strict=True):
+        found = {(one.cell, one.metric): one for one in other.sums}
+        for one in daily.sums:
+            there = found[one.cell, one.metric]
+            assert there.n == one.n
+            assert there.total == pytest.approx(one.total, rel=1e-9, abs=1e-6)
+            assert there.products == pytest.approx(one.products, rel=1e-9, abs=1e-3)
 
 
 def test_a_lift_is_found_and_said() -> None:
@@ -176,3 +209,51 @@ def test_the_products_own_experiments_can_be_measured(draft: Experiment) -> None
     mine = replace(draft, owner="ada")
     stored = replace(configuration, experiments=(mine,))
     assert next(one for one in completed(stored).experiments if one.key == draft.key) == mine
+
+
+DUEL = next(one for one in DRAFTS if one.kind == "interleaving")
+
+
+def played(viewers: int, share: float, seed: int = 3) -> Scorecard:
+    """Viewers who each play four titles of an interleaved page on two days, so much of them picked by the second."""
+    draw = np.random.default_rng(seed)
+    values = np.zeros((viewers * 2, len(COLUMNS)))
+    values[:, COLUMNS.index("credited")] = 4
+    values[:, COLUMNS.index("won")] = draw.binomial(4, share, len(values))
+    exposed = Exposed(
+        cell=np.arange(viewers) % 2,
+        since=np.zeros(viewers, dtype=np.int64),
+        viewer=np.repeat(np.arange(viewers), 2),
+        day=np.tile(np.array([0, 1]), viewers),
+        values=values,
+    )
+    sums = daily_sums(exposed, measured(DUEL), cells=2)
+    return score(DUEL, Statistics(experiment=DUEL.key, at_ms=0, synthetic=False, days=sums))
+
+
+def test_whose_picks_are_played_is_preferred() -> None:
+    """Either way, with an interval that holds the truth; even ones are not called; few and none are said to be."""
+    better, worse, even = played(400, 0.6), played(400, 0.4), played(400, 0.5)
+    assert (better.decided, worse.decided, even.decided) == ("better", "worse", "unsure")
+    assert "taste is preferred to popular" in better.verdict and "popular is preferred to taste" in worse.verdict
+    now = better.lines[0].now
+    assert now is not None and now.low < 0.2 < now.high and len(better.lines[0].points) == 2
+    assert better.lines[0].value == pytest.approx(60, abs=3)
+    assert played(90, 0.9).decided == "early" and played(0, 0.5).decided == "nothing"
+
+
+def test_even_pages_are_called_at_most_once_in_twenty() -> None:
+    """300 experiments with equal rankers, each looked at on both days; more than 25 would have a chance below 1 %."""
+    assert sum(played(200, 0.5, seed).decided in ("better", "worse") for seed in range(300)) <= 25
+
+
+def test_only_lists_are_interleaved_and_two_of_them() -> None:
+    """Another layer, a third cell, a guardrail: each is refused by name, and all at once."""
+    guard = Guardrail(metric="views", worse="down")
+    wrong = replace(
+        DUEL, key="x", layer="player", guardrails=(guard,), cells=tuple(Cell(key=one, weight=1 / 3) for one in "abc")
+    )
+    with pytest.raises(BadConfiguration) as raised:
+        check(completed(Configuration(experiments=(wrong,))))
+    said = str(raised.value)
+    assert all(one in said for one in ("'x': only home-page", "two cells are interleaved, got 3", "whose picks"))

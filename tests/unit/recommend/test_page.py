@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reelwright.catalog.contract import Person, Playable, Title, TitleDetail
 from reelwright.events.contract import Watched
+from reelwright.experiments.core.interleaving import team_draft
 from reelwright.kernel.ids import PlayableId, TitleId
 from reelwright.recommend.contract import Page, Slot
+from reelwright.recommend.core.interleave import interleave_pages
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.page import BEGUN_S, Signals, build_page, top_ten
 
@@ -200,3 +204,22 @@ def _signals(titles: list[TitleDetail], *, watched: list[Watched] | None = None)
     return Signals(
         titles=titles, watched=watched or [], saved=[], thumbs={}, views_day={}, views_week={}, now_ms=NOW_MS
     )
+
+
+@given(signals(), st.randoms(use_true_random=False))
+def test_interleaved_pages_show_what_both_show_and_nothing_twice(found: Signals, random: Random) -> None:
+    """Rows that are ordered alike stay, and what is in them is nobody's; each pick stands in one of both rows."""
+    first, second = build_page(found, ranker="popular"), build_page(found, ranker="taste")
+    page, picks = interleave_pages(
+        first, second, lambda _, ours, theirs, most: team_draft(ours, theirs, most, lambda: random.random() < 0.5)
+    )
+    shown = [slot.title.id for row in page.rows for slot in row.slots]
+    assert len(set(shown)) == len(shown) and picks.keys() <= set(shown)
+    others = {(row.kind, row.heading): row for row in second.rows}
+    sources = {(row.kind, row.heading): row for row in first.rows}
+    for row in page.rows:
+        key = row.kind, row.heading
+        both = {slot.title.id for one in (sources[key], others.get(key, sources[key])) for slot in one.slots}
+        assert {slot.title.id for slot in row.slots} <= both and len(row.slots) <= len(sources[key].slots)
+    if first == second:
+        assert page == first and not picks

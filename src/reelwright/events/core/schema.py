@@ -253,6 +253,13 @@ class ListChange(OfTitle, frozen=True, kw_only=True, gc=False, tag="list_change"
     data: ListChangeData
 
 
+class Picked(Data, frozen=True, kw_only=True, gc=False):
+    """What one of two rankers put on an interleaved page."""
+
+    cell: Annotated[Name, Meta(description="whose pick they are")]
+    title_ids: Annotated[Annotated[list[Id], Meta(max_length=500)], Meta(description="the titles")]
+
+
 class ExposureData(Data, frozen=True, kw_only=True, gc=False):
     """What `exposure` carries."""
 
@@ -260,6 +267,10 @@ class ExposureData(Data, frozen=True, kw_only=True, gc=False):
     cell: Annotated[Name | None, Meta(description="the cell that the viewer is in")] = None
     layer: Annotated[Name | None, Meta(description="the experiment's layer")] = None
     reason: Annotated[Name | None, Meta(description="why this cell")] = None
+    picks: Annotated[
+        Annotated[list[Picked], Meta(max_length=2)],
+        Meta(description="of an interleaving experiment: what the page showed, by the ranker that picked it"),
+    ] = []
 
 
 class Exposure(Typed, frozen=True, kw_only=True, gc=False, tag="exposure"):

@@ -1,4 +1,4 @@
-"""Viewers' days from the lake's events: the same projection over the same events, so that the figures are bit-equal.
+"""Daily statistics from the lake's events: the same projection over the same events, so that figures are bit-equal.
 
 Events of one batch are taken in the order in which they happened, which is how clients send them: the tables do not
 keep their place in it. Read are the events of those who were exposed, one answered row a viewer, page by page, and
@@ -7,25 +7,37 @@ nothing of the others.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+import functools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from reelwright.events.contract import Event
 from reelwright.events.core.projection import facts_of
-from reelwright.experiments.adapters.viewing import PAST_DAYS, STORED, exposed_of
+from reelwright.experiments.adapters.viewing import PAST_DAYS, exposed_of
 from reelwright.experiments.contract import Experiment
-from reelwright.experiments.core.daily import Exposed
-from reelwright.experiments.core.metrics import DAY_MS, days_of
+from reelwright.experiments.core.daily import DailySums, daily_sums, merged
+from reelwright.experiments.core.interleaving import credits_of
+from reelwright.experiments.core.metrics import DAY_MS, Metric, days_of, row_of
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId
 from reelwright.lake.contract import LakeClient
+
+if TYPE_CHECKING:
+    from reelwright.lake.service import LakeService
 
 TYPES = ("exposure", "play", "heartbeat", "stop", "seek", "stall", "error", "thumb")
 PAGE = 2000
 """Viewers of one answer."""
 _COLUMNS = (
     "type, epoch_ms(happened_at), title_id, playable_id, position_s, duration_s, start_ms, stall_ms, value, "
-    "experiment, cell, synthetic"
+    "experiment, cell, synthetic, data"
 )
+_NAMES = (
+    *("type", "at_ms", "title_id", "playable_id", "position_s", "duration_s", "start_ms", "stall_ms", "value"),
+    *("experiment", "cell", "synthetic", "data"),
+)
+_SPARK_COLUMNS = ", ".join("unix_millis(happened_at) AS at_ms" if name == "at_ms" else name for name in _NAMES)
 Row = Sequence[Any]
 
 
@@ -35,27 +47,11 @@ class LakeViewing:
     def __init__(self, lake: LakeClient) -> None:
         self._lake = lake
 
-    async def read(self, experiment: Experiment) -> tuple[bool, Exposed]:
-        """The viewers of an experiment with their days. O(events of the exposed)."""
-        place = {cell.key: at for at, cell in enumerate(experiment.cells)}
-        first: dict[str, Row] = {}
-        days: list[tuple[str, int, tuple[float, ...]]] = []
-        async for viewer, rows in self._viewers(experiment.key):
-            shown = next((row for row in rows if row[0] == "exposure" and row[9] == experiment.key), None)
-            if shown is not None:
-                first[viewer] = shown
-                days += _days(viewer, rows)
-        synthetic = all(row[11] for row in first.values())
-        kept = {
-            viewer: (place[row[10]], row[1] // DAY_MS)
-            for viewer, row in first.items()
-            if row[11] is synthetic and row[10] in place
-        }
-        since = {viewer: day - PAST_DAYS for viewer, (_, day) in kept.items()}
-        return synthetic, exposed_of(
-            [(viewer, *found) for viewer, found in kept.items()],
-            [row for row in days if row[0] in since and row[1] >= since[row[0]]],
-        )
+    async def daily(self, experiment: Experiment, metrics: Sequence[Metric]) -> tuple[bool, Sequence[DailySums]]:
+        """What each day adds. O(events of the exposed)."""
+        found = [_seen(viewer, rows, experiment) async for viewer, rows in self._viewers(experiment.key)]
+        synthetic = not any(one and not one.synthetic for one in found)
+        return synthetic, _sums(found, experiment, metrics, synthetic=synthetic)
 
     async def _viewers(self, key: str) -> AsyncIterator[tuple[str, list[Row]]]:
         """Each viewer with their events, in the order in which they were stored."""
@@ -74,26 +70,119 @@ class LakeViewing:
             last = answer.rows[-1][0]
 
 
+class SparkViewing:
+    """Implements `ViewingFacts` on the lake, as of its last commit, by Spark.
+
+    Each executor makes the daily sums of its share of the viewers with the function that the others use; they add up.
+    """
+
+    def __init__(self, lake: LakeService) -> None:
+        self._lake = lake
+
+    async def daily(self, experiment: Experiment, metrics: Sequence[Metric]) -> tuple[bool, Sequence[DailySums]]:
+        """What each day adds. Raises MissingExtra."""
+        import pyarrow as pa
+
+        exposed = f"SELECT profile_id FROM events WHERE type = 'exposure' AND experiment = {_escaped(experiment.key)}"  # noqa: S608
+        sql = (
+            f"SELECT profile_id, received_at, id, {_SPARK_COLUMNS}, substr(profile_id, -1) AS share FROM events "  # noqa: S608
+            f"WHERE profile_id IN ({exposed}) AND type IN ({', '.join(map(_escaped, TYPES))})"
+        )
+        into = pa.schema([("synthetic", pa.bool_()), ("real", pa.int64()), ("days", pa.string())])
+        fold = functools.partial(_folded, experiment=experiment, metrics=tuple(metrics))
+        rows = (await self._lake.fold(sql, by="share", fold=fold, into=into)).to_pylist()
+        synthetic = not any(row["real"] for row in rows)
+        parts = [
+            msgspec.json.decode(row["days"], type=tuple[DailySums, ...])
+            for row in rows
+            if row["synthetic"] is synthetic
+        ]
+        return synthetic, merged(parts)
+
+
+def viewing_of(lake: LakeService) -> LakeViewing | SparkViewing:
+    """On the engine that computes the lake's tables."""
+    return LakeViewing(lake) if lake.settings.engine == "duckdb" else SparkViewing(lake)
+
+
+def _folded(table: Any, *, experiment: Experiment, metrics: Sequence[Metric]) -> Any:
+    """The daily sums of some viewers' events, of real and of simulated ones; runs where Spark has the events."""
+    import pyarrow as pa
+
+    viewers: dict[str, list[Row]] = {}
+    order = [("profile_id", "ascending"), ("received_at", "ascending"), ("at_ms", "ascending"), ("id", "ascending")]
+    for row in table.sort_by(order).to_pylist():
+        viewers.setdefault(row["profile_id"], []).append([row[name] for name in _NAMES])
+    found = [_seen(viewer, rows, experiment) for viewer, rows in viewers.items()]
+    real = sum(one is not None and not one.synthetic for one in found)
+    days = [_sums(found, experiment, metrics, synthetic=synthetic) for synthetic in (False, True)]
+    told = [msgspec.json.encode(one).decode() for one in days]
+    return pa.table({"synthetic": [False, True], "real": [real, real], "days": told})
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """A viewer who was exposed, with their days."""
+
+    viewer: str
+    synthetic: bool
+    cell: int | None
+    since: int
+    days: list[tuple[str, int, list[float]]]
+
+
+def _seen(viewer: str, rows: Sequence[Row], experiment: Experiment) -> _Seen | None:
+    shown = next((row for row in rows if row[0] == "exposure" and row[9] == experiment.key), None)
+    if shown is None:
+        return None
+    cells = [cell.key for cell in experiment.cells]
+    since = shown[1] // DAY_MS
+    days = [row for row in _days(viewer, rows, experiment) if row[1] >= since - PAST_DAYS]
+    return _Seen(viewer, bool(shown[11]), cells.index(shown[10]) if shown[10] in cells else None, since, days)
+
+
+def _sums(
+    found: Sequence[_Seen | None], experiment: Experiment, metrics: Sequence[Metric], *, synthetic: bool
+) -> tuple[DailySums, ...]:
+    """What each day adds, of real or of simulated viewers."""
+    kept = [one for one in found if one and one.synthetic is synthetic and one.cell is not None]
+    exposed = exposed_of(
+        [(one.viewer, one.cell, one.since) for one in kept if one.cell is not None],
+        [row for one in kept for row in one.days],
+    )
+    return daily_sums(exposed, metrics, cells=len(experiment.cells))
+
+
 def _packed() -> str:
     """The columns of an event as texts: a list has one type."""
     return ", ".join(f"CAST({one.strip()} AS VARCHAR)" for one in _COLUMNS.split(","))
 
 
 def _unpacked(texts: Sequence[str | None]) -> Row:
-    kind, at_ms, title, playable, *numbers, experiment, cell, synthetic = texts
+    kind, at_ms, title, playable, *numbers, experiment, cell, synthetic, data = texts
     found = [None if one is None else float(one) for one in numbers]
-    return (kind, int(at_ms or 0), title, playable, *found, experiment, cell, synthetic == "true")
+    return (kind, int(at_ms or 0), title, playable, *found, experiment, cell, synthetic == "true", data)
 
 
-def _days(viewer: str, rows: Sequence[Row]) -> list[tuple[str, int, tuple[float, ...]]]:
-    told = [(ProfileId(viewer), row[11], _event(row)) for row in rows]
-    found = {day: added for (_, day), added in days_of(facts_of(told)).items()}
-    return [(viewer, day, tuple(found[day].get(name, 0.0) for name in STORED)) for day in sorted(found)]
+def _days(viewer: str, rows: Sequence[Row], experiment: Experiment) -> list[tuple[str, int, list[float]]]:
+    facts = list(facts_of([(ProfileId(viewer), row[11], _event(row)) for row in rows]))
+    credited: dict[int, dict[str, str]] = {}
+    for credit in credits_of(facts, {}):
+        if credit.experiment == experiment.key:
+            credited.setdefault(credit.day, {}).setdefault(credit.title_id, credit.cell)
+    found = {day: added for (_, day), added in days_of(facts).items()}
+    second = experiment.cells[-1].key
+    return [(viewer, day, row_of(found[day], _counted(credited.get(day, {}), second))) for day in sorted(found)]
+
+
+def _counted(cells: Mapping[str, str], second: str) -> tuple[float, float]:
+    return float(len(cells)), float(sum(cell == second for cell in cells.values()))
 
 
 def _event(row: Row) -> Event:
-    kind, at_ms, title, playable, position_s, duration_s, start_ms, stall_ms, value, *_ = row
+    kind, at_ms, title, playable, position_s, duration_s, start_ms, stall_ms, value, experiment, _, _, data = row
     carried = {"duration_s": duration_s, "start_ms": start_ms, "ms": stall_ms, "value": value}
+    if kind == "exposure":
+        carried |= {"experiment": experiment, **msgspec.json.decode(data or "{}")}
     return Event(
         id=EventId(""),
         type=kind,
@@ -103,6 +192,11 @@ def _event(row: Row) -> Event:
         position_s=position_s,
         data={name: one for name, one in carried.items() if one is not None},
     )
+
+
+def _escaped(text: str) -> str:
+    """A text in Spark's SQL, which knows backslashes."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _quoted(text: str) -> str:

@@ -12,14 +12,17 @@ import sqlalchemy as sa
 from reelwright.events.contract import Fact
 from reelwright.experiments.adapters.sql import METADATA
 from reelwright.experiments.contract import Experiment, NotMeasured
-from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, Sums
-from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, days_of
+from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, Sums, daily_sums
+from reelwright.experiments.core.interleaving import Shown, credits_of
+from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, STORED, Metric, days_of, row_of
 from reelwright.kernel.database import Database, upsert
+from reelwright.kernel.ids import ProfileId
 
 PAST_DAYS = 14
 """Days before the exposure that CUPED looks at."""
 NAME_MOST = 100
-STORED = tuple(name for name in COLUMNS if name != "active")
+ASKED_MOST = 500
+"""Viewers of one question to the database."""
 EXPOSURES = sa.Table(
     "experiments_exposures",
     METADATA,
@@ -35,6 +38,23 @@ VIEWING = sa.Table(
     sa.Column("profile_id", sa.String(26), primary_key=True),
     sa.Column("day", sa.Integer, primary_key=True),
     *(sa.Column(name, sa.Float, nullable=False) for name in STORED),
+)
+PAGES = sa.Table(
+    "experiments_pages",
+    METADATA,
+    sa.Column("experiment", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("profile_id", sa.String(26), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("picks", sa.Text, nullable=False),
+)
+CREDITS = sa.Table(
+    "experiments_credits",
+    METADATA,
+    sa.Column("experiment", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("profile_id", sa.String(26), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),
+    sa.Column("title_id", sa.String(26), primary_key=True),
+    sa.Column("cell", sa.String(NAME_MOST), nullable=False),
 )
 DAILY = sa.Table(
     "experiments_daily",
@@ -63,6 +83,34 @@ def project_viewing(connection: sa.Connection, facts: Sequence[Fact]) -> None:
         for (profile_id, day), added in days_of(facts).items()
     ]
     upsert(connection, VIEWING, rows, lambda new: {name: VIEWING.c[name] + new[name] for name in STORED})
+    _project_credits(connection, facts)
+
+
+def _project_credits(connection: sa.Connection, facts: Sequence[Fact]) -> None:
+    telling = [fact for fact in facts if fact.event.type == "play" or _exposure(fact)]
+    people = sorted({fact.profile_id for fact in telling})
+    pages = [
+        row
+        for at in range(0, len(people), ASKED_MOST)
+        for row in connection.execute(sa.select(PAGES).where(PAGES.c.profile_id.in_(people[at : at + ASKED_MOST])))
+    ]
+    known = {
+        (row.experiment, ProfileId(row.profile_id)): Shown(row.at_ms, msgspec.json.decode(row.picks)) for row in pages
+    }
+    shown = dict(known)
+    credited = [msgspec.structs.asdict(one) for one in credits_of(telling, shown)]
+    upsert(connection, CREDITS, credited, lambda _new: {})
+    changed = [
+        {
+            "experiment": experiment,
+            "profile_id": profile_id,
+            "at_ms": page.at_ms,
+            "picks": msgspec.json.encode(page.picks).decode(),
+        }
+        for (experiment, profile_id), page in shown.items()
+        if known.get((experiment, profile_id)) is not page
+    ]
+    upsert(connection, PAGES, changed)
 
 
 def _exposure(fact: Fact) -> dict[str, Any] | None:
@@ -78,9 +126,10 @@ class ProjectedViewing:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, experiment: Experiment) -> tuple[bool, Exposed]:
-        """The viewers of an experiment with their days."""
-        return await self._database.read(read_exposed, experiment)
+    async def daily(self, experiment: Experiment, metrics: Sequence[Metric]) -> tuple[bool, Sequence[DailySums]]:
+        """What each day adds."""
+        synthetic, exposed = await self._database.read(read_exposed, experiment)
+        return synthetic, daily_sums(exposed, metrics, cells=len(experiment.cells))
 
 
 def read_exposed(connection: sa.Connection, experiment: Experiment) -> tuple[bool, Exposed]:
@@ -100,17 +149,37 @@ def read_exposed(connection: sa.Connection, experiment: Experiment) -> tuple[boo
         .where(*wanted, VIEWING.c.day >= EXPOSURES.c.at_ms // DAY_MS - PAST_DAYS)
         .order_by(VIEWING.c.profile_id, VIEWING.c.day)
     ).all()
+    second = experiment.cells[-1].key
+    credited = {
+        (row.profile_id, row.day): (float(row.titles), float(row.won))
+        for row in connection.execute(
+            sa.select(
+                CREDITS.c.profile_id,
+                CREDITS.c.day,
+                sa.func.count().label("titles"),
+                sa.func.sum(sa.case((CREDITS.c.cell == second, 1), else_=0)).label("won"),
+            )
+            .where(CREDITS.c.experiment == experiment.key)
+            .group_by(CREDITS.c.profile_id, CREDITS.c.day)
+        )
+    }
     return synthetic, exposed_of(
         [(row.profile_id, place[row.cell], row.at_ms // DAY_MS) for row in viewers],
-        [(row.profile_id, row.day, row[2:]) for row in days],
+        [
+            (
+                row.profile_id,
+                row.day,
+                row_of(dict(zip(STORED, row[2:], strict=True)), credited.get((row.profile_id, row.day), (0.0, 0.0))),
+            )
+            for row in days
+        ],
     )
 
 
 def exposed_of(viewers: Sequence[tuple[str, int, int]], days: Sequence[tuple[str, int, Sequence[float]]]) -> Exposed:
-    """Columns of (viewer, cell, first day) and of (viewer, day, values as `STORED` names them), both in order."""
+    """Columns of (viewer, cell, first day) and of (viewer, day, values as `COLUMNS` names them), both in order."""
     number = {viewer: at for at, (viewer, *_) in enumerate(viewers)}
-    watch_s = STORED.index("watch_s")
-    values = np.array([[*row, float(row[watch_s] > 0)] for *_, row in days], dtype=np.float64)
+    values = np.array([row for *_, row in days], dtype=np.float64)
     return Exposed(
         cell=np.array([cell for _, cell, _ in viewers], dtype=np.int64),
         since=np.array([day for *_, day in viewers], dtype=np.int64),

@@ -15,6 +15,7 @@ from reelwright.experiments.contract import (
     Layer,
     Ranges,
 )
+from reelwright.experiments.core.product import INTERLEAVED
 
 WEIGHTS_OFF = 1e-6
 """How far the weights of an experiment may be from one."""
@@ -126,6 +127,8 @@ def _experiment(experiment: Experiment, layers: Mapping[str, Layer]) -> Iterator
     yield from (
         f"{says}: no cell {cell!r} to force" for cell in sorted(set(experiment.forced.values())) if cell not in cells
     )
+    if experiment.kind == "interleaving":
+        yield from _interleaving(says, experiment)
     if not 0 < experiment.canary_share <= 1:
         yield f"{says}: the share of a canary is above 0 and at most 1, got {experiment.canary_share}"
     if experiment.planned_units < 1:
@@ -135,6 +138,15 @@ def _experiment(experiment: Experiment, layers: Mapping[str, Layer]) -> Iterator
         yield f"{says}: the steps of a ramp come one after the other"
     if any(not 0 <= step.share <= 1 for step in experiment.ramp):
         yield f"{says}: the share of a ramp is from 0 to 1"
+
+
+def _interleaving(says: str, experiment: Experiment) -> Iterator[str]:
+    if experiment.layer not in INTERLEAVED:
+        yield f"{says}: only {', '.join(INTERLEAVED)} can be interleaved, not layer {experiment.layer!r}"
+    if len(experiment.cells) != 2:
+        yield f"{says}: two cells are interleaved, got {len(experiment.cells)}"
+    if experiment.metrics or experiment.guardrails:
+        yield f"{says}: whose picks are played decides; metrics and guardrails need viewers who see one cell alone"
 
 
 def _ranges(says: str, ranges: Ranges) -> Iterator[str]:

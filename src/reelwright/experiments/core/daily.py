@@ -7,7 +7,7 @@ up to any day they are exactly the moments of the viewers' sums up to that day.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -87,6 +87,24 @@ def daily_sums(exposed: Exposed, metrics: Sequence[Metric], *, cells: int) -> tu
                 sums = tuple(total[flat].tolist()), tuple(products[flat].tolist())
                 found[row].append(Sums(cell, metric.key, float(n[row, cell]), *sums))
     return tuple(DailySums(int(one), tuple(sums)) for one, sums in zip(days, found, strict=True))
+
+
+def merged(parts: Iterable[Sequence[DailySums]]) -> tuple[DailySums, ...]:
+    """The days of all parts, whose viewers are different ones: sums add up."""
+    days: dict[int, dict[tuple[int, str], Sums]] = {}
+    for part in parts:
+        for daily in part:
+            known = days.setdefault(daily.day, {})
+            for one in daily.sums:
+                place = one.cell, one.metric
+                known[place] = _added(known[place], one) if place in known else one
+    return tuple(DailySums(day, tuple(days[day].values())) for day in sorted(days))
+
+
+def _added(one: Sums, other: Sums) -> Sums:
+    total = tuple(a + b for a, b in zip(one.total, other.total, strict=True))
+    products = tuple(a + b for a, b in zip(one.products, other.products, strict=True))
+    return Sums(one.cell, one.metric, one.n + other.n, total, products)
 
 
 def moments_by_day(statistics: Statistics, metric: str, *, cells: int) -> Moments:

@@ -23,7 +23,7 @@ STEPS: Mapping[State, tuple[State, ...]] = {
     "stopped": ("archived",),
     "archived": (),
 }
-FIXED = ("layer", "salt", "cells")
+FIXED = ("layer", "salt", "cells", "kind")
 """What may not change once units were assigned: it would move them between cells."""
 
 

@@ -13,8 +13,10 @@ from reelwright.kernel.ids import ProfileId
 DAY_MS = 86_400_000
 START_MS_MOST, STALL_MS_MOST = 600_000.0, 3_600_000.0
 """Longer ones are a clock that jumped, or a laptop that was shut."""
-COLUMNS = ("watch_s", "views", "plays", "starts", "start_ms", "stalls", "stall_ms", "errors", "thumbs_up", "active")
-"""Of one viewer on one day (UTC); they add up. `starts` counts the plays that told their `start_ms`."""
+STORED = ("watch_s", "views", "plays", "starts", "start_ms", "stalls", "stall_ms", "errors", "thumbs_up")
+COLUMNS = (*STORED, "active", "credited", "won")
+"""Of one viewer on one day (UTC); they add up. `starts` counts the plays that told their `start_ms`; `credited` the
+titles played from an interleaved page, and `won` those among them that the second cell had picked."""
 Day = dict[str, float]
 GRAIN = 1024.0
 """Seconds and milliseconds are counted in whole 1024ths: such sums are exact in whatever order and batches they come,
@@ -57,6 +59,15 @@ METRICS: Mapping[str, Metric] = {
         Metric(key="errors_per_play", says="errors a play", top="errors", bottom="plays", better="down"),
     )
 }  # fmt: skip
+
+PREFERENCE = Metric(key="preference", says="plays of its picks", top="won", bottom="credited", scale=100, unit="%")
+"""What an interleaving experiment is judged by."""
+EVERY: Mapping[str, Metric] = {**METRICS, PREFERENCE.key: PREFERENCE}
+
+
+def row_of(day: Day, credited: tuple[float, float] = (0.0, 0.0)) -> list[float]:
+    """A day as a row of `COLUMNS`, with how many titles were credited, and how many to the second cell."""
+    return [*(day.get(name, 0.0) for name in STORED), float(day.get("watch_s", 0.0) > 0), *credited]
 
 
 def days_of(facts: Iterable[Fact]) -> dict[tuple[ProfileId, int], Day]:

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from reelwright.experiments.contract import Cell, Configuration, Experiment, Guardrail, Layer
 
 HOME, PLAYER, STEERING, LADDER = "home-page", "player", "steering", "ladder"
+INTERLEAVED = (HOME,)
+"""Layers whose decisions are lists, and which can show two of them at once."""
 LAYERS = (
     Layer(key=HOME, parameters={"home.ranker": "popular"}),
     Layer(key=PLAYER, parameters={"player.start_share": 1.0}),
@@ -30,6 +32,16 @@ DRAFTS = (
             Guardrail(metric="watch_hours", worse="down", margin=0.01),
             Guardrail(metric="errors_per_play", worse="up", margin=0.1),
         ),
+    ),
+    Experiment(
+        key="home-interleaved",
+        layer=HOME,
+        kind="interleaving",
+        cells=(
+            Cell(key="popular", weight=0.5),
+            Cell(key="taste", weight=0.5, parameters={"home.ranker": "taste"}),
+        ),
+        hypothesis="On one page with both, viewers rather play what was picked by their taste.",
     ),
     Experiment(
         key="player-start",

@@ -19,14 +19,16 @@ from reelwright.experiments.core.analysis import checks, effects
 from reelwright.experiments.core.analysis.guardrails import breached
 from reelwright.experiments.core.analysis.moments import Floats, Moments
 from reelwright.experiments.core.daily import Statistics, moments_by_day
-from reelwright.experiments.core.metrics import METRICS, Metric
+from reelwright.experiments.core.metrics import METRICS, PREFERENCE, Metric
 
 ALPHA = 0.05
 FIRST_LOOK = 50
 """Viewers in each of two arms before anything is decided: the intervals hold for large numbers."""
 MISMATCH = 0.001
 """A sample ratio less likely than this is an error of the platform, not chance."""
+UNEVEN = "Viewers did not come by the weights: find out why before you believe any figure."
 State = Literal["better", "worse", "unsure", "early", "nothing"]
+Decided = Literal["better", "worse", "unsure", "early", "nothing", "mismatch", "stopped"]
 GuardState = Literal["holds", "breached", "early", "nothing"]
 
 
@@ -83,7 +85,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...]
     guards: tuple[Guard, ...]
     verdict: str
-    decided: Literal["better", "worse", "unsure", "early", "nothing", "mismatch", "stopped"]
+    decided: Decided
 
     @property
     def breached(self) -> tuple[Guard, ...]:
@@ -93,12 +95,16 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
 
 def measured(experiment: Experiment) -> tuple[Metric, ...]:
     """The metrics of an experiment, the one that decides first, and those that its guardrails need."""
+    if experiment.kind == "interleaving":
+        return (PREFERENCE,)
     wanted = [*(experiment.metrics or METRICS), *(one.metric for one in experiment.guardrails)]
     return tuple(METRICS[key] for key in dict.fromkeys(wanted) if key in METRICS)
 
 
 def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
     """The scorecard; the same statistics give the same figures, bit by bit."""
+    if experiment.kind == "interleaving":
+        return _score_interleaved(experiment, statistics)
     cells = [cell.key for cell in experiment.cells]
     days = [one.day for one in statistics.days]
     tables = {one.key: moments_by_day(statistics, one.key, cells=len(cells)) for one in measured(experiment)}
@@ -133,12 +139,81 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
     )
 
 
+def _score_interleaved(experiment: Experiment, statistics: Statistics) -> Scorecard:
+    """Whose picks are played: of the titles that were credited, those of the second less those of the first."""
+    table = moments_by_day(statistics, PREFERENCE.key, cells=2)
+    both = Moments(table.n.sum(axis=1), table.total.sum(axis=1), table.cross.sum(axis=1))
+    days = [one.day for one in statistics.days]
+    viewers = table.n[-1] if days else np.zeros(2)
+    arms = tuple(Arm(cell.key, cell.weight, int(n)) for cell, n in zip(experiment.cells, viewers, strict=True))
+    ratio = float(checks.sample_ratio(viewers, [one.weight for one in arms])) if viewers.sum() else None
+    points: tuple[Point, ...] = ()
+    p = share = None
+    if days and both.total[-1, 1] > 0:
+        found = effects.lead(effects.ratio_arm(both))
+        bounds = effects.anytime(found, rho=effects.best_rho(experiment.planned_units, alpha=ALPHA), alpha=ALPHA)
+        points, p = _points(days, found, bounds), float(bounds.p[-1])
+        share = float(both.total[-1, 0] / both.total[-1, 1])
+    now = points[-1] if points and points[-1].day == days[-1] else None
+    state: State = "nothing" if share is None else "early"
+    if now is not None and both.n[-1] >= 2 * FIRST_LOOK and both.total[-1, 1] >= 2 * FIRST_LOOK:
+        state = "unsure" if now.low <= 0 <= now.high else "better" if now.low > 0 else "worse"
+    line = Line(
+        metric=PREFERENCE.key,
+        cell=experiment.cells[1].key,
+        control=None if share is None else (1 - share) * PREFERENCE.scale,
+        value=None if share is None else share * PREFERENCE.scale,
+        now=now,
+        p=p if now else None,
+        adjusted=False,
+        state=state,
+        points=points,
+    )
+    decided, verdict = _preferred(experiment, arms, ratio, line)
+    return Scorecard(
+        experiment=experiment.key,
+        at_ms=statistics.at_ms,
+        synthetic=statistics.synthetic,
+        arms=arms,
+        sample_ratio_p=ratio,
+        lines=(line,),
+        guards=(),
+        verdict=verdict,
+        decided=decided,
+    )
+
+
+def _preferred(experiment: Experiment, arms: tuple[Arm, ...], ratio: float | None, line: Line) -> tuple[Decided, str]:
+    first, second = (cell.key for cell in experiment.cells)
+    if not sum(one.viewers for one in arms):
+        return "nothing", "Nobody has been exposed yet."
+    if ratio is not None and ratio < MISMATCH:
+        return "mismatch", UNEVEN
+    if line.state == "nothing":
+        return "nothing", "Pages were shown, and nothing has been played from them yet."
+    if line.state == "early" or line.now is None:
+        return (
+            "early",
+            f"Too early: a first look needs {2 * FIRST_LOOK} viewers, and as many plays from what differs.",
+        )
+    said = f"played from its picks less from the other's: {_percent(line.now.low)} to {_percent(line.now.high)}"
+    if line.state == "unsure":
+        return "unsure", f"No preference is sure yet ({second}, {said})."
+    if line.state == "better":
+        return "better", f"{second} is preferred to {first} ({said})."
+    return "worse", f"{first} is preferred to {second} ({second}, {said})."
+
+
+def _points(days: Sequence[int], found: effects.Effect, bounds: effects.Interval) -> tuple[Point, ...]:
+    columns = zip(days, found.estimate.tolist(), bounds.low.tolist(), bounds.high.tolist(), strict=True)
+    return tuple(Point(day, *values) for day, *values in columns if all(math.isfinite(one) for one in values))
+
+
 def _line(experiment: Experiment, metric: Metric, table: Moments, arm: int, days: Sequence[int]) -> Line:
     alpha = ALPHA / (len(experiment.cells) - 1)
     found, adjusted = _effect(metric, table, arm)
     bounds = effects.anytime(found, rho=effects.best_rho(experiment.planned_units, alpha=alpha), alpha=alpha)
-    columns = zip(days, found.estimate.tolist(), bounds.low.tolist(), bounds.high.tolist(), strict=True)
-    points = tuple(Point(day, *values) for day, *values in columns if all(math.isfinite(one) for one in values))
+    points = _points(days, found, bounds)
     now = points[-1] if points and points[-1].day == days[-1] else None
     return Line(
         metric=metric.key,
@@ -227,7 +302,7 @@ def _verdict(
     ratio: float | None,
     lines: tuple[Line, ...],
     guards: tuple[Guard, ...],
-) -> tuple[Literal["better", "worse", "unsure", "early", "nothing", "mismatch", "stopped"], str]:
+) -> tuple[Decided, str]:
     """What to make of it, in plain words."""
     broken = [one for one in guards if one.state == "breached"]
     if broken:
@@ -236,7 +311,7 @@ def _verdict(
     if not sum(one.viewers for one in arms):
         return "nothing", "Nobody has been exposed yet."
     if ratio is not None and ratio < MISMATCH:
-        return "mismatch", "Viewers did not come by the weights: find out why before you believe any figure."
+        return "mismatch", UNEVEN
     first = [line for line in lines if line.metric == measured(experiment)[0].key]
     if not first or all(line.state == "nothing" for line in first):
         return "nothing", "Viewers were exposed, and nothing that decides has been measured of them yet."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -20,6 +22,8 @@ class SparkEngine:
             from pyspark.sql import SparkSession
         except ImportError as error:
             raise MissingExtra("spark", f"the engine {master}") from error
+        if master.startswith("local"):
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else it takes whatever is first on the path
         builder = SparkSession.builder.master(master).appName("reelwright")
         for key, value in _CONFIGURATION.items():
             builder = builder.config(key, value)
@@ -28,14 +32,39 @@ class SparkEngine:
     def run(self, sql: str, inputs: Mapping[str, Sequence[LakeFile]], into: Table) -> pa.Table:
         """The rows of one SELECT."""
         schema = arrow_schema(into)
+        self._view(inputs)
+        columns = ", ".join(schema.names)
+        return self._session.sql(f"SELECT {columns} FROM ({sql})").toArrow().cast(schema)  # noqa: S608
+
+    def fold(
+        self,
+        sql: str,
+        inputs: Mapping[str, Sequence[LakeFile]],
+        *,
+        by: str,
+        fold: Callable[[pa.Table], pa.Table],
+        into: pa.Schema,
+    ) -> pa.Table:
+        """The rows of one SELECT, folded on the executors: those with one value of the column `by` together.
+
+        Executors run `fold` in a Python of their own, which needs this package.
+        """
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        def folded(rows: pa.Table) -> pa.Table:
+            return fold(rows)  # Spark reads the hints of what it is given
+
+        self._view(inputs)
+        found = self._session.sql(sql).groupBy(by).applyInArrow(folded, from_arrow_schema(into))
+        return found.toArrow().cast(into)
+
+    def _view(self, inputs: Mapping[str, Sequence[LakeFile]]) -> None:
         for name, files in inputs.items():
             if files:
                 found = self._session.read.parquet(*(file.path for file in files))
             else:
                 found = self._session.createDataFrame([], _ddl(BY_NAME[name]))
             found.createOrReplaceTempView(name)
-        columns = ", ".join(schema.names)
-        return self._session.sql(f"SELECT {columns} FROM ({sql})").toArrow().cast(schema)  # noqa: S608
 
     def close(self) -> None:
         """End the session."""

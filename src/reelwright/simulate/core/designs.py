@@ -12,11 +12,13 @@ import numpy.typing as npt
 from reelwright.catalog.contract import Title
 from reelwright.experiments.contract import Guardrail
 from reelwright.experiments.core.analysis import checks, effects
-from reelwright.experiments.core.analysis.designs import team_draft, viewers_for
+from reelwright.experiments.core.analysis.designs import viewers_for
 from reelwright.experiments.core.analysis.guardrails import breached
 from reelwright.experiments.core.analysis.moments import Moments, from_sums, moments_of
+from reelwright.experiments.core.interleaving import team_draft
 from reelwright.kernel.ids import ProfileId, TitleId
-from reelwright.recommend.contract import Page, Row, Slot
+from reelwright.recommend.contract import Page, Slot
+from reelwright.recommend.core.interleave import interleave_pages
 from reelwright.recommend.core.page import build_page
 from reelwright.simulate.contract import Told, Viewer
 from reelwright.simulate.core.audience import DAY_MS, liked, offers_of
@@ -49,22 +51,15 @@ class Rankers(World):
     def _page(self, viewer: Viewer, at_ms: int) -> Page:
         signals = self._signals(viewer, at_ms)
         first, second = (build_page(signals, ranker=one) for one in ("popular", "taste"))
-        self._teams = {}
-        others = {(row.kind, row.heading): row for row in second.rows}
-        rows = [self._mixed(row, others.get((row.kind, row.heading), row)) for row in first.rows]
+        page, self._teams = interleave_pages(first, second, self._draft)
         gain = self._expected(viewer, second) - self._expected(viewer, first)
         self.gains[viewer.profile_id] = self.gains.get(viewer.profile_id, np.zeros(2)) + gain
-        return Page(billboard=first.billboard, rows=tuple(rows))
+        return page
 
-    def _mixed(self, row: Row, other: Row) -> Row:
-        """Both orders of a row; one that they agree on is nobody's."""
-        slots = {slot.title.id: slot for slot in (*other.slots, *row.slots)}
-        first, second = ([slot.title.id for slot in one.slots] for one in (row, other))
-        if first == second:
-            return row
-        shown, teams = team_draft(first, second, len(row.slots), lambda: self._chance.random() < 0.5)
-        self._teams.update(zip(shown, teams, strict=True))
-        return msgspec.structs.replace(row, slots=tuple(slots[one] for one in shown))
+    def _draft(
+        self, _row: str, first: list[TitleId], second: list[TitleId], length: int
+    ) -> tuple[list[TitleId], list[int]]:
+        return team_draft(first, second, length, lambda: self._chance.random() < 0.5)
 
     def _choose(self, viewer: Viewer, page: Page) -> Slot | None:
         slot = super()._choose(viewer, page)

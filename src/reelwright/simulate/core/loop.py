@@ -24,7 +24,7 @@ from reelwright.experiments.contract import Configuration
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.assign import assign
 from reelwright.experiments.core.daily import Exposed, Statistics, daily_sums
-from reelwright.experiments.core.metrics import COLUMNS, days_of
+from reelwright.experiments.core.metrics import COLUMNS, days_of, row_of
 from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.scorecard import Scorecard, measured, score
 from reelwright.experiments.core.snapshot import Snapshot
@@ -229,9 +229,7 @@ def _measure(
     number = {profile_id: at for at, profile_id in enumerate(sorted(seen))}
     rows = [(number[who], day, found) for (who, day), found in days.items() if who in number]
     rows.sort(key=lambda row: row[:2])
-    values = [
-        [*(found.get(name, 0.0) for name in COLUMNS[:-1]), float(found.get("watch_s", 0) > 0)] for *_, found in rows
-    ]
+    values = [row_of(dict(found)) for *_, found in rows]
     exposed = Exposed(
         cell=np.array([seen[who][0] for who in number], dtype=np.int64),
         since=np.array([seen[who][1] for who in number], dtype=np.int64),

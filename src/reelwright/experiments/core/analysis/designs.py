@@ -1,9 +1,6 @@
-"""Other designs: interleaving for rankers, switchback, difference in differences, synthetic control."""
+"""Other designs: what interleaving finds, switchback, difference in differences, synthetic control."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -13,33 +10,6 @@ from scipy import optimize, special, stats
 from reelwright.experiments.core.analysis.effects import Effect
 from reelwright.experiments.core.analysis.moments import Floats
 from reelwright.kernel.errors import Invalid
-
-T = TypeVar("T", bound=Hashable)
-
-
-def team_draft(
-    first: Sequence[T], second: Sequence[T], length: int, flip: Callable[[], bool]
-) -> tuple[list[T], list[int]]:
-    """One list of two rankings, and whose pick each item is (0 or 1): Radlinski, Kurup, Joachims 2008.
-
-    In each round both pick their best item that is not there yet; `flip` says whether the second begins.
-    """
-    merged: list[T] = []
-    teams: list[int] = []
-    seen: set[T] = set()
-    queues = [iter(first), iter(second)]
-    while len(merged) < length:
-        order = (1, 0) if flip() else (0, 1)
-        before = len(merged)
-        for team in order:
-            item = next((one for one in queues[team] if one not in seen), None)
-            if item is not None and len(merged) < length:
-                merged.append(item)
-                teams.append(team)
-                seen.add(item)
-        if len(merged) == before:
-            break
-    return merged, teams
 
 
 def preference(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[float, float]:

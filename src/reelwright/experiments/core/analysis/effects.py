@@ -129,6 +129,12 @@ def interval(
     return Interval(low, high, p)
 
 
+def lead(share: Arm) -> Effect:
+    """How far a share is ahead of the rest, −1 to 1, of every test; 0 is even."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Effect(2 * share.mean - 1, 2 * np.sqrt(share.variance / share.n), share.n - 1, share.n)
+
+
 def best_rho(units: float, *, alpha: float = 0.05) -> float:
     """The mixture that makes the anytime-valid interval narrowest at this number of units."""
     a = -2 * np.log(alpha)

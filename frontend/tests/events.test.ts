@@ -3,6 +3,7 @@ import type { HeartbeatEvent } from '../src/events/event-types.ts';
 import { newId } from '../src/events/id.ts';
 import { BATCH, EventQueue, type Verdict, type ViewerEvent } from '../src/events/queue.ts';
 import { MemoryStore } from '../src/events/store.ts';
+import type { Tally } from '../src/events/tally.ts';
 
 const stored = (events: ViewerEvent[]): Verdict[] => events.map(({ id }) => ({ id, status: 'stored' }));
 
@@ -121,5 +122,51 @@ describe('EventQueue', () => {
     const queue = new EventQueue(store, (events) => Promise.resolve(stored(events)), () => Promise.resolve(null));
     await queue.add(happened(1));
     expect(await store.count()).toBe(0);
+  });
+
+  it('says how many events it made and has done with, an hour, and nothing twice', async () => {
+    const hour = 3_600_000;
+    const told: Tally[] = [];
+    const queue = new EventQueue(new MemoryStore(), (events, tally) => {
+      told.push(tally);
+      return Promise.resolve(stored(events));
+    }, () => Promise.resolve('me'));
+    await queue.add(happened(5 * hour + 1));
+    await queue.add(happened(5 * hour + 2));
+    await queue.flush();
+    await queue.add(happened(6 * hour));
+    await queue.flush();
+    await queue.add(happened(6 * hour + 1));
+    await queue.flush();
+    expect(told.map(({ hours }) => hours)).toEqual([
+      [{ hour: 5, made: 2, done: 0 }],
+      [{ hour: 5, made: 2, done: 2 }, { hour: 6, made: 1, done: 0 }],
+      [{ hour: 6, made: 2, done: 1 }],
+    ]);
+    expect(new Set(told.map(({ sender }) => sender)).size).toBe(1);
+  });
+
+  it('says the same again when the answer was lost', async () => {
+    const told: Tally[] = [];
+    const queue = new EventQueue(new MemoryStore(), (events, tally) => {
+      told.push(tally);
+      return told.length === 1 ? Promise.reject(new TypeError()) : Promise.resolve(stored(events));
+    }, () => Promise.resolve('me'));
+    await queue.add(happened(1));
+    await queue.flush();
+    await queue.flush();
+    expect(told[1]).toEqual(told[0]);
+  });
+
+  it('counts what it gave up as done, so that the service sees that it never came', async () => {
+    const store = new MemoryStore();
+    await store.put({ event: happened(1), profile: 'me' });
+    await store.remove((await store.list('me', 1)).map(({ event }) => event.id));
+    expect((await store.tally('me')).hours).toEqual([{ hour: 0, made: 1, done: 1 }]);
+  });
+
+  it('has another name for each profile', async () => {
+    const store = new MemoryStore();
+    expect((await store.tally('me')).sender).not.toBe((await store.tally('you')).sender);
   });
 });

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -57,12 +59,24 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     assert not page.evaluate("document.querySelector('rw-player').problem") and not video(page, "v.error")
     service.start()
     page.goto(f"{service.url}/")
-    page.wait_for_function(
-        "async (id) => (await (await fetch('/api/v1/history')).json())"
-        ".some((row) => row.playable_id === id && row.position_s > 3)",
-        arg=playable,
-        polling=500,
-    )
+    eventually(lambda: [row["position_s"] > 3 for row in get(page, service, "history")] == [True])
+    sent = get(page, service, "analytics/ledger")["sent"]
+    assert sum(row["made"] for row in sent) >= sum(row["stored"] for row in sent) > 0
+    assert {row["senders"] for row in sent} == {1}  # before, during and after the flight: one device
+    assert sum(row["missing"] for row in sent) == 0
     page.goto(f"{service.url}/title/{title['title']['id']}")
     page.click("rw-download button")
     page.wait_for_selector("rw-download button:has-text('Download')")
+
+
+def get(page: Page, service: RunningService, path: str) -> Any:
+    """What the API says to who is signed in."""
+    return page.request.get(f"{service.url}/api/v1/{path}", timeout=60_000).json()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Ask again until it holds, a minute at most."""
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.2)

@@ -8,3 +8,10 @@ export function newId(nowMs: number = Date.now(), random: Uint8Array = crypto.ge
   for (let shift = 125n; shift >= 0n; shift -= 5n) id += ALPHABET[Number((number >> shift) & 31n)];
   return id;
 }
+
+/** When an id was made, in ms since the epoch; 0 for what is no id. */
+export function madeMs(id: string): number {
+  let number = 0;
+  for (const character of id.slice(0, 10)) number = number * 32 + Math.max(0, ALPHABET.indexOf(character));
+  return number;
+}

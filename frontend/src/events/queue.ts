@@ -1,6 +1,7 @@
 /** Events wait on the device until the service has acknowledged each of them; see docs/reference/events.md. */
 
 import type { AnyEvent } from './event-types.ts';
+import type { Tally } from './tally.ts';
 
 export type ViewerEvent = AnyEvent;
 export type EventType = ViewerEvent['type'];
@@ -19,14 +20,20 @@ export interface Verdict {
 
 /** Keeps what waits; IndexedDB in browsers. */
 export interface Store {
+  /** Keep an event, and count it as made. */
   put(waiting: Waiting): Promise<void>;
   /** The oldest of a profile, by id. */
   list(profile: string, most: number): Promise<Waiting[]>;
+  /** Forget events, and count them as done. */
   remove(ids: readonly string[]): Promise<void>;
   count(): Promise<number>;
+  /** What the service has not heard yet of how many a profile's events are. */
+  tally(profile: string): Promise<Tally>;
+  /** The service has heard it. */
+  told(profile: string, tally: Tally): Promise<void>;
 }
 
-export type Send = (events: ViewerEvent[]) => Promise<Verdict[]>;
+export type Send = (events: ViewerEvent[], tally: Tally) => Promise<Verdict[]>;
 
 export const BATCH = 100;
 const KEPT_MOST = 5000;
@@ -39,6 +46,7 @@ export class EventQueue {
   private readonly send: Send;
   private readonly profile: () => Promise<string | null>;
   private failures = 0;
+  private sender: { profile: string; name: string } | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private sending: Promise<void> | null = null;
 
@@ -55,6 +63,11 @@ export class EventQueue {
     await this.store.put({ event, profile }); // first of all: the page may be going away
     if ((await this.store.count()) > KEPT_MOST) await this.dropOldest(profile);
     this.schedule(soonMs);
+  }
+
+  /** Under whose name a profile's events were sent from here; null where none were. */
+  senderOf(profile: string): string | null {
+    return this.sender?.profile === profile ? this.sender.name : null;
   }
 
   /** Send now; resolves when nothing waits or sending has failed. */
@@ -95,7 +108,10 @@ export class EventQueue {
       while (profile !== null) {
         const waiting = await this.store.list(profile, BATCH);
         if (waiting.length === 0) break;
-        const verdicts = await this.send(waiting.map((one) => one.event));
+        const tally = await this.store.tally(profile);
+        this.sender = { profile, name: tally.sender };
+        const verdicts = await this.send(waiting.map((one) => one.event), tally);
+        await this.store.told(profile, tally);
         const judged = new Set(verdicts.map((verdict) => verdict.id));
         const sent = waiting.map((one) => one.event.id);
         await this.store.remove(sent.filter((id) => judged.has(id)));

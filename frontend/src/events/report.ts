@@ -3,6 +3,7 @@ import { watchingProfile } from '../preferences.ts';
 import { newId } from './id.ts';
 import { EventQueue, type Store, type Verdict, type ViewerEvent } from './queue.ts';
 import { DeviceStore, MemoryStore } from './store.ts';
+import type { Tally } from './tally.ts';
 
 const PATH = '/api/v1/events';
 
@@ -12,11 +13,13 @@ type Told<E> = E extends ViewerEvent ? Omit<E, 'id' | 'at_ms'> : never;
 export type Happening = Told<ViewerEvent>;
 
 let queue: Promise<EventQueue> | null = null;
+let opened: EventQueue | null = null;
 
 /** The page's queue of events. */
 export function events(): Promise<EventQueue> {
   queue ??= openStore().then((store) => {
     const made = new EventQueue(store, send, profile);
+    opened = made;
     window.addEventListener('online', () => made.hurry());
     return made;
   });
@@ -41,12 +44,14 @@ export async function report(happening: Happening, soonMs?: number): Promise<voi
 export function reportLeaving(happening: Happening): void {
   const event = stamped(happening);
   void events().then((made) => made.add(event));
-  void call('POST', PATH, batchOf([event]), { keepalive: true }).catch(() => undefined);
+  const sender = opened?.senderOf(watchingProfile());
+  if (!sender) return; // nothing was sent from here yet: the queue will
+  void call('POST', PATH, batchOf([event], { sender, hours: [] }), { keepalive: true }).catch(() => undefined);
 }
 
 /** What is sent says what the clock here is: the service corrects the events' times by the difference to its own. */
-function batchOf(batch: ViewerEvent[]): { events: ViewerEvent[]; sent_ms: number } {
-  return { events: batch, sent_ms: Date.now() };
+function batchOf(batch: ViewerEvent[], tally: Tally): { events: ViewerEvent[]; sent_ms: number; tally: Tally } {
+  return { events: batch, sent_ms: Date.now(), tally };
 }
 
 function stamped(happening: Happening): ViewerEvent {
@@ -62,8 +67,8 @@ async function openStore(): Promise<Store> {
   }
 }
 
-async function send(batch: ViewerEvent[]): Promise<Verdict[]> {
-  const answer = await call<{ verdicts: Verdict[] }>('POST', PATH, batchOf(batch));
+async function send(batch: ViewerEvent[], tally: Tally): Promise<Verdict[]> {
+  const answer = await call<{ verdicts: Verdict[] }>('POST', PATH, batchOf(batch, tally));
   for (const verdict of answer.verdicts) {
     if (verdict.status === 'failed') console.warn(`event ${verdict.id} was refused: ${verdict.reason ?? ''}`);
   }

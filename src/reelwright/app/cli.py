@@ -133,20 +133,19 @@ def bench(
 @app.command()
 def sql(
     question: Annotated[str, typer.Argument(help="One SELECT; the tables are listed by `reelwright lake tables`.")],
-    data: Annotated[Path, typer.Option(help="The service's data folder.")] = Path("reelwright-data"),
+    data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-    memory_mb: Annotated[int, typer.Option(min=64, help="Memory that it may use.")] = 1024,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds after which it is stopped.")] = 30.0,
+    memory_mb: Annotated[int | None, typer.Option(min=64, help="Memory that it may use.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds after which it is stopped.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows that are answered at most.")] = 1000,
 ) -> None:
     """Ask the lake: events, sessions, quality of experience; what was acknowledged a moment ago included."""
     import asyncio
 
     from reelwright.lake.cli import open_service, shown
-    from reelwright.lake.settings import LakeSettings
 
-    limits = LakeSettings(sql_memory_mb=memory_mb, sql_s=seconds, sql_rows=rows)
-    answer = asyncio.run(open_service(data, limits).ask(question))
+    service = open_service(data, sql_memory_mb=memory_mb, sql_s=seconds, sql_rows=rows)
+    answer = asyncio.run(service.ask(question))
     if as_json:
         print(json.dumps({"columns": answer.columns, "rows": answer.rows, "truncated": answer.truncated}))
         return

@@ -10,6 +10,7 @@ from litestar import Litestar, Request
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Scope
 
+from reelwright.events.contract import Tally
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.http import Problem
 
@@ -29,6 +30,7 @@ _BATCH = {
             "maximum": 1 << 48,
             "description": "The client's clock when it sent this: its times are corrected by the difference to ours.",
         },
+        "tally": {"anyOf": [{"$ref": "#/components/schemas/Tally"}, {"type": "null"}]},
     },
 }
 _IDEMPOTENCY_KEY = {
@@ -87,7 +89,7 @@ class CompleteJson(JsonRenderPlugin):
 def complete(application: Litestar, document: dict[str, Any]) -> dict[str, Any]:
     """The document with exact schemas of what is sent, streamed bodies, and problems as every operation's error."""
     components = document.setdefault("components", {}).setdefault("schemas", {})
-    sent: set[type[msgspec.Struct]] = {Problem}
+    sent: set[type[msgspec.Struct]] = {Problem, Tally}
     for route in application.routes:
         for handler in getattr(route, "route_handlers", ()):
             data = handler.parsed_fn_signature.parameters.get("data")

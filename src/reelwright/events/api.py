@@ -14,7 +14,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Meta
 
 from reelwright.events.client import PATH, Answer, Report
-from reelwright.events.contract import Event, EventsClient, EventType, Verdict, Watched
+from reelwright.events.contract import Event, EventsClient, EventType, Tally, Verdict, Watched
 from reelwright.events.core.reports import cmcd_event
 from reelwright.events.ports import VisibleTitles
 from reelwright.kernel.errors import Invalid, NotFound, Terminal
@@ -43,6 +43,8 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: msgspec.Raw
     sent_ms: Annotated[float, Meta(ge=0, le=1 << 48)] | None = None
     """The client's clock when it sent this: its times are corrected by the difference to ours."""
+    tally: Tally | None = None
+    """What the device says it has sent so far."""
 
 
 class Verdicts(msgspec.Struct, frozen=True):
@@ -219,7 +221,9 @@ async def take_batch(scope: HTTPScope, receive: Receive, events: EventsClient) -
     with events.take(_size(headers)):
         batch = await _read(headers, receive, _BATCH)
         sent_ms = None if batch.sent_ms is None else round(batch.sent_ms)
-        return Verdicts(await events.record_array(batch.events, profile_id=profile_id, sent_ms=sent_ms))
+        return Verdicts(
+            await events.record_array(batch.events, profile_id=profile_id, sent_ms=sent_ms, tally=batch.tally)
+        )
 
 
 async def take_report(scope: HTTPScope, receive: Receive, events: EventsClient) -> Answer:
@@ -236,6 +240,7 @@ async def take_report(scope: HTTPScope, receive: Receive, events: EventsClient) 
             sent_ms=report.sent_ms,
             keep_failed=report.keep_failed,
             source=report.source,
+            tally=report.tally,
         )
     await events.catch_up()
     return Answer(verdicts)

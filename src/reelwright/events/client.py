@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx
 import msgspec
 
-from reelwright.events.contract import Backlogged, Event, Verdict
+from reelwright.events.contract import Backlogged, Event, Tally, Verdict
 from reelwright.events.service import Projections
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
@@ -33,6 +33,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keep_failed: bool = True
     source: str = ""
     """What the ledger counts them under."""
+    tally: Tally | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -69,6 +70,7 @@ class CollectorClient(Projections):
         sent_ms: int | None = None,
         keep_failed: bool = True,
         source: str = "",
+        tally: Tally | None = None,
     ) -> list[Verdict]:
         """Store a client's events at the collector. Raises Backlogged or Unavailable; then none counts as stored."""
         report = Report(
@@ -79,6 +81,7 @@ class CollectorClient(Projections):
             sent_ms=sent_ms,
             keep_failed=keep_failed,
             source=source,
+            tally=tally,
         )
         return await self._report(report)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
+from msgspec import Meta
 
 from reelwright.kernel.errors import Transient
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, SessionId, TitleId
@@ -48,6 +49,48 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """What else this type carries, as `core/schema.py` has it; see docs/reference/events.md."""
 
 
+class TallyHour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device says of the events that it made in one hour; neither number ever falls."""
+
+    hour: Annotated[int, Meta(ge=0, le=1 << 31, description="hours since the epoch, as the events' ids tell it")]
+    made: Annotated[int, Meta(ge=0, le=1 << 31, description="events that the device made")]
+    done: Annotated[
+        int, Meta(ge=0, le=1 << 31, description="of these, those it keeps no longer: judged by us, or given up")
+    ]
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device says it has sent, against which is held what came."""
+
+    sender: Annotated[
+        str,
+        Meta(pattern="^[0-9a-hjkmnp-tv-z]{26}$", description="one device and profile, made up by the device"),
+    ]
+    hours: Annotated[list[TallyHour], Meta(max_length=48, description="those that changed since the last batch")] = []
+
+
+class SentHour(msgspec.Struct, frozen=True, kw_only=True):
+    """One hour of what devices say they sent, beside what came."""
+
+    hour: int
+    """Hours since the epoch, by the devices' clocks."""
+    synthetic: bool
+    senders: int
+    made: int
+    done: int
+    """Kept by no device any more."""
+    stored: int
+    failed: int
+    missing: int
+    """Done, and neither stored nor refused, minutes after it was told."""
+    missing_senders: int
+
+    @property
+    def waiting(self) -> int:
+        """Still on devices."""
+        return self.made - self.done
+
+
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Events as they lie in the log, one record a batch: with who sent them, and when they came."""
 
@@ -57,6 +100,10 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     source: str
     """The process that wrote it."""
     synthetic: bool = False
+    tally: Tally | None = None
+    """What the device said it had sent so far."""
+    refused: dict[int, int] = {}
+    """By the hour in which they were made, how many more events of this batch were refused."""
     skew_ms: int | None = None
     """Where the events' times are as the clients told them: what must be added to them, before they are bounded."""
 
@@ -126,6 +173,7 @@ class EventsClient(Protocol):
         sent_ms: int | None = None,
         keep_failed: bool = True,
         source: str = "",
+        tally: Tally | None = None,
     ) -> list[Verdict]:
         """Store a client's events, a JSON array, sent when its clock said `sent_ms`; each gets a verdict of its own.
 
@@ -186,6 +234,10 @@ class EventsClient(Protocol):
 
     async def list_ledger(self, *, hours: int = 48) -> list[dict[str, Any]]:
         """What was stored in the last hours, per hour and source, synthetic events apart."""
+        ...
+
+    async def list_sent(self, *, hours: int = 48) -> list[SentHour]:
+        """What devices say they sent in the last hours, beside what came."""
         ...
 
     async def catch_up(self) -> None:

@@ -16,13 +16,23 @@ import sqlalchemy as sa
 
 from reelwright.events.adapters import sql
 from reelwright.events.adapters.bus import EventLog, bus_of, open_log
-from reelwright.events.contract import Event, FailedBatch, FailedEvent, StoredBatch, Verdict, Watched
+from reelwright.events.contract import (
+    Event,
+    FailedBatch,
+    FailedEvent,
+    SentHour,
+    StoredBatch,
+    Tally,
+    Verdict,
+    Watched,
+)
 from reelwright.events.core.check import clock_skew_ms
 from reelwright.events.core.frame import START, Position
 from reelwright.events.core.intake import Intake
 from reelwright.events.core.schema import SCHEMA, Schema
 from reelwright.events.core.sift import Recent, Sifted, sift_array, sift_each
 from reelwright.events.core.stored import read_stored, stored_batch
+from reelwright.events.core.tally import SETTLE_MS, refused_hours
 from reelwright.events.ports import Projector
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import Clock
@@ -90,6 +100,13 @@ class Projections:
         await self.catch_up()
         since = self._clock.wall_ns() // 3_600_000_000_000 - hours
         return await self._database.read(sql.list_ledger, since)
+
+    async def list_sent(self, *, hours: int = 48) -> list[SentHour]:
+        """What devices say they sent in the last hours, beside what came."""
+        await self.catch_up()
+        now_ms = self._clock.wall_ns() // 1_000_000
+        since = now_ms // 3_600_000 - hours
+        return await self._database.read(sql.list_sent, since, now_ms - SETTLE_MS)
 
 
 class EventsService(Projections):
@@ -165,10 +182,11 @@ class EventsService(Projections):
         sent_ms: int | None = None,
         keep_failed: bool = True,
         source: str = "",
+        tally: Tally | None = None,
     ) -> list[Verdict]:
         """Store a client's events, a JSON array; each gets a verdict. Raises Invalid where that is none."""
         sifted = sift_array(array, self._recent, self._schema)
-        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed, source)
+        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed, source, tally)
 
     async def record_raw(
         self,
@@ -207,11 +225,12 @@ class EventsService(Projections):
         sent_ms: int | None,
         keep_failed: bool,
         source: str,
+        tally: Tally | None = None,
     ) -> list[Verdict]:
         received_ms = now_ms if now_ms is not None else self._now_ms()
         if sifted.failed and keep_failed:
             await self._keep_failed(sifted.failed, profile_id, synthetic)
-        if sifted.ids:
+        if sifted.ids or (tally is not None and (tally.hours or sifted.failed)):
             record = stored_batch(
                 sifted.array,
                 profile_id=profile_id,
@@ -219,6 +238,8 @@ class EventsService(Projections):
                 source=source or self._source,
                 skew_ms=clock_skew_ms(sent_ms=sent_ms, received_ms=received_ms),
                 synthetic=synthetic,
+                tally=tally,
+                refused=refused_hours(sifted.failed, received_ms) if tally is not None else None,
             )
             self._waiting += 1
             try:

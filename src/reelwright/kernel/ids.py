@@ -16,6 +16,7 @@ SessionId = NewType("SessionId", str)
 EventId = NewType("EventId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
 LENGTH = 26
 
 
@@ -24,6 +25,14 @@ def new_id(clock: Clock | None = None, *, entropy: int | None = None) -> str:
     milliseconds = (clock or SystemClock()).wall_ns() // 1_000_000
     number = (milliseconds & ((1 << 48) - 1)) << 80 | (secrets.randbits(80) if entropy is None else entropy)
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def made_ms(identifier: str) -> int:
+    """When an id was made: its first ten characters are 50 bits, of which 48 are milliseconds."""
+    number = 0
+    for character in identifier[:10]:
+        number = number << 5 | _VALUE.get(character, 0)
+    return number
 
 
 def is_id(text: str) -> bool:

@@ -126,8 +126,8 @@ class AnalyticsRoutes(Controller):
 
     @get("/ledger", summary="Reconcile events")
     async def reconcile(self, lake: LakeClient, events: EventsClient) -> Ledger:
-        """Reconcile what was received, acknowledged, refused and stored in the last two days; a gap is an alarm."""
-        return await lake.reconcile(await events.list_ledger())
+        """Reconcile what was sent, received, acknowledged, refused and stored in two days; a gap is an alarm."""
+        return await lake.reconcile(await events.list_ledger(), await events.list_sent())
 
     @get("/quality", summary="Report quality of experience")
     async def quality(

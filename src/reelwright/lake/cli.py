@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table as Shown
 
-from reelwright.events.adapters.reader import LogReader
+from reelwright.events.adapters.bus import bus_of, open_reader
+from reelwright.events.service import Projections
+from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import SystemClock, utc
+from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, MissingExtra
-from reelwright.lake.contract import Answer
+from reelwright.kernel.settings import ServiceSettings, Source, database_url
+from reelwright.lake.contract import Answer, Ledger
 from reelwright.lake.core.rows import day_number
 from reelwright.lake.service import LakeService, is_installed
 from reelwright.lake.settings import LakeSettings
@@ -22,18 +28,35 @@ if TYPE_CHECKING:
     from reelwright.lake.jobs import Keeper
 
 app = typer.Typer(help="The lake: events as tables.", no_args_is_help=True)
-Data = Annotated[Path, typer.Option(help="The service's data folder.")]
-DATA = Path("reelwright-data")
+Data = Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")]
 
 
-def open_service(data: Path, settings: LakeSettings | None = None) -> LakeService:
-    """The lake in a data folder."""
-    return LakeService(
-        folder=data.resolve() / "lake",
-        events=data.resolve() / "events",
-        settings=settings or LakeSettings(),
-        clock=SystemClock(),
+class Place(msgspec.Struct, frozen=True):
+    """Where a service keeps its events and tables, as it is configured."""
+
+    data: Path
+    bus: str
+    settings: LakeSettings
+    database: str
+
+
+def find_place(data: Path | None, **overrides: Any) -> Place:
+    """The service of the settings, or the one in `data`; `overrides` are for the section `[lake]`."""
+    source = Source.open()
+    service = source.section("", ServiceSettings, data=str(data) if data else None)
+    folder = Path(service.data).resolve()
+    return Place(
+        data=folder,
+        bus=bus_of(source.section("events", EventsSettings), folder / "events"),
+        settings=source.section("lake", LakeSettings, **overrides),
+        database=database_url(service),
     )
+
+
+def open_service(data: Path | None, **overrides: Any) -> LakeService:
+    """The lake of a service."""
+    place = find_place(data, **overrides)
+    return LakeService(folder=place.data / "lake", events=place.bus, settings=place.settings, clock=SystemClock())
 
 
 def shown(answer: Answer) -> Shown:
@@ -50,7 +73,7 @@ def lake() -> None:
 
 
 @app.command()
-def tables(data: Data = DATA) -> None:
+def tables(data: Data = None) -> None:
     """Print every table with its rows, files, days and last commit."""
     table = Shown("table", "rows", "files", "MB", "days", "committed", "what", box=None)
     for found in open_service(data).freshness():
@@ -61,23 +84,25 @@ def tables(data: Data = DATA) -> None:
 
 
 @app.command()
-def commit(data: Data = DATA) -> None:
+def commit(data: Data = None) -> None:
     """Bring everything that was acknowledged into the tables now; also while a worker does the same."""
     typer.echo(f"{open_keeper(data).commit_all()} events are new in the lake")
 
 
 @app.command()
 def compute(
-    data: Data = DATA,
+    data: Data = None,
     first: Annotated[
         str, typer.Option(help="First day to compute anew, as 2026-11-30; none: what has changed.")
     ] = "",
     last: Annotated[str, typer.Option(help="Last day to compute anew; none: the first alone.")] = "",
-    engine: Annotated[str, typer.Option(help="`duckdb`, or a Spark master such as `local[2]`.")] = "duckdb",
+    engine: Annotated[
+        str, typer.Option(help="`duckdb`, or a Spark master such as `local[2]`; none: as configured.")
+    ] = "",
 ) -> None:
     """Compute sessions, quality of experience, popularity, exposures and metric facts."""
     days = range(parse_day(first), parse_day(last or first) + 1) if first else None
-    keeper = open_keeper(data, LakeSettings(engine=engine))
+    keeper = open_keeper(data, engine=engine or None)
     keeper.commit_all()
     typer.echo(f"{keeper.compute(days)} days were computed")
 
@@ -90,12 +115,50 @@ def parse_day(text: str) -> int:
         raise Invalid(f"a day looks like 2026-11-30, got {text!r}") from error
 
 
-def open_keeper(data: Path, settings: LakeSettings | None = None) -> Keeper:
-    """What keeps the lake in a data folder."""
+@app.command()
+def ledger(
+    data: Data = None, hours: Annotated[int, typer.Option(min=1, max=24 * 30, help="How far back.")] = 48
+) -> None:
+    """Reconcile what devices sent, what was acknowledged and what the lake holds; ends with 1 where that differs."""
+    found = asyncio.run(_reconcile(find_place(data), hours))
+    console = Console()
+    table = Shown("hour (UTC)", "source", "received", "acknowledged", "twice", "refused", "in the lake", box=None)
+    for one in found.entries:
+        counts = (one.received, one.acknowledged, one.duplicate, one.failed, one.stored)
+        table.add_row(_hour(one.hour), one.source, *(f"{count:,}" for count in counts))
+    console.print(table)
+    sent = Shown("made in (UTC)", "devices", "made", "waiting there", "stored", "refused", "missing", box=None)
+    for hour in found.sent:
+        numbers = (hour.senders, hour.made, hour.waiting, hour.stored, hour.failed, hour.missing)
+        sent.add_row(_hour(hour.hour), *(f"{number:,}" for number in numbers))
+    console.print(sent)
+    for gap in found.gaps:
+        console.print(f"[red]{_hour(gap.hour)}: {gap.says}")
+    if found.gaps:
+        raise typer.Exit(1)
+    console.print("Everything adds up.")
+
+
+async def _reconcile(place: Place, hours: int) -> Ledger:
+    database = Database(place.database)
+    try:
+        events = Projections(database=database, clock=SystemClock(), intake_bytes=0)
+        lake = LakeService(folder=place.data / "lake", events=place.bus, settings=place.settings, clock=SystemClock())
+        acknowledged, sent = await events.list_ledger(hours=hours), await events.list_sent(hours=hours)
+        return await lake.reconcile(acknowledged, sent, hours=hours)
+    finally:
+        database.close()
+
+
+def _hour(hour: int) -> str:
+    return utc(hour * 3_600_000_000_000).strftime("%Y-%m-%d %H:%M")
+
+
+def open_keeper(data: Path | None, **overrides: Any) -> Keeper:
+    """What keeps the lake of a service. Raises MissingExtra."""
     if not is_installed():
         raise MissingExtra("lake", "keeping a lake")
     from reelwright.lake.jobs import Keeper
 
-    folder = data.resolve()
-    events = LogReader(folder / "events")
-    return Keeper(folder / "lake", events=events, settings=settings or LakeSettings(), clock=SystemClock())
+    place = find_place(data, **overrides)
+    return Keeper(place.data / "lake", events=open_reader(place.bus), settings=place.settings, clock=SystemClock())

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from reelwright.events.contract import EventsClient
+from reelwright.events.contract import EventsClient, SentHour
 from reelwright.events.core.frame import Position
 from reelwright.kernel.errors import Terminal, Transient
 from reelwright.kernel.ids import ProfileId
@@ -139,7 +139,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """An hour whose books do not agree."""
 
     hour: int
-    kind: Literal["lost", "uncounted"]
+    kind: Literal["lost", "uncounted", "missing"]
     count: int
     says: str
 
@@ -149,6 +149,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: list[Entry]
     gaps: list[Gap]
+    sent: list[SentHour] = []
+    """What devices say they sent, beside what came of it."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,8 +234,10 @@ class LakeClient(Protocol):
         """Every table, with when it was committed last."""
         ...
 
-    async def reconcile(self, acknowledged: Sequence[Mapping[str, Any]], *, hours: int = 48) -> Ledger:
-        """The events' own ledger beside what the lake holds."""
+    async def reconcile(
+        self, acknowledged: Sequence[Mapping[str, Any]], sent: Sequence[SentHour], *, hours: int = 48
+    ) -> Ledger:
+        """The events' own ledger, and what devices say they sent, beside what the lake holds."""
         ...
 
     async def list_refused(self, *, limit: int = 200) -> list[Refused]:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from reelwright.events.adapters.bus import open_reader
-from reelwright.events.contract import EventsClient
+from reelwright.events.contract import EventsClient, SentHour
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
@@ -189,13 +189,16 @@ class LakeService:
             )
         return found
 
-    async def reconcile(self, acknowledged: Sequence[Mapping[str, Any]], *, hours: int = 48) -> Ledger:
-        """The events' own ledger, read before, beside what the lake holds."""
+    async def reconcile(
+        self, acknowledged: Sequence[Mapping[str, Any]], sent: Sequence[SentHour], *, hours: int = 48
+    ) -> Ledger:
+        """The events' own ledger, read before, and what devices say they sent, beside what the lake holds."""
         now_hour = self._clock.wall_ns() // 3_600_000_000_000
         stored, failed = await self._ask(*charts.ledger(now_hour - hours))
         recent = [row for row in acknowledged if row["hour"] >= now_hour - hours]
         found = account.entries(recent, _counts(stored), _counts(failed))
-        return Ledger(entries=found, gaps=account.gaps(found, open_hour=now_hour - 1))
+        gaps = [*account.gaps(found, open_hour=now_hour - 1), *account.missing(sent)]
+        return Ledger(entries=found, gaps=gaps, sent=list(sent))
 
     async def list_refused(self, *, limit: int = 200) -> list[Refused]:
         """Refused events that are not stored by now, newest first."""

@@ -42,7 +42,9 @@ class DataPages(Controller):
         problem, ledger, refused = "", Ledger(entries=[], gaps=[]), list[Refused]()
         if lake.is_kept:
             try:
-                ledger = await lake.reconcile(await events.list_ledger(hours=24), hours=24)
+                ledger = await lake.reconcile(
+                    await events.list_ledger(hours=24), await events.list_sent(hours=24), hours=24
+                )
                 refused = await lake.list_refused(limit=50)
             except ReelwrightError as error:
                 problem = str(error)

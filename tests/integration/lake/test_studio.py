@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import time
 from pathlib import Path
@@ -12,11 +13,16 @@ import pytest
 pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwright[lake]'")
 
 import httpx
+import msgspec
+import sqlalchemy as sa
 from tests.composed import Composed
+from typer.testing import CliRunner
 
+from reelwright.events.contract import Tally, TallyHour
 from reelwright.events.core.schema import SCHEMA, Schema
-from reelwright.kernel.ids import new_id
-from reelwright.lake.cli import open_keeper
+from reelwright.events.core.tally import SETTLE_MS
+from reelwright.kernel.ids import made_ms, new_id
+from reelwright.lake.cli import app, find_place, open_keeper
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +106,60 @@ async def test_events_are_accounted_for_and_refused_ones_sent_again(tmp_path: Pa
     finally:
         await events.stop()
         await lake.stop()
+
+
+async def test_what_a_device_sent_and_never_came_is_an_alarm(tmp_path: Path) -> None:
+    """In the API, in Studio and in the terminal; while it adds up, none of them says so."""
+    composed = Composed(tmp_path, lake={"sql_s": 300})
+    admin = await composed.person("admin", "admin")
+    profile = await composed.profile(admin)
+    client = await composed.session(admin, profile)
+    events = composed.wiring.dependencies["events"]
+    await events.start()
+    try:
+        sender, first = new_id(), event()
+        hour = made_ms(first["id"]) // 3_600_000
+        tally = {"sender": sender, "hours": [{"hour": hour, "made": 3, "done": 1}]}
+        answer = await client.post("/api/v1/events", json={"events": [first], "tally": tally})
+        assert answer.status_code == 200, answer.text
+        found = (await client.get("/api/v1/analytics/ledger")).json()
+        assert (found["gaps"], [(one["made"], one["stored"]) for one in found["sent"]]) == ([], [(3, 1)])
+        assert "Everything adds up." in (await _ledger(tmp_path)).output
+
+        told = Tally(sender=sender, hours=[TallyHour(hour=hour, made=3, done=3)])
+        earlier_ms = time.time_ns() // 1_000_000 - SETTLE_MS - 1000
+        await events.record_array(msgspec.Raw(b"[]"), profile_id=profile.id, tally=told, now_ms=earlier_ms)
+        await composed.resources.database.write(_told_before, earlier_ms)
+        found = (await client.get("/api/v1/analytics/ledger")).json()
+        assert [(gap["kind"], gap["count"]) for gap in found["gaps"]] == [("missing", 2)]
+        assert "2 events that a device says it sent have not come" in (await client.get("/studio/data")).text
+        shown = await _ledger(tmp_path)
+        assert shown.exit_code == 1
+        assert "have not come" in shown.output
+    finally:
+        await events.stop()
+        await composed.wiring.dependencies["lake"].stop()
+
+
+def _told_before(connection: sa.Connection, at_ms: int) -> None:
+    """Let ten minutes have passed."""
+    connection.execute(sa.text("UPDATE events_tally SET told_ms = :at_ms"), {"at_ms": at_ms})
+
+
+async def _ledger(folder: Path) -> Any:
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, ["ledger", "--data", str(folder)]))
+
+
+def test_the_terminal_asks_where_events_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bus, the folder and the section `[lake]` are those of the settings."""
+    settings = tmp_path / "reelwright.toml"
+    settings.write_text(
+        f'data = "{tmp_path}/elsewhere"\n[events]\nbus = "kafka://broker:9092/home"\n[lake]\nsql_rows = 7\n'
+    )
+    monkeypatch.setenv("REELWRIGHT_CONFIG", str(settings))
+    place = find_place(None, sql_s=2.0)
+    assert (place.bus, place.data) == ("kafka://broker:9092/home", tmp_path / "elsewhere")
+    assert (place.settings.sql_rows, place.settings.sql_s) == (7, 2.0)
 
 
 async def test_a_replay_stores_once_what_passes_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

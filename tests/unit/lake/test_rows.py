@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from reelwright.events.contract import Event, FailedBatch, FailedEvent, StoredBatch
 from reelwright.kernel.clock import VirtualClock
-from reelwright.kernel.ids import EventId, ProfileId, SessionId, new_id
-from reelwright.lake.core.rows import DAY_MS, day_of, event_rows, failed_rows, made_ms
+from reelwright.kernel.ids import EventId, ProfileId, SessionId, made_ms, new_id
+from reelwright.lake.core.rows import DAY_MS, day_of, event_rows, failed_rows
 from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED
 
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2

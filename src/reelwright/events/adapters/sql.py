@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from reelwright.events.contract import Event, Fact, StoredBatch, Watched
+from reelwright.events.contract import Event, Fact, SentHour, StoredBatch, Watched
 from reelwright.events.core.frame import START, Position
 from reelwright.events.core.projection import POSITIONS, Watching, day_of, was_view, watch, watched_s
+from reelwright.events.core.tally import OLDEST_H, changes
 from reelwright.events.ports import Projector
 from reelwright.kernel.database import row_dict, upsert
 from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
@@ -19,6 +20,7 @@ METADATA = sa.MetaData()
 HOUR_MS = 3_600_000
 SEEN_MS = 45 * 24 * HOUR_MS
 """How long an event id is remembered: half as long again as a device may keep its events."""
+_SUMMED = ("made", "done", "stored", "failed")
 T = TypeVar("T")
 Told = tuple[ProfileId, bool, Event]
 """Who, synthetic or not, and what."""
@@ -86,6 +88,20 @@ LEDGER = _table(
     sa.PrimaryKeyConstraint("hour", "source", "synthetic"),
 )
 
+TALLY = _table(
+    "tally",
+    sa.Column("profile_id", sa.String(26), nullable=False),
+    sa.Column("sender", sa.String(26), nullable=False),
+    sa.Column("hour", sa.Integer, nullable=False, index=True),
+    sa.Column("synthetic", sa.Boolean, nullable=False),
+    sa.Column("made", sa.BigInteger, nullable=False),
+    sa.Column("done", sa.BigInteger, nullable=False),
+    sa.Column("stored", sa.BigInteger, nullable=False),
+    sa.Column("failed", sa.BigInteger, nullable=False),
+    sa.Column("told_ms", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("profile_id", "sender", "hour"),
+)
+
 
 def get_offset(connection: sa.Connection, source: str) -> tuple[int, int]:
     """Up to where a source's log has been projected."""
@@ -125,6 +141,7 @@ def project(
         ],
         lambda new: {name: LEDGER.c[name] + new[name] for name in ("stored", "duplicate")},
     )
+    _account(connection, batches, fresh)
     named = [(batch.profile_id, batch.synthetic, event) for batch, event in fresh if batch.profile_id is not None]
     added = _project_positions(connection, [row for row in named if row[2].type in POSITIONS])
     _project_latest(connection, THUMBS, "value", int, [row for row in named if row[2].type == "thumb"])
@@ -135,6 +152,7 @@ def project(
             projector(connection, facts)
     upsert(connection, OFFSETS, [{"source": source, "segment": until[0], "offset": until[1]}])
     connection.execute(SEEN.delete().where(SEEN.c.received_ms < now_ms - SEEN_MS))
+    connection.execute(TALLY.delete().where(TALLY.c.hour < now_ms // HOUR_MS - OLDEST_H))
     return until
 
 
@@ -153,6 +171,30 @@ def _sift(
                 known.add(event.id)
                 fresh.append((batch, event))
     return fresh, ledger
+
+
+def _account(connection: sa.Connection, batches: list[StoredBatch], fresh: list[tuple[StoredBatch, Event]]) -> None:
+    """Note what devices say they sent, and what of it came."""
+    if all(batch.tally is None for batch in batches):
+        return
+    places = {id(batch): place for place, batch in enumerate(batches)}
+    ids: dict[int, list[str]] = {}
+    for batch, event in fresh:
+        ids.setdefault(places[id(batch)], []).append(event.id)
+    rows = [
+        {"profile_id": profile_id, "sender": sender, "hour": hour, **msgspec.structs.asdict(change)}
+        for (profile_id, sender, hour), change in changes(batches, ids).items()
+    ]
+    upsert(connection, TALLY, rows, lambda new: {**_grown(new), **_added(new)})
+
+
+def _grown(new: Any) -> dict[str, Any]:
+    names = ("made", "done", "told_ms")
+    return {name: sa.case((new[name] > TALLY.c[name], new[name]), else_=TALLY.c[name]) for name in names}
+
+
+def _added(new: Any) -> dict[str, Any]:
+    return {name: TALLY.c[name] + new[name] for name in ("stored", "failed")}
 
 
 def _known(connection: sa.Connection, ids: list[str]) -> set[str]:
@@ -269,3 +311,24 @@ def list_ledger(connection: sa.Connection, since_hour: int) -> list[dict[str, An
     """What was stored per hour and source."""
     query = sa.select(LEDGER).where(LEDGER.c.hour >= since_hour).order_by(LEDGER.c.hour, LEDGER.c.source)
     return [row_dict(row) for row in connection.execute(query)]
+
+
+def list_sent(connection: sa.Connection, since_hour: int, settled_ms: int) -> list[SentHour]:
+    """What devices say they sent, an hour; missing is what they told before `settled_ms`."""
+    short = TALLY.c.done - TALLY.c.stored - TALLY.c.failed
+    is_missing = sa.and_(short > 0, TALLY.c.told_ms <= settled_ms)
+    sums = [sa.cast(sa.func.sum(TALLY.c[name]), sa.BigInteger).label(name) for name in _SUMMED]
+    query = (
+        sa.select(
+            TALLY.c.hour,
+            TALLY.c.synthetic,
+            sa.func.count().label("senders"),
+            *sums,
+            sa.cast(sa.func.sum(sa.case((is_missing, short), else_=0)), sa.BigInteger).label("missing"),
+            sa.func.sum(sa.case((is_missing, 1), else_=0)).label("missing_senders"),
+        )
+        .where(TALLY.c.hour >= since_hour)
+        .group_by(TALLY.c.hour, TALLY.c.synthetic)
+        .order_by(TALLY.c.hour.desc(), TALLY.c.synthetic)
+    )
+    return [msgspec.convert(row_dict(row), SentHour) for row in connection.execute(query)]

@@ -18,6 +18,12 @@ A client reports events in batches: `POST /api/v1/events` with `{{"events": […
 client's clock when it sent it: where that is more than 30 s off ours, the events' times are corrected by the
 difference. An event counts as stored once it would survive a power cut.
 
+The batch may also say, as `tally`, how much its device has sent: `sender`, an id that the device makes up once for
+each profile, and of every hour that changed since the last batch the `hour` (since the epoch, by the time in the
+events' ids), how many events the device `made` in it and of how many it is `done`, because they were judged or given
+up. The numbers never fall, so that batches may come twice or late. Of what a device is done with and what never came,
+the ledger (`/studio/data`, `reelwright lake ledger`) says so.
+
 One event has at most {MAX_EVENT_BYTES} bytes, and fields that its type does not know are refused. What is refused is
 kept with the reason, and can be sent again once the type is known.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from reelwright.events.contract import Event, StoredBatch
+from reelwright.events.contract import Event, StoredBatch, Tally
 from reelwright.events.core.check import corrected_ms
 from reelwright.events.core.cmcd import BadReport, read_report, version_of
 from reelwright.events.core.schema import SCHEMA, Schema
@@ -22,13 +22,23 @@ class _Head(msgspec.Struct, omit_defaults=True):
     source: str
     skew_ms: int
     synthetic: bool = False
+    tally: Tally | None = None
+    refused: dict[int, int] = {}
 
 
 def stored_batch(
-    array: bytes, *, profile_id: ProfileId | None, received_ms: int, source: str, skew_ms: int, synthetic: bool
+    array: bytes,
+    *,
+    profile_id: ProfileId | None,
+    received_ms: int,
+    source: str,
+    skew_ms: int,
+    synthetic: bool,
+    tally: Tally | None = None,
+    refused: Mapping[int, int] | None = None,
 ) -> bytes:
     """A record of the log: `array` holds the events as they were sent, and is not touched."""
-    head = _Head(profile_id, received_ms, source, skew_ms, synthetic)
+    head = _Head(profile_id, received_ms, source, skew_ms, synthetic, tally, dict(refused or {}))
     return msgspec.json.encode(head)[:-1] + b',"events":' + array + b"}"
 
 

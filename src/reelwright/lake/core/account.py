@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reelwright.events.contract import SentHour
 from reelwright.lake.contract import Entry, Gap
 
 Key = tuple[int, str, bool]
@@ -56,3 +57,17 @@ def gaps(ledger: Iterable[Entry], *, open_hour: int) -> list[Gap]:
             says = f"{over} events are in the lake that the projections have not counted"
             found.append(Gap(hour=hour, kind="uncounted", count=over, says=says))
     return found
+
+
+def missing(sent: Iterable[SentHour]) -> list[Gap]:
+    """Hours of which devices say that they sent more than came."""
+    found = []
+    for one in sent:
+        if one.missing:
+            says = f"{one.missing} events that {_devices(one.missing_senders)} sent have not come"
+            found.append(Gap(hour=one.hour, kind="missing", count=one.missing, says=says))
+    return found
+
+
+def _devices(count: int) -> str:
+    return "a device says it" if count == 1 else f"{count} devices say they"

@@ -10,13 +10,12 @@ import msgspec
 
 from reelwright.events.contract import Event, FailedBatch, StoredBatch
 from reelwright.events.core.frame import Position
+from reelwright.kernel.ids import made_ms
 
 DAY_MS = 86_400_000
 SESSION_MS = 2 * DAY_MS
 """A session's events count for the day it began, at most two days away."""
 _EPOCH = datetime.date(1970, 1, 1)
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUE = {letter: number for number, letter in enumerate(_ALPHABET)}
 _NUMBERS = {
     "duration_s": "duration_s", "start_ms": "start_ms", "stall_ms": "ms", "watched_ms": "watched_ms",
     "stalled_ms": "stalled_ms", "bitrate_bps": "bitrate_bps",
@@ -71,14 +70,6 @@ def day_of(event: Event) -> int:
     began_ms = made_ms(event.session_id) if event.session_id else None
     near = began_ms is not None and abs(event.at_ms - began_ms) <= SESSION_MS
     return (began_ms if near and began_ms is not None else event.at_ms) // DAY_MS
-
-
-def made_ms(identifier: str) -> int:
-    """When an id was made: its first ten characters are 50 bits, of which 48 are milliseconds."""
-    number = 0
-    for character in identifier[:10]:
-        number = number << 5 | _VALUE.get(character, 0)
-    return number
 
 
 def date_of(day: int) -> datetime.date:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,7 @@ import httpx
 import pytest
 import structlog
 from tests.composed import Composed
-from tests.service import free_port
+from tests.service import RunningService, free_port
 
 from reelwright.app.asgi import build
 from reelwright.app.serving import serve_asgi
@@ -311,3 +313,59 @@ async def test_a_plan_fills_an_edge_from_a_peer_then_from_upstream_and_proves_ev
     fine = FillPlan(id="q", items=[FillItem(wrong, 50, right)], window=(0, 0), rate_bps=80e6)
     await stage.cdn.order_fills({"one": fine})
     await stage.until(lambda: filler.progress().plan == "q" and filler.progress().done == 1)
+
+
+@pytest.mark.slow
+async def test_an_edge_that_is_killed_while_it_fills_serves_nothing_half_and_goes_on_where_it_was(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """kill -9 of the process; what comes after the restart is the rest by range, and the whole is proved."""
+    data = bytes(range(256)) * 8000
+    name = stage.put(data, "a9")
+    environ = {
+        "REELWRIGHT_KEYS": f"{stage.folder}/web/keys.json",
+        "REELWRIGHT_CDN_CONTROL": stage.url,
+        "REELWRIGHT_CDN_NAME": "killed",
+        "REELWRIGHT_CDN_UPSTREAMS": f"http://127.0.0.1:{stage.edges['shield'].port}",
+    }
+    shield = stage.edges["shield"].edge
+    path = sign_folder(stage.keys, "assets/a9", expires_s=FAR, viewer=None) + name
+    with RunningService(tmp_path / "killed", "edge", environ=environ) as service:
+        url = f"{service.edge_url}{path}"
+        await stage.cdn.order_fills(
+            {"killed": FillPlan(id="k", items=[FillItem(name, len(data))], window=(0, 0), rate_bps=4e6)}
+        )
+
+        def begun() -> int:
+            return max((one.stat().st_size for one in (tmp_path / "killed" / "filling").glob("*")), default=0)
+
+        await stage.until(lambda: begun() > 300_000)
+        pid = service.pid_of("edge")
+        os.kill(pid, signal.SIGKILL)
+        have = begun()
+        assert 0 < have < len(data)
+        await stage.until(lambda: service.pid_of("edge") != pid)
+        held = {"Cache-Control": "only-if-cached"}
+
+        async def asked() -> int:
+            try:
+                return (await stage.client.get(url, headers=held)).status_code
+            except httpx.HTTPError:
+                return 0
+
+        async def refused() -> bool:
+            return await asked() == 404
+
+        await stage.until(refused)
+        assert not (tmp_path / "killed" / "cache" / name).exists()
+
+        async def whole() -> bool:
+            return await asked() == 200
+
+        await stage.until(whole)
+        assert (await stage.client.get(url, headers=held)).content == data
+    sent = [
+        (status, size) for _, object_name, status, size, _ in shield.accesses if object_name == name.split("/")[-1]
+    ]
+    assert [status for status, _ in sent] == [200, 206]
+    assert sent[1][1] == len(data) - have, "what was there before the kill is not fetched again"

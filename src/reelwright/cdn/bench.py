@@ -35,7 +35,7 @@ from reelwright.cdn.adapters.http1 import RequestHead
 from reelwright.cdn.adapters.nginx import Nginx, owner_of
 from reelwright.cdn.adapters.origin import Origin
 from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
-from reelwright.cdn.contract import EdgeReport, FillItem, FillPlan, Viewing, sign_folder
+from reelwright.cdn.contract import EdgeReport, FillItem, FillPlan, PurgeOrder, Viewing, sign_folder
 from reelwright.cdn.control import ControlPlane
 from reelwright.cdn.core.access import check, parse
 from reelwright.cdn.core.eviction import make_policy
@@ -406,8 +406,9 @@ async def _asked_once(port: int, path: str) -> asyncio.StreamWriter:
 
 
 def purge() -> Iterator[Row]:
-    """From the order to purge a tag until each edge has asked anew."""
-    times = asyncio.run(_purges())
+    """From the control plane's order to purge a tag until each gateway process has asked anew."""
+    with tempfile.TemporaryDirectory() as text:
+        times = asyncio.run(_purges(Path(text)))
     yield Row(
         id="purge.visible",
         what=f"p99 until a purge by tag is seen, {EDGES} edges",
@@ -415,11 +416,11 @@ def purge() -> Iterator[Row]:
         unit="s",
         op="<=",
         goal=1.0,
-        note=f"{PURGES} purges, {OUTAGE_OBJECTS} objects on each edge; the edges share one process",
+        note=f"{PURGES} purges by the control plane on SQLite, {EDGES} processes of {OUTAGE_OBJECTS} objects",
     )
 
 
-async def _purges() -> list[float]:
+async def _purges(folder: Path) -> list[float]:
     """Seconds from the order until an edge serves the new version, for each purge and edge."""
     version = 0
 
@@ -433,29 +434,49 @@ async def _purges() -> list[float]:
         writer.close()
 
     server = await asyncio.start_server(origin, "127.0.0.1", 0)
-    upstream = Origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", stall_s=5)
-    gateways = [
-        Gateway(partial(_only, upstream), GatewaySettings(name=f"edge{at}"), SystemClock(), may_purge=lambda _: True)
-        for at in range(EDGES)
-    ]
-    edges = [await start_gateway(gateway, "127.0.0.1", 0) for gateway in gateways]
+    source = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    keys = KeyRing.generate()
+    keys.save(folder / KEYS_FILE)
+    database = Database(f"sqlite:///{folder}/purge.sqlite")
+    database.migrate(["reelwright.cdn"])
+    plane = ControlPlane(database=database, clock=SystemClock(), keys=keys, settings=CdnSettings())
     times: list[float] = []
-    async with httpx.AsyncClient(headers={"Host": "films"}, timeout=30) as client:
-        urls = [f"http://127.0.0.1:{edge.sockets[0].getsockname()[1]}" for edge in edges]
-        for url in urls:
-            await asyncio.gather(*(client.get(f"{url}/{number}") for number in range(OUTAGE_OBJECTS)))
-        for _ in range(PURGES):
-            version += 1
-            began = time.perf_counter()
-            headers = {"Purge-Tag": "film", "Authorization": "Bearer ours"}
-            await asyncio.gather(*(client.request("PURGE", url, headers=headers) for url in urls))
-            for url in urls:
-                while (await client.get(f"{url}/0")).text != str(version):
-                    await asyncio.sleep(0.001)
-                times.append(time.perf_counter() - began)
-    for one in (*edges, server):
-        one.close()
+    with ExitStack() as stack:
+        ports = [_free_port() for _ in range(EDGES)]
+        for at, port in enumerate(ports):
+            stack.enter_context(_front(folder, f"edge{at}", port, source))
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        for port in ports:
+            await asyncio.to_thread(_wait_for, port)
+        async with httpx.AsyncClient(headers={"Host": "films"}, timeout=30) as client:
+            for at, url in enumerate(urls):
+                await plane.report(f"edge{at}", EdgeReport(boot="b", url=url, kind="gateway", capacity_bps=1e9))
+                await asyncio.gather(*(client.get(f"{url}/{number}") for number in range(OUTAGE_OBJECTS)))
+            for _ in range(PURGES):
+                version += 1
+                began = time.perf_counter()
+                await plane.purge(PurgeOrder(tag="film"), by="bench")
+                for url in urls:
+                    while (await client.get(f"{url}/0")).text != str(version):
+                        await asyncio.sleep(0.001)
+                    times.append(time.perf_counter() - began)
+    await plane.close()
+    database.close()
+    server.close()
     return times
+
+
+@contextmanager
+def _front(folder: Path, name: str, port: int, origin: str) -> Iterator[None]:
+    """A gateway as people run it."""
+    command = [str(Path(sys.executable).with_name("reelwright")), "cdn", "front", "--origin", origin]
+    command += ["--port", str(port), "--name", name, "--data", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def data_plane() -> Iterator[Row]:

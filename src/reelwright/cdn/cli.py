@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +12,7 @@ from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid, Unavailable
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
-from reelwright.kernel.peers import is_peer, peer_token
+from reelwright.kernel.peers import peer_token
 
 app = typer.Typer(help="The CDN: edges, shields, caches and what they would do.", no_args_is_help=True)
 
@@ -47,31 +45,23 @@ def front(
         Path | None, typer.Option(help="Data folder whose key ring proves who may purge; without it nobody may.")
     ] = None,
     spread: Annotated[bool, typer.Option(help="Share the targets among the origins by rendezvous hashing.")] = False,
+    control: Annotated[
+        str, typer.Option(help="URL of the service to register with, so that its purges reach this gateway.")
+    ] = "",
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the port, each with its memory.")
+    ] = 1,
 ) -> None:
     """Put a caching gateway (RFC 9111) in front of any HTTP origins."""
-    from reelwright.cdn.adapters.gateway import Gateway, GatewaySettings, start_gateway
-    from reelwright.cdn.adapters.origin import Origin
-    from reelwright.cdn.core.placement import ranked, with_room
+    from reelwright.cdn.adapters.fronts import Front, run_fronts
 
-    settings = GatewaySettings(name=name, budget_bytes=memory_mb << 20)
-    origins = {url: Origin(url, stall_s=settings.stall_s) for url in origin}
-    weights = dict.fromkeys(origins, 1.0)
-    clock = SystemClock()
-    keys = KeyRing.open(data / KEYS_FILE) if data else None
-    may_purge = partial(is_peer, keys, clock) if keys else None
-
-    def rank(key: str) -> list[Origin]:
-        if not spread:
-            return list(origins.values())
-        order = with_room(ranked(key, weights), {url: one.busy for url, one in origins.items()})
-        return [origins[url] for url in order]
-
-    async def serve() -> None:
-        server = await start_gateway(Gateway(rank, settings, clock, may_purge=may_purge), host, port)
-        typer.echo(f"{name} listens on http://{host}:{port} in front of {', '.join(origin)}")
-        await server.serve_forever()
-
-    asyncio.run(serve())
+    if control and data is None:
+        raise Invalid("to register with a service its key ring is needed: name its folder with --data")
+    form = Front(
+        origins=tuple(origin), host=host, port=port, name=name, budget_bytes=memory_mb << 20, data=str(data or ""),
+        spread=spread, control=control,
+    )  # fmt: skip
+    run_fronts(form, processes, typer.echo)
 
 
 Url = Annotated[str, typer.Option(help="URL of the service.")]

@@ -314,7 +314,8 @@ class ControlPlane:
     async def all_on(self, host: str | None) -> bool:
         """Whether every registered edge has this host name, so that cookies for it reach them all."""
         await self._look()
-        return all(urlsplit(row["told"]["url"]).hostname == host for row in self._rows)
+        edges = (row["told"] for row in self._rows if row["told"]["kind"] == "edge")
+        return all(urlsplit(told["url"]).hostname == host for told in edges)
 
     async def tell(self, edge: str, viewer: str, *, failed: bool) -> None:
         """A viewer's word on an edge, by its name or URL; what is no edge of ours is not listened to."""
@@ -403,7 +404,7 @@ class ControlPlane:
             self._given.reported(row["name"])
 
     def known_urls(self) -> list[str]:
-        """Where registered edges are, as far as this process knows; asks nobody."""
+        """Where what is registered is, as far as this process knows; asks nobody."""
         return sorted(self._urls)
 
     # What people do
@@ -456,8 +457,7 @@ class ControlPlane:
             "Authorization": f"Bearer {peer_token(self._keys, self._clock)}",
             "Purge-Soft": str(int(order.soft)),
         }
-        if order.host:
-            headers["Host"] = order.host
+        headers |= {"Host": order.host} if order.host else {"Purge-Any-Host": "1"}
         if order.prefix or order.tag:
             headers["Purge-Prefix" if order.prefix else "Purge-Tag"] = order.prefix or order.tag
         try:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.service import RunningService, free_port
 from reelwright.app.asgi import build
 from reelwright.app.serving import serve_asgi
 from reelwright.cdn.adapters.agent import REPORTS
-from reelwright.cdn.contract import FillItem, FillPlan, PurgeOrder, sign_folder
+from reelwright.cdn.contract import FillItem, FillPlan, PurgeOrder, Viewing, sign_folder
 from reelwright.cdn.control import ControlPlane
 from reelwright.cdn.settings import CdnSettings
 from reelwright.cdn.system import EdgeOptions, EdgeServer
@@ -31,6 +32,7 @@ from reelwright.kernel.peers import peer_token
 
 pytestmark = pytest.mark.anyio
 FAR = 4_000_000_000
+VIEWING = Viewing(session_id="s", viewer="v", folder="assets/a", bps=1e6, address="127.0.0.1", token="t")
 HANGS_S = 60
 
 
@@ -369,3 +371,56 @@ async def test_an_edge_that_is_killed_while_it_fills_serves_nothing_half_and_goe
     ]
     assert [status for status, _ in sent] == [200, 206]
     assert sent[1][1] == len(data) - have, "what was there before the kill is not fetched again"
+
+
+@pytest.mark.slow
+async def test_gateways_that_share_a_port_register_each_and_purge_at_once(stage: Stage) -> None:
+    """One call reaches the memory of every process, whichever the kernel would have given it to."""
+    version = 1
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nCache-Tag: film\r\nContent-Length: 1\r\n\r\n%d"
+            % version
+        )
+        writer.close()
+
+    origin = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = free_port()
+    command = [
+        str(Path(sys.executable).with_name("reelwright")),
+        "cdn",
+        "front",
+        "--name",
+        "front",
+        "--processes",
+        "2",
+    ]
+    command += ["--origin", f"http://127.0.0.1:{origin.sockets[0].getsockname()[1]}", "--port", str(port)]
+    command += ["--data", str(stage.folder / "web"), "--control", stage.url]
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        for name in ("front-0", "front-1"):
+            await stage.until(partial(stage.known, name))
+        own = {one.name: one.url for one in await stage.cdn.list_edges() if one.kind == "gateway"}
+        assert len(set(own.values())) == 2
+
+        async def asked(url: str, path: str) -> str:
+            return (await stage.client.get(url + path, headers={"Host": "films.example"})).text
+
+        for order in (PurgeOrder(tag="film"), PurgeOrder(prefix="/a"), PurgeOrder(path="/a/1", host="films.example")):
+            for url in own.values():
+                assert await asked(url, "/a/1") == str(version)
+            version += 1
+            for url in own.values():
+                assert await asked(url, "/a/1") == str(version - 1), "it is held"
+            result = await stage.cdn.purge(order, by="x")
+            assert {name: result.purged[name] for name in own} == {"front-0": 1, "front-1": 1}, order
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"http://127.0.0.1:{port}/a/1")).text == str(version)
+        assert (await stage.cdn.steer(VIEWING)).edges[0][0] not in own, "nobody is sent to a gateway"
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+        origin.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import cast
@@ -28,7 +29,7 @@ from reelwright.cdn.adapters.memory import Held, ResponseStore
 from reelwright.cdn.adapters.origin import Exchange, Interim, Origin
 from reelwright.cdn.core.fields import Fields, members_of, value_of, without
 from reelwright.cdn.core.freshness import SURROGATE, may_store
-from reelwright.cdn.core.purge import purge_of
+from reelwright.cdn.core.purge import Purge, purge_of
 from reelwright.cdn.core.ranges import Part, content_range_of, slice_of
 from reelwright.cdn.core.reuse import (
     Action,
@@ -127,6 +128,8 @@ class Gateway:
         self.store = ResponseStore(settings.budget_bytes)
         self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.totals: Counter[str] = Counter()
+        """Since the start: requests, hits, failed, sent_bytes; and connections, which are open now."""
 
     async def respond(
         self, request: RequestHead, body: AsyncIterator[bytes] | None = None, interim: Interim | None = None
@@ -151,6 +154,7 @@ class Gateway:
                 self._spawn(self._refresh(request, key, found))
             if reply is not None:
                 ANSWERS.labels(decision.action.value).inc()
+                self.totals["hits"] += 1
                 return reply
         if decision.action is Action.GIVE_UP:
             return _problem(504, "not held, and only-if-cached asks no further")
@@ -161,8 +165,7 @@ class Gateway:
         if scheme.lower() != "bearer" or not may(token.strip()):
             raise Forbidden("a purge needs the token of one of our own processes; it lives two minutes")
         host = value_of(request.fields, "host") or ""
-        self._epoch += 1
-        count = self.store.purge(purge_of(host, request.target, request.fields), self._now_s())
+        count = self.purge(purge_of(host, request.target, request.fields))
         document = msgspec.json.encode({"purged": count})
 
         async def blocks() -> AsyncIterator[bytes]:
@@ -170,6 +173,11 @@ class Gateway:
 
         fields = (("content-type", "application/json"), ("cache-control", "no-store"))
         return Reply(200, "OK", fields, blocks(), len(document))
+
+    def purge(self, purge: Purge) -> int:
+        """Forget or age what a purge means, also what is on its way; the number of responses held that it meant."""
+        self._epoch += 1
+        return self.store.purge(purge, self._now_s())
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -450,6 +458,7 @@ class Gateway:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client's connection, until either side ends it."""
         connection = _Connection(self, self._settings, reader, writer)
+        self.totals["connections"] += 1
         try:
             await connection.run()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ReelwrightError):
@@ -457,6 +466,7 @@ class Gateway:
         except asyncio.CancelledError:  # the process ends; asyncio would print this task's cancellation as an error
             writer.transport.abort()
         finally:
+            self.totals["connections"] -= 1
             writer.close()
 
 
@@ -504,6 +514,8 @@ class _Connection:
         except ReelwrightError as error:
             status = 502 if error.status == Unavailable.status else error.status
             reply = _problem(status, str(error))
+        self._gateway.totals["requests"] += 1
+        self._gateway.totals["failed"] += reply.status >= 500
         keep = request.keep and (body is None or unread.ended)
         await self._send(reply, request.method, keep=keep)
         return keep
@@ -526,6 +538,7 @@ class _Connection:
         if reply.blocks is not None:
             async for block in reply.blocks:
                 self._writer.write(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
+                self._gateway.totals["sent_bytes"] += len(block)
                 async with asyncio.timeout(self._settings.stall_s):
                     await self._writer.drain()
         if chunked:
@@ -639,6 +652,8 @@ def _problem(status: int, detail: str) -> Reply:
     return Reply(status, _reason(status), fields, blocks(), len(document))
 
 
-async def start_gateway(gateway: Gateway, host: str, port: int) -> asyncio.Server:
-    """Listen."""
-    return await asyncio.start_server(gateway.serve, host, port, limit=HEAD_BYTES_MOST, backlog=1024)
+async def start_gateway(gateway: Gateway, host: str, port: int, *, shared: bool = False) -> asyncio.Server:
+    """Listen; `shared` with other processes, among which the kernel spreads the connections."""
+    return await asyncio.start_server(
+        gateway.serve, host, port, limit=HEAD_BYTES_MOST, backlog=1024, reuse_port=shared or None
+    )

@@ -60,6 +60,10 @@ class ResponseStore:
             self._index.drop(key)
         return there
 
+    def held_bytes(self) -> int:
+        """Of all responses."""
+        return sum(HEAD_BYTES + len(one.body) for held in self._held.values() for one in held)
+
     def purge(self, purge: Purge, now_s: float) -> int:
         """Forget or age what a purge means; returns how many responses that were. O(responses held)."""
         found = [(key, one) for key, held in self._held.items() for one in held if purge.matches(key, one.tags)]

@@ -49,6 +49,7 @@ class Origin:
         self._stall_s = stall_s
         self.busy = 0
         """Bodies under way."""
+        self.fetched_bytes = 0
 
     async def ask(
         self, method: str, target: str, fields: Fields, body: AsyncIterator[bytes] | None, interim: Interim
@@ -93,7 +94,9 @@ class Origin:
         try:
             with contextlib.suppress(StopAsyncIteration):
                 while True:
-                    yield await self._within(anext(blocks))
+                    block = await self._within(anext(blocks))
+                    self.fetched_bytes += len(block)
+                    yield block
         except (OSError, BadRequest) as error:
             raise Unavailable(f"{self.url} broke off: {error}") from error
         finally:

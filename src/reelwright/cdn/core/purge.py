@@ -19,17 +19,26 @@ class Purge(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     soft: bool = False
     """Keep it as stale: validated before use, and still there when its origin is not."""
+    any_host: bool = False
+    """`url` and `prefix` begin with the path, and mean it under every host."""
 
     def matches(self, key: str, tags: frozenset[str]) -> bool:
         """Whether a stored response is meant."""
         if self.tag:
             return self.tag in tags
+        if self.any_host:
+            key = key[key.find("/") :]
         return key.startswith(self.prefix) if self.prefix else key == self.url
 
 
 def purge_of(host: str, target: str, fields: Fields) -> Purge:
-    """A PURGE request's meaning: its URL, unless Purge-Tag or Purge-Prefix say more. Raises Invalid."""
+    """A PURGE request's meaning: its URL, unless Purge-Tag or Purge-Prefix say more. Raises Invalid.
+
+    Purge-Any-Host: the path under whichever host it was asked for.
+    """
     tag, prefix = value_of(fields, "purge-tag"), value_of(fields, "purge-prefix")
+    any_host = value_of(fields, "purge-any-host") == "1"
+    host = "" if any_host else host
     soft = value_of(fields, "purge-soft") == "1"
     if tag is not None and prefix is not None:
         raise Invalid("a purge is by tag or by prefix, not both")
@@ -40,8 +49,8 @@ def purge_of(host: str, target: str, fields: Fields) -> Purge:
     if prefix is not None:
         if not prefix.startswith("/"):
             raise Invalid(f"Purge-Prefix is a path, got {prefix[:60]!r}")
-        return Purge(prefix=host + prefix, soft=soft)
-    return Purge(url=host + target, soft=soft)
+        return Purge(prefix=host + prefix, soft=soft, any_host=any_host)
+    return Purge(url=host + target, soft=soft, any_host=any_host)
 
 
 def aged(stored: Stored, now_s: float) -> tuple[float, float]:

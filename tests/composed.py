@@ -19,9 +19,10 @@ from reelwright.app.wiring import Wiring, migrate, wire
 from reelwright.catalog.adapters import sql as catalog_sql
 from reelwright.catalog.contract import Playable, Title
 from reelwright.kernel.ids import AssetId, PlayableId, TitleId, UserId, new_id
+from reelwright.kernel.objects import DirectoryObjects, content_name
 from reelwright.kernel.settings import Source
 from reelwright.media.adapters import sql as media_sql
-from reelwright.media.contract import Package, Segment, Track
+from reelwright.media.contract import Package, Segment, TextTrack, Track, asset_folder
 
 PASSWORD = "correct horse battery"
 URL = "http://127.0.0.1:8000"
@@ -159,3 +160,27 @@ async def composed(data: Path, **settings: Any) -> AsyncIterator[Composed]:
     async with home.application.lifespan():
         yield home
     home.resources.database.close()
+
+
+def publish(objects: DirectoryObjects) -> tuple[Package, str]:
+    """A film whose segments say who they are, as `media` stores it; and its package's name."""
+    asset_id = AssetId("0123456789ABCDEFGHJKMNPQRS")
+    folder = asset_folder(asset_id)
+
+    def put(data: bytes, suffix: str) -> str:
+        name = content_name(folder, data, suffix)
+        objects.put(name, data)
+        return name
+
+    bare = package_of(asset_id, PlayableId("p"))
+    tracks = tuple(
+        msgspec.structs.replace(
+            track,
+            init=put(f"{track.id} init".encode(), ".mp4"),
+            segments=tuple(Segment(put(f"{track.id} {n}".encode(), ".m4s"), 6000, 9) for n in range(2)),
+        )
+        for track in bare.tracks
+    )
+    text = TextTrack(id="t-en", language="eng", label="English", name=put(b"WEBVTT", ".vtt"))
+    package = msgspec.structs.replace(bare, tracks=tracks, texts=(text,))
+    return package, put(msgspec.json.encode(package), ".json")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from reelwright.cdn.ports import Stream
 from reelwright.kernel.errors import Invalid
-from reelwright.media.contract import Package
+from reelwright.media.contract import Package, Track
 from reelwright.media.core import dash, hls
 
 UP = "../../"
@@ -35,6 +36,21 @@ class PackageManifests:
     def dash(self) -> str:
         """The MPD."""
         return dash.manifest(self._package, self._package.tracks, UP)
+
+    def streams(self) -> list[Stream]:
+        """Renditions, their initialisation segments, and subtitles."""
+        tracks, texts = self._package.tracks, self._package.texts
+        return [
+            *(_stream(track) for track in tracks),
+            *(Stream(f"{track.id} init", "i", (track.init,)) for track in tracks),
+            *(Stream(text.id, "c", (text.name,)) for text in texts),
+        ]
+
+
+def _stream(track: Track) -> Stream:
+    ms = tuple(round(1000 * segment.duration / track.timescale) for segment in track.segments)
+    names = tuple(segment.name for segment in track.segments)
+    return Stream(track.id, "v" if track.kind == "video" else "a", names, ms, round(track.average_bps / 1000))
 
 
 def manifests_of(package: bytes) -> PackageManifests:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -22,6 +22,18 @@ class Fetcher(Protocol):
         ...
 
 
+class Stream(msgspec.Struct, frozen=True):
+    """Objects of a package that follow each other, or stand alone."""
+
+    id: str
+    kind: Literal["v", "a", "i", "c"]
+    """Picture, sound, initialisation or captions, as CMSD has it."""
+    names: tuple[str, ...]
+    ms: tuple[int, ...] = ()
+    """How long each lasts; empty for what does not last."""
+    kbps: int = 0
+
+
 class Manifests(Protocol):
     """What players read of one package; URIs are relative to where the manifests lie, beside the segments."""
 
@@ -31,6 +43,10 @@ class Manifests(Protocol):
 
     def playlist(self, track: str) -> str | None:
         """One track's playlist; None where there is no such track."""
+        ...
+
+    def streams(self) -> list[Stream]:
+        """All that it is made of."""
         ...
 
     def dash(self) -> str:

@@ -18,6 +18,7 @@ from reelwright.cdn.adapters.access_log import AccessLog
 from reelwright.cdn.adapters.cache import DiskCache, Fill
 from reelwright.cdn.adapters.files import FileTable, OpenFile
 from reelwright.cdn.adapters.manifests import STEERING, EdgeManifests, Made
+from reelwright.cdn.adapters.places import Places, cmsd_static
 from reelwright.cdn.contract import VIEWER_COOKIE, Access, token_of
 from reelwright.cdn.core.access import LONGEST_PATH, check, parse
 from reelwright.cdn.core.ranges import slice_of
@@ -82,8 +83,8 @@ class Waiting(msgspec.Struct):
 class Library(Protocol):
     """Where an edge finds objects: its own directory, or a cache that fetches."""
 
-    def find(self, name: str) -> OpenFile | Fill | None:
-        """The object whole, on its way, or None when there is none."""
+    def find(self, name: str, session: str = "") -> OpenFile | Fill | None:
+        """The object whole, on its way, or None when there is none; for a playback session, where that is known."""
         ...
 
     def holds(self, name: str) -> bool:
@@ -119,7 +120,7 @@ class LocalLibrary:
         """This is the source, no cache."""
         return ""
 
-    def find(self, name: str) -> OpenFile | Fill | None:
+    def find(self, name: str, _session: str = "") -> OpenFile | Fill | None:
         """The file, if it is there."""
         return self._files.open(name)
 
@@ -148,9 +149,9 @@ class CachingLibrary:
             return "Cache-Status: reelwright; hit\r\n"
         return f"Cache-Status: reelwright; fwd=uri-miss; stored{'; collapsed' if found.joined else ''}\r\n"
 
-    def find(self, name: str) -> OpenFile | Fill | None:
+    def find(self, name: str, session: str = "") -> OpenFile | Fill | None:
         """What is held, else a fetch."""
-        return self._cache.find(name) or self._cache.fill(name)
+        return self._cache.find(name, session) or self._cache.fill(name, session)
 
     def holds(self, name: str) -> bool:
         """Whether it is held whole."""
@@ -173,6 +174,8 @@ class Edge:
         self._unlogged: list[Access] = []
         self.keys = keys
         self._library = library
+        self._follows = isinstance(library, CachingLibrary)
+        """Whether it matters here which session asks."""
         self._clock = clock
         self._origins = origins
         self._known: OrderedDict[str, tuple[int, str | None, str]] = OrderedDict()
@@ -187,6 +190,8 @@ class Edge:
         """Whether there is a control plane to report to."""
         self.manifests: EdgeManifests | None = None
         """What it answers by itself; None where it serves objects alone."""
+        self.places: Places | None = None
+        """What objects are; None where that is not known."""
         self.purge: Callable[[str, Request], int] | None = None
         """Carries out an order to purge, given its target; None where nobody may."""
         self.accesses: deque[tuple[int, str, int, int, str]] = deque(maxlen=_ACCESSES_KEPT)
@@ -254,7 +259,7 @@ class Edge:
             return self._make(request, name, self.manifests)
         if "only-if-cached" in request.headers.get("cache-control", "") and not self._library.holds(name):
             raise NotFound("not held here, and it was asked not to fetch it")
-        found = self._library.find(name)
+        found = self._library.find(name, session_of(request, "") if self._follows else "")
         if found is None:
             raise NotFound("no such object")
         if isinstance(found, Fill) and found.file is None:
@@ -318,14 +323,14 @@ class Edge:
         headers = request.headers
         plain = request.method == "GET" and _SELDOM.isdisjoint(headers)
         if plain and isinstance(found, OpenFile) and found.body:
-            return Answer(found.head + self._own(request, found).encode("latin-1") + b"\r\n", 200, found.body)
+            return Answer(found.head + self._own(request, name, found).encode("latin-1") + b"\r\n", 200, found.body)
         suffix = name[name.rfind(".") :]
         tag = f'"{name[name.rfind("/") + 1 :]}"'
         bare = (
             f"ETag: {tag}\r\nCache-Control: private, max-age=31536000, immutable\r\nAccept-Ranges: bytes\r\n"
             f"X-Content-Type-Options: nosniff\r\n{self._library.says(found)}"
         )
-        shared = f"{bare}{self._own(request, found)}"
+        shared = f"{bare}{self._own(request, name, found)}"
         if _matches(headers.get("if-none-match"), tag):
             return Answer(f"HTTP/1.1 304 Not Modified\r\n{shared}\r\n".encode("latin-1"), 304)
         size = found.size
@@ -353,13 +358,15 @@ class Edge:
             answer.file = None if isinstance(found, Fill) else found
         return answer
 
-    def _own(self, request: Request, found: OpenFile | Fill) -> str:
+    def _own(self, request: Request, name: str, found: OpenFile | Fill) -> str:
         """The lines that differ by who asks: CORS, and CMSD (CTA-5006) for a player that speaks CMCD."""
         cors = self._cors(request)
         if "cmcd-request" not in request.headers and "?CMCD=" not in request.path:
             return cors
         delay_ms = found.delay_ms if isinstance(found, Fill) else 0
-        return f'{cors}CMSD-Dynamic: "reelwright";rd={delay_ms}\r\n'
+        place = self.places.find(name) if self.places is not None else None
+        static = f"CMSD-Static: {cmsd_static(*place)}\r\n" if place is not None else ""
+        return f'{cors}{static}CMSD-Dynamic: "reelwright";rd={delay_ms}\r\n'
 
     def _cors(self, request: Request) -> str:
         origin = request.headers.get("origin")
@@ -369,7 +376,8 @@ class Edge:
             return "Vary: Origin\r\n"
         return (
             f"Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Allow-Credentials: true\r\nVary: Origin\r\n"
-            "Access-Control-Expose-Headers: Content-Length, Content-Range, ETag, Cache-Status, CMSD-Dynamic\r\n"
+            "Access-Control-Expose-Headers: Content-Length, Content-Range, ETag, Cache-Status, "
+            "CMSD-Static, CMSD-Dynamic\r\n"
             "Timing-Allow-Origin: *\r\n"
         )
 
@@ -418,7 +426,9 @@ def _json(document: dict[str, int]) -> Answer:
 
 def session_of(request: Request, query: str) -> str:
     """CMCD's `sid`, from the header or the query; empty where there is none."""
-    said = request.headers.get("cmcd-session") or unquote(query)
+    said = request.headers.get("cmcd-session") or unquote(query or request.path.partition("?CMCD=")[2])
+    if not said:
+        return ""
     match = _SID.search(said)
     return match[1][:64] if match else ""
 

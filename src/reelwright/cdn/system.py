@@ -18,6 +18,7 @@ from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.files import FileTable
 from reelwright.cdn.adapters.fill import Filler
 from reelwright.cdn.adapters.manifests import EdgeManifests
+from reelwright.cdn.adapters.places import Places
 from reelwright.cdn.adapters.protocol import Connection, Service
 from reelwright.cdn.adapters.told import EdgeSelf
 from reelwright.cdn.adapters.upstream import HttpFetcher, ObjectFetcher
@@ -120,6 +121,10 @@ class EdgeServer:
         scheme = "https" if options.certificate else "http"
         self._url = options.url.rstrip("/") or f"{scheme}://{options.host}:{self.port}"
         if options.make_manifests is not None:
+            root = options.cache_folder if self._cache else options.objects.root or Path()
+            self.edge.places = Places(root, options.make_manifests, self._clock.monotonic_ns)
+            if self._cache:
+                self._cache.place_of = self.edge.places.stream_of
             self.edge.manifests = EdgeManifests(
                 name=options.name,
                 url=self._url,

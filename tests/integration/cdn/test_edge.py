@@ -14,9 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.composed import publish
 
+from reelwright.app.manifests import manifests_of
 from reelwright.cdn.adapters.upstream import HttpFetcher
 from reelwright.cdn.contract import sign_folder
+from reelwright.cdn.core.eviction import Visit
 from reelwright.cdn.replay import read_trace
 from reelwright.cdn.settings import CdnSettings
 from reelwright.cdn.system import EdgeOptions, EdgeServer
@@ -49,6 +52,7 @@ class Stage:
             objects=self.objects,
             cache_folder=self.folder / name,
             origins=frozenset({ORIGIN}),
+            make_manifests=manifests_of,
         )
         server = EdgeServer(options, SystemClock())
         await server.start()
@@ -453,6 +457,38 @@ async def test_what_a_viewer_wants_next_is_fetched_while_it_plays_this_one(
     missed = await client.get(stage.url(edge, third) + "?CMCD=nor%3D%22x.m4s%22")
     assert missed.headers["cache-status"].startswith("reelwright; fwd=uri-miss; stored")
     assert missed.headers["cmsd-dynamic"].startswith('"reelwright";rd=')
+
+
+async def test_the_cache_s_policy_is_told_which_session_is_where_in_which_stream(
+    stage: Stage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the package, once the edge holds it; so a session under way tells when each segment is wanted next."""
+    origin = await stage.edge(name="origin")
+    edge = await stage.edge(name="edge", upstreams=(f"http://127.0.0.1:{origin.port}",), eviction="foresight")
+    package, name = publish(stage.objects)
+    seen: list[Visit] = []
+    policy = edge._cache._index  # type: ignore[union-attr]
+    note = policy.note
+
+    def noted(visit: Visit) -> None:
+        seen.append(visit)
+        note(visit)
+
+    monkeypatch.setattr(policy, "note", noted)
+    track = package.tracks[0]
+    said = {"CMCD-Session": 'sid="s1"'}
+    assert (await client.get(stage.url(edge, name))).status_code == 200
+    async with asyncio.timeout(60):
+        while not seen or seen[-1].stream != f"{package.folder}/{track.id}":
+            await client.get(stage.url(edge, track.segments[0].name), headers=said)
+    await client.get(stage.url(edge, track.segments[1].name), headers=said)
+    await client.get(stage.url(edge, track.segments[1].name))
+    known = [(one.key, one.session, one.index) for one in seen[-3:]]
+    assert known == [
+        (track.segments[0].name, "s1", 0),
+        (track.segments[1].name, "s1", 1),
+        (track.segments[1].name, "", -1),
+    ]
 
 
 async def test_a_small_object_from_memory_is_what_is_on_disk(stage: Stage, client: httpx.AsyncClient) -> None:

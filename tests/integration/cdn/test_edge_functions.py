@@ -13,46 +13,19 @@ from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree
 
 import httpx
-import msgspec
 import pytest
-from tests.composed import package_of
+from tests.composed import publish
 from tests.service import RunningService
 
 from reelwright.cdn.contract import sign_folder
-from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.keys import KeyRing
-from reelwright.kernel.objects import DirectoryObjects, content_name
-from reelwright.media.contract import Package, Segment, TextTrack, asset_folder
+from reelwright.kernel.objects import DirectoryObjects
 
 pytestmark = pytest.mark.slow
 FAR = 4_000_000_000
 HANGS_S = 90
 PHONE = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"}
 DASH = "{urn:mpeg:dash:schema:mpd:2011}"
-
-
-def publish(objects: DirectoryObjects) -> tuple[Package, str]:
-    """A film whose segments say who they are, as `media` stores it; and its package's name."""
-    asset_id = AssetId("0123456789ABCDEFGHJKMNPQRS")
-    folder = asset_folder(asset_id)
-
-    def put(data: bytes, suffix: str) -> str:
-        name = content_name(folder, data, suffix)
-        objects.put(name, data)
-        return name
-
-    bare = package_of(asset_id, PlayableId("p"))
-    tracks = tuple(
-        msgspec.structs.replace(
-            track,
-            init=put(f"{track.id} init".encode(), ".mp4"),
-            segments=tuple(Segment(put(f"{track.id} {n}".encode(), ".m4s"), 6000, 9) for n in range(2)),
-        )
-        for track in bare.tracks
-    )
-    text = TextTrack(id="t-en", language="eng", label="English", name=put(b"WEBVTT", ".vtt"))
-    package = msgspec.structs.replace(bare, tracks=tracks, texts=(text,))
-    return package, put(msgspec.json.encode(package), ".json")
 
 
 class Stage:
@@ -174,6 +147,26 @@ def test_what_is_asked_wrongly_gets_a_clear_answer(stage: Stage, wrong: str, sta
     assert answer.status_code == status, answer.text
     if status >= 400:
         assert json.loads(answer.content)["status"] == status
+
+
+def test_a_segment_says_what_it_is_and_what_comes_next(stage: Stage) -> None:
+    """CMSD-Static (CTA-5006), for players that speak CMCD; the last of its stream has nothing after it."""
+    track = stage.package.tracks[0]
+    first, last = (stage.base + segment.name for segment in track.segments)
+    said = {"CMCD-Session": 'sid="s"', "CMCD-Request": "bl=1000"}
+    until(lambda: "cmsd-static" in stage.get(first, **said).headers)
+    fields = {
+        one.split("=")[0]: one.split("=")[1] for one in stage.get(first, **said).headers["cmsd-static"].split(",")
+    }
+    seconds = track.segments[0].duration / track.timescale
+    assert fields == {
+        "ot": "v", "st": "v", "br": str(round(track.average_bps / 1000)), "d": str(round(1000 * seconds)),
+        "nor": f'"{track.segments[1].name.rpartition("/")[2]}"',
+    }  # fmt: skip
+    assert "nor" not in stage.get(last, **said).headers["cmsd-static"]
+    assert stage.get(stage.base + track.init, **said).headers["cmsd-static"] == "ot=i,st=v"
+    assert stage.get(stage.base + stage.package.texts[0].name, **said).headers["cmsd-static"] == "ot=c,st=v"
+    assert "cmsd-static" not in stage.get(first).headers
 
 
 def test_what_was_decided_alone_is_told_when_the_control_plane_is_back(stage: Stage) -> None:

@@ -346,6 +346,24 @@ async def test_a_purge_reaches_what_it_names_and_nothing_else(
     assert {head.split()[1] for head in source.heads[asked:]} == gone
 
 
+async def test_what_an_origin_says_of_an_object_is_kept_and_what_it_says_of_a_transfer_is_not(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
+    """CMSD-Static and CMSD-Dynamic, also through two tiers."""
+    static = 'ot=v,st=v,br=3200,d=4000,nor="2.m4s"'
+    source = await stage.source(
+        says(b"held", "Cache-Control: max-age=600", f"CMSD-Static: {static}", 'CMSD-Dynamic: "origin";etp=96;rtt=8')
+    )
+    shield = await stage.gateway(source.url)
+    edge = await stage.gateway(shield, name="second")
+    for _ in range(2):
+        for tier in (shield, edge):
+            got = await client.get(f"{tier}/1.m4s")
+    assert got.headers["cmsd-static"] == static
+    assert "cmsd-dynamic" not in got.headers
+    assert len(source.heads) == 1
+
+
 async def test_an_answer_from_before_a_purge_is_not_kept_after_it(stage: Stage, client: httpx.AsyncClient) -> None:
     """The race that would bring the old object back."""
     gate = asyncio.Event()

@@ -31,8 +31,10 @@ log = logger(__name__)
 class Fill:
     """One object on its way in. Readers see `written` grow and are called when it does."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, session: str = "") -> None:
         self.name = name
+        self.session = session
+        """Who asked for it first, where that is known."""
         self.file: OpenFile | None = None
         self.size = 0
         self.written = 0
@@ -75,12 +77,14 @@ class DiskCache:
         """What a plan to fill wants here: the policy decides on the rest, with the budget that is left."""
         self._pinned_bytes = 0
         self.fetched_bytes = 0
+        self.place_of: Callable[[str], tuple[str, int]] = _nowhere
+        """The stream of an object and its place there, by which the policy knows when it is wanted next."""
         self._tasks: set[asyncio.Task[None]] = set()
         root.mkdir(parents=True, exist_ok=True)
         self._rebuild()
 
-    def find(self, name: str) -> OpenFile | None:
-        """The object when it is held whole."""
+    def find(self, name: str, session: str = "") -> OpenFile | None:
+        """The object when it is held whole, for the playback session that asks."""
         if name not in self._sizes:
             return None
         found = self._files.open(name)
@@ -89,16 +93,20 @@ class DiskCache:
             return None
         if name not in self._proved and not self._prove(name, found):
             return None
-        self._index.note(Visit(name, found.size, self._monotonic_ns() / 1e9))
+        self._index.note(self._visit(name, found.size, session))
         if name not in self._pinned:
             self._index.use(name)
         return found
 
-    def fill(self, name: str) -> Fill:
+    def _visit(self, name: str, size: int, session: str) -> Visit:
+        stream, index = self.place_of(name) if session else ("", -1)
+        return Visit(name, size, self._monotonic_ns() / 1e9, session, stream, index)
+
+    def fill(self, name: str, session: str = "") -> Fill:
         """The fetch of an object, begun now or joined."""
         found = self._fills.get(name)
         if found is None:
-            found = self._fills[name] = Fill(name)
+            found = self._fills[name] = Fill(name, session)
             task = asyncio.get_running_loop().create_task(self._run(found))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -212,7 +220,7 @@ class DiskCache:
             if sink.on_disk:
                 part.replace(self._root / fill.name)
                 self._proved.add(fill.name)
-                self._keep(fill.name, fill.size)
+                self._keep(fill.name, fill.size, fill.session)
             fill.done = True
             FETCHES.labels("ok").inc()
         except (ReelwrightError, OSError, asyncio.CancelledError) as error:
@@ -253,9 +261,9 @@ class DiskCache:
                 await asyncio.sleep(0.1 * 2**attempt)
         check_content(fill.name, digest.hexdigest())
 
-    def _keep(self, name: str, size: int) -> None:
+    def _keep(self, name: str, size: int, session: str = "") -> None:
         self._sizes[name] = size
-        self._index.note(Visit(name, size, self._monotonic_ns() / 1e9))
+        self._index.note(self._visit(name, size, session))
         for victim in self._index.put(name, size):
             self._sizes.pop(str(victim), None)
             self._files.forget(str(victim))
@@ -274,6 +282,10 @@ class DiskCache:
                 held.append((status.st_mtime_ns, path.relative_to(self._root).as_posix(), status.st_size))
         for _, name, size in sorted(held):
             self._keep(name, size)
+
+
+def _nowhere(_name: str) -> tuple[str, int]:
+    return "", -1
 
 
 class _Sink:

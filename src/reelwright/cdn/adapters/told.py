@@ -91,12 +91,16 @@ class EdgeSelf:
         """Delete, or doubt, what is meant."""
         if self._manifests is not None:
             self._manifests.forget(meaning_of(order))
+        if self._edge.places is not None:
+            self._edge.places.forget(meaning_of(order))
         return self._cache.purge(meaning_of(order), soft=order.soft) if self._cache else 0
 
     def purge_all(self) -> None:
         """Delete everything."""
         if self._manifests is not None:
             self._manifests.forget(lambda _: True)
+        if self._edge.places is not None:
+            self._edge.places.forget(lambda _: True)
         if self._cache:
             self._cache.purge(lambda _: True, soft=False)
 

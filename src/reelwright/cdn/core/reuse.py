@@ -137,14 +137,17 @@ def end_to_end(fields: Fields) -> Fields:
 
 
 def storable_fields(fields: Fields) -> Fields:
-    """What is kept of a response: end to end, without fields that no-cache or private name."""
+    """What is kept of a response: end to end, without fields that no-cache or private name.
+
+    CMSD-Dynamic (CTA-5006) speaks of one transfer, CMSD-Static of the object.
+    """
     control = control_of(fields)
     named = {
         word.strip().lower()
         for directive in ("no-cache", "private")
         for word in (control.directives.get(directive) or "").split(",")
     }
-    return without(end_to_end(fields), named)
+    return without(end_to_end(fields), {*named, "cmsd-dynamic"})
 
 
 def validators(stored: Stored) -> Fields:

@@ -104,8 +104,8 @@ def read_trace(path: Path, *, kind: str = "") -> Trace:
     """A trace by its format, which the file's name tells where `kind` does not. Raises Invalid.
 
     csv: `time,key,size` with or without header, also `session,stream,index`; blanks may stand for commas. oracle:
-    libCacheSim's oracleGeneral records. events: our access log, one JSON document a line. `.gz` and `.xz` are opened.
-    Lines that make no sense are left out and reported.
+    libCacheSim's oracleGeneral records. events: our access log or `edge_access` events, one JSON document a line.
+    `.gz` and `.xz` are opened. Lines that make no sense are left out and reported.
     """
     kind = kind or _kind_of(path)
     if kind not in FORMATS:
@@ -174,8 +174,13 @@ def _read_events(file: IO[bytes]) -> Trace:
     for number, line in enumerate(file, 1):
         try:
             one = json.loads(line)
-            visits.append(Visit(str(one["object"]), max(1, int(one["size"])), one["at_ms"] / 1000, one["session"]))
-        except (ValueError, KeyError, TypeError):
+            if one.get("type", "edge_access") != "edge_access":
+                continue
+            said, at_s = one.get("data", one), one["at_ms"] / 1000
+            size = int(said["size_bytes"] if "data" in one else said["size"])
+            session = (one["session_id"] if "data" in one else one["session"]) or ""
+            visits.append(Visit(str(said["object"]), max(1, size), at_s, str(session)))
+        except (ValueError, KeyError, TypeError, AttributeError):
             refused.append(f"line {number}: {line[:60]!r}")
     return Trace(visits, refused)
 

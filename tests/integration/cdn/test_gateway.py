@@ -358,7 +358,7 @@ async def test_what_an_origin_says_of_an_object_is_kept_and_what_it_says_of_a_tr
     edge = await stage.gateway(shield, name="second")
     for _ in range(2):
         for tier in (shield, edge):
-            got = await client.get(f"{tier}/1.m4s")
+            got = await client.get(f"{tier}/1.m4s", headers={"Host": "films.example"})
     assert got.headers["cmsd-static"] == static
     assert "cmsd-dynamic" not in got.headers
     assert len(source.heads) == 1

@@ -35,6 +35,7 @@ PAGES = (
         "/studio/limits/replay?limit=pages&rule=2/minute&when=hour",
     ),
     *("/studio/experiments", "/studio/experiments/new", "/studio/experiments/home-ranker"),
+    "/studio/experiments/home-interleaved",
 )
 
 

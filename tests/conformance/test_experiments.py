@@ -617,6 +617,25 @@ async def test_the_first_cell_of_a_viewer_is_the_one_that_counts(place: Place) -
     assert [arm.viewers for arm in (await place.service.get_scorecard("home-ranker")).arms] == [1, 0]
 
 
+async def test_a_sticky_viewer_keeps_the_cell_of_the_first_exposure(place: Place) -> None:
+    """Also after the experiment has given up their bucket; without stickiness they leave with it."""
+    profiles = {sticky: ProfileId(new_id()) for sticky in (True, False)}
+    for sticky, profile in profiles.items():
+        key = f"kept-{sticky}".lower()
+        await place.run(experiment=replace(TEST, key=key, sticky=sticky))
+        now_ms = place.made.resources.clock.wall_ns() // 1_000_000
+        cell = place.service.assign({"profile": profile})[key].cell
+        await told(place, profile, event_of("exposure", now_ms, data={"experiment": key, "cell": cell}))
+        before = await place.service.decide("home", {"profile": profile}, profile_id=profile)
+        await place.service.resize(key, 0.0, by="ada")
+        assert place.service.assign({"profile": profile})[key].cell is None
+        after = await place.service.decide("home", {"profile": profile}, profile_id=profile)
+        assert after == (before if sticky else {"ranker": "popular", "rows": 8})
+        if cell == "test" and sticky:
+            assert after["ranker"] == "two-tower"
+        await place.service.move(key, "stopped", by="ada")
+
+
 async def test_a_canary_is_a_small_share_and_all_of_it_stays(place: Place) -> None:
     """A tenth of the buckets before, everybody after; who was in stays in."""
     await place.service.put_layer(HOME, by="ada")

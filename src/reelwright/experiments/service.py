@@ -10,7 +10,7 @@ import msgspec
 
 from reelwright.events.contract import Event, EventsClient
 from reelwright.experiments.adapters import sql
-from reelwright.experiments.adapters.viewing import ProjectedViewing, get_statistics, put_statistics
+from reelwright.experiments.adapters.viewing import ProjectedViewing, get_cells, get_statistics, put_statistics
 from reelwright.experiments.contract import (
     Assignment,
     Attributes,
@@ -91,7 +91,7 @@ class ExperimentsService:
 
     async def decide(self, layer: str, attributes: Attributes, *, profile_id: ProfileId | None) -> Mapping[str, Any]:
         """The parameters of a layer for a viewer, at the moment they make a difference: the exposure is reported."""
-        found = self.assign(attributes)
+        found = assign(self.snapshot, attributes, sticky=await self._sticky(layer, profile_id))
         for one in found.assigned():
             if one.layer == layer:
                 await self.expose(found, one.experiment, profile_id=profile_id)
@@ -101,6 +101,13 @@ class ExperimentsService:
         values = found.parameters()
         names = next((one.parameters for one in self.snapshot.layers if one.key == layer), {})
         return {name: values[name] for name in names}
+
+    async def _sticky(self, layer: str, profile_id: ProfileId | None) -> Mapping[str, str]:
+        """The cells in which a viewer was exposed before, of those experiments of a layer that keep them."""
+        keys = [one.key for one in self.snapshot.experiments if one.sticky and one.layer == layer]
+        if not keys or profile_id is None:
+            return {}
+        return await self._database.read(get_cells, profile_id, keys)
 
     def interleaving(self, layer: str, attributes: Attributes) -> Duel | None:
         """The interleaving experiment of a layer that a viewer is in; testers with a cell of their own are not."""

@@ -19,6 +19,7 @@ from reelwright.experiments.contract import (
     Experiment,
     Guardrail,
     NotMeasured,
+    RampStep,
 )
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.metrics import EVERY, METRICS
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from reelwright.experiments.core.scorecard import Scorecard
 
 PATH = "/studio/experiments"
+RAMP_DAYS = ("3", "7", "14")
+RAMP_SHARES = (0.1, 0.25, 0.5, 1.0)
 STEPS: Any = {"canary": "canary", "start": "running", "stop": "stopped", "archive": "archived"}
 
 
@@ -133,6 +136,8 @@ class ExperimentPages(Controller):
         try:
             if step in ("resize", "canary", "start") and form.get("share"):
                 await experiments.resize(key, _percent(form["share"]), by=_who(request))
+            if step == "start" and form.get("days"):
+                await experiments.put_experiment(_ramped(experiments, key, form["days"]), by=_who(request))
             if step in STEPS:
                 await experiments.move(key, STEPS[step], by=_who(request))
             await experiments.measure(key)
@@ -166,6 +171,8 @@ async def _page(
         plots=_plots(card) if card else [],
         metrics=EVERY,
         share=_share,
+        ramp_days=RAMP_DAYS,
+        reached=max((step.share for step in experiment.ramp if step.at_ms <= time.time() * 1000), default=0.0),
         next=lifecycle.STEPS[experiment.state],
         changes=changes[:20],
         people={str(one.id): one.name for one in await accounts.list_users()},
@@ -248,6 +255,16 @@ def _draft(form: dict[str, str]) -> Experiment:
         else (),
         guardrails=guardrails,
     )
+
+
+def _ramped(experiments: ExperimentsService, key: str, days: str) -> Experiment:
+    """With steps of a ramp from now on, evenly over some days."""
+    if days not in RAMP_DAYS:
+        raise BadConfiguration([f"a ramp takes {' or '.join(RAMP_DAYS)} days, got {days[:20]!r}"])
+    each_ms = int(days) * 86_400_000 // (len(RAMP_SHARES) - 1)
+    now_ms = int(time.time() * 1000)
+    steps = tuple(RampStep(at_ms=now_ms + at * each_ms, share=share) for at, share in enumerate(RAMP_SHARES))
+    return msgspec.structs.replace(lifecycle.find(experiments.snapshot.configuration, key), ramp=steps)
 
 
 def _cells(text: str) -> tuple[Cell, ...]:

@@ -86,6 +86,7 @@ async def test_from_a_draft_to_an_answer(made: Composed) -> None:
     page = await text(editor, f"{PATH}/rows-by-taste")
     assert "hours watched a viewer: +" in page and 'class="interval better"' in page and "Sample ratio" in page
     assert page.count("<svg viewBox") == 2 and "too early" not in page
+    assert "by segment" in page and "watched nothing before" in page
     card = await made.wiring.dependencies["experiments"].get_scorecard("rows-by-taste")
     now = next(line.now for line in card.lines if line.metric == "watch_hours")
     assert f"{now.low * 100:+.1f} % to {now.high * 100:+.1f} %" in page and now.low < 0.5 < now.high
@@ -128,6 +129,30 @@ async def test_a_step_that_cannot_be_says_why(made: Composed) -> None:
     assert skipped.status_code == 303
     late = await send(editor, f"{PATH}/home-ranker", do="start", share="10")
     assert late.status_code == 409 and "is archived" in late.text
+
+
+async def test_viewers_are_let_in_step_by_step(made: Composed) -> None:
+    """A ramp over days, which the page tells of; who came first stays; no other number of days is taken."""
+    editor = await made.session(await made.person("ed", "editor"))
+    service = made.wiring.dependencies["experiments"]
+    wrong = await send(editor, f"{PATH}/home-ranker", do="start", share="100", days="5")
+    assert wrong.status_code == 422 and "3 or 7 or 14 days" in wrong.text
+    assert (await send(editor, f"{PATH}/home-ranker", do="start", share="100", days="7")).status_code == 303
+    assert "10 % of it let in; the last step" in await text(editor, f"{PATH}/home-ranker")
+    seen = sum(service.assign({"profile": str(at)})["home-ranker"].cell is not None for at in range(2000))
+    assert 140 < seen < 260
+    assert [step.share for step in service.snapshot.experiments[0].ramp] == [0.1, 0.25, 0.5, 1.0]
+
+
+async def test_an_interleaved_draft_says_how_it_decides(made: Composed) -> None:
+    """Created by the form; metrics and guardrails of the form are of splits; another layer is refused."""
+    editor = await made.session(await made.person("ed", "editor"))
+    form = {**DRAFT, "key": "mixed", "kind": "interleaving"}
+    assert (await send(editor, f"{PATH}/new", **form)).headers["location"] == f"{PATH}/mixed"
+    assert "each row is drafted in turns" in await text(editor, f"{PATH}/mixed")
+    arms = 'a 50\nb 50 {"player.start_share": 0.5}'
+    wrong = await send(editor, f"{PATH}/new", **{**form, "key": "other", "layer": "player", "arms": arms})
+    assert wrong.status_code == 422 and "only home-page can be interleaved" in html.unescape(wrong.text)
 
 
 async def test_viewers_do_not_see_experiments(made: Composed) -> None:

@@ -112,9 +112,9 @@ def test_parts_of_the_viewers_add_up_to_all(
     together = merged(parts)
     assert [daily.day for daily in together] == [daily.day for daily in whole]
     for daily, other in zip(whole, together, strict=True):
-        found = {(one.cell, one.metric): one for one in other.sums}
+        found = {(one.cell, one.metric, one.segment): one for one in other.sums}
         for one in daily.sums:
-            there = found[one.cell, one.metric]
+            there = found[one.cell, one.metric, one.segment]
             assert there.n == one.n
             assert there.total == pytest.approx(one.total, rel=1e-9, abs=1e-6)
             assert there.products == pytest.approx(one.products, rel=1e-9, abs=1e-3)
@@ -209,6 +209,49 @@ def test_the_products_own_experiments_can_be_measured(draft: Experiment) -> None
     mine = replace(draft, owner="ada")
     stored = replace(configuration, experiments=(mine,))
     assert next(one for one in completed(stored).experiments if one.key == draft.key) == mine
+
+
+def newcomers(lift: float, *, missing: int = 0) -> Exposed:
+    """As many who watched nothing before as others; only those others watch `lift` times as much in the new arm.
+
+    Of the newcomers in the new arm some are missing."""
+    found = people(5, lift=lift, count=4000)
+    is_new = np.arange(4000) % 4 >= 2
+    values, kept = found.values.copy(), np.ones(4000, dtype=np.bool_)
+    rows_new = is_new[found.viewer]
+    values[rows_new & (found.day < 5)] = 0
+    values[rows_new & (found.cell[found.viewer] == 1) & (found.day >= 5), COLUMNS.index("watch_s")] /= lift
+    kept[np.flatnonzero(is_new & (found.cell == 1))[:missing]] = False
+    number, rows = np.cumsum(kept) - 1, kept[found.viewer]
+    return Exposed(
+        cell=found.cell[kept],
+        since=found.since[kept],
+        viewer=number[found.viewer[rows]],
+        day=found.day[rows],
+        values=values[rows],
+    )
+
+
+def test_segments_that_differ_are_told_apart() -> None:
+    """The lift is found where it is; what is weighted by segment is what all of them say."""
+    (division,) = scored(newcomers(1.5)).divisions
+    new, returning = division.parts
+    assert (new.segment, returning.segment) == ("new", "returning")
+    assert (new.viewers, returning.viewers) == ((1000, 1000), (1000, 1000))
+    assert new.now is not None and new.now.low < 0 < new.now.high and new.state == "unsure"
+    assert returning.now is not None and returning.now.low < 0.5 < returning.now.high and returning.state == "better"
+    assert division.differ_p is not None and division.differ_p < 0.001
+    assert division.weighted is not None and division.weighted.low < 0.25 < division.weighted.high
+    (alike,) = scored(newcomers(1.0)).divisions
+    assert alike.differ_p is not None and alike.differ_p > 0.01
+
+
+def test_a_sample_ratio_that_is_off_in_one_segment_is_seen_there() -> None:
+    """Although all viewers together could pass."""
+    card = scored(newcomers(1.0, missing=150))
+    new, returning = card.divisions[0].parts
+    assert new.sample_ratio_p is not None and new.sample_ratio_p < 0.001
+    assert returning.sample_ratio_p == 1.0
 
 
 DUEL = next(one for one in DRAFTS if one.kind == "interleaving")

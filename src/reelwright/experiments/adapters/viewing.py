@@ -189,6 +189,13 @@ def exposed_of(viewers: Sequence[tuple[str, int, int]], days: Sequence[tuple[str
     )
 
 
+def get_cells(connection: sa.Connection, profile_id: str, keys: Sequence[str]) -> dict[str, str]:
+    """The cell of a viewer's first exposure to each of these experiments."""
+    wanted = (EXPOSURES.c.profile_id == profile_id, EXPOSURES.c.experiment.in_(keys))
+    rows = connection.execute(sa.select(EXPOSURES.c.experiment, EXPOSURES.c.cell).where(*wanted))
+    return {row.experiment: row.cell for row in rows}
+
+
 def put_statistics(connection: sa.Connection, statistics: Statistics) -> None:
     """The daily statistics of an experiment, in place of those before; one transaction, so that none mixes two."""
     connection.execute(DAILY.delete().where(DAILY.c.experiment == statistics.experiment))

@@ -19,6 +19,8 @@ from reelwright.experiments.core.metrics import COLUMNS, Metric
 VARIABLES = 4
 """Numerator and denominator since the exposure, and the same two of the time before it."""
 UPPER = np.triu_indices(VARIABLES)
+SEGMENTS = ("new", "returning")
+"""Viewers who watched nothing in the days before their exposure, and the others: known before an arm can matter."""
 Ints = npt.NDArray[np.int64]
 
 
@@ -37,7 +39,7 @@ class Exposed(msgspec.Struct, frozen=True):
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """What one day adds to one metric in one cell."""
+    """What one day adds to one metric in one cell, of one segment of the viewers."""
 
     cell: int
     metric: str
@@ -46,6 +48,7 @@ class Sums(msgspec.Struct, frozen=True):
     """Sums of the four variables."""
     products: tuple[float, ...]
     """Sums of their products: the upper triangle, row by row."""
+    segment: str = ""
 
 
 class DailySums(msgspec.Struct, frozen=True):
@@ -70,33 +73,34 @@ def daily_sums(exposed: Exposed, metrics: Sequence[Metric], *, cells: int) -> tu
     viewer, day, after, before, joined = _grown(exposed)
     days, at = np.unique(day, return_inverse=True)
     past = _past(exposed)
-    place = at * cells + exposed.cell[viewer]
-    shape = (len(days), cells)
-    n = np.bincount(place, weights=joined, minlength=len(days) * cells).reshape(shape)
+    returning = (past[:, COLUMNS.index("watch_s")] > 0).astype(np.int64)
+    arms = cells * len(SEGMENTS)
+    place = at * arms + exposed.cell[viewer] * len(SEGMENTS) + returning[viewer]
+    n = np.bincount(place, weights=joined, minlength=len(days) * arms)
     found: list[list[Sums]] = [[] for _ in days]
     for metric in metrics:
         was = _vector(before, past[viewer], metric) * (1 - joined)[:, None]
         now = _vector(after, past[viewer], metric)
-        total = np.zeros((len(days) * cells, VARIABLES))
+        total = np.zeros((len(days) * arms, VARIABLES))
         np.add.at(total, place, now - was)
-        products = np.zeros((len(days) * cells, len(UPPER[0])))
+        products = np.zeros((len(days) * arms, len(UPPER[0])))
         np.add.at(products, place, now[:, UPPER[0]] * now[:, UPPER[1]] - was[:, UPPER[0]] * was[:, UPPER[1]])
-        for row in range(len(days)):
-            for cell in range(cells):
-                flat = row * cells + cell
-                sums = tuple(total[flat].tolist()), tuple(products[flat].tolist())
-                found[row].append(Sums(cell, metric.key, float(n[row, cell]), *sums))
+        for flat in np.flatnonzero((n > 0) | total.any(axis=1) | products.any(axis=1)).tolist():
+            row, arm = divmod(flat, arms)
+            cell, segment = divmod(arm, len(SEGMENTS))
+            sums = tuple(total[flat].tolist()), tuple(products[flat].tolist())
+            found[row].append(Sums(cell, metric.key, float(n[flat]), *sums, SEGMENTS[segment]))
     return tuple(DailySums(int(one), tuple(sums)) for one, sums in zip(days, found, strict=True))
 
 
 def merged(parts: Iterable[Sequence[DailySums]]) -> tuple[DailySums, ...]:
     """The days of all parts, whose viewers are different ones: sums add up."""
-    days: dict[int, dict[tuple[int, str], Sums]] = {}
+    days: dict[int, dict[tuple[int, str, str], Sums]] = {}
     for part in parts:
         for daily in part:
             known = days.setdefault(daily.day, {})
             for one in daily.sums:
-                place = one.cell, one.metric
+                place = one.cell, one.metric, one.segment
                 known[place] = _added(known[place], one) if place in known else one
     return tuple(DailySums(day, tuple(days[day].values())) for day in sorted(days))
 
@@ -104,20 +108,22 @@ def merged(parts: Iterable[Sequence[DailySums]]) -> tuple[DailySums, ...]:
 def _added(one: Sums, other: Sums) -> Sums:
     total = tuple(a + b for a, b in zip(one.total, other.total, strict=True))
     products = tuple(a + b for a, b in zip(one.products, other.products, strict=True))
-    return Sums(one.cell, one.metric, one.n + other.n, total, products)
+    return Sums(one.cell, one.metric, one.n + other.n, total, products, one.segment)
 
 
-def moments_by_day(statistics: Statistics, metric: str, *, cells: int) -> Moments:
-    """Moments up to each day, of shape (days, cells) and four variables."""
+def moments_by_day(statistics: Statistics, metric: str, *, cells: int, segment: str | None = None) -> Moments:
+    """Moments up to each day, of shape (days, cells) and four variables; of one segment, or of all."""
     count = len(statistics.days)
     n, total = np.zeros((count, cells)), np.zeros((count, cells, VARIABLES))
     cross = np.zeros((count, cells, VARIABLES, VARIABLES))
     for row, daily in enumerate(statistics.days):
         for one in daily.sums:
-            if one.metric == metric and one.cell < cells:
-                n[row, one.cell], total[row, one.cell] = one.n, one.total
-                cross[row, one.cell][UPPER] = one.products
-                cross[row, one.cell].T[UPPER] = one.products
+            if one.metric == metric and one.cell < cells and segment in (None, one.segment):
+                n[row, one.cell] += one.n
+                total[row, one.cell] += one.total
+                square = np.zeros((VARIABLES, VARIABLES))
+                square[UPPER] = square.T[UPPER] = one.products
+                cross[row, one.cell] += square
     return Moments(n.cumsum(axis=0), total.cumsum(axis=0), cross.cumsum(axis=0))
 
 

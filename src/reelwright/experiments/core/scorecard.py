@@ -18,7 +18,7 @@ from reelwright.experiments.contract import Experiment, Guardrail
 from reelwright.experiments.core.analysis import checks, effects
 from reelwright.experiments.core.analysis.guardrails import breached
 from reelwright.experiments.core.analysis.moments import Floats, Moments
-from reelwright.experiments.core.daily import Statistics, moments_by_day
+from reelwright.experiments.core.daily import SEGMENTS, Statistics, moments_by_day
 from reelwright.experiments.core.metrics import METRICS, PREFERENCE, Metric
 
 ALPHA = 0.05
@@ -74,6 +74,28 @@ class Arm(msgspec.Struct, frozen=True):
     viewers: int
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """The metric that decides, of one segment of the viewers."""
+
+    segment: str
+    viewers: tuple[int, ...]
+    """By cell."""
+    sample_ratio_p: float | None
+    now: Point | None
+    state: State
+
+
+class Division(msgspec.Struct, frozen=True, kw_only=True):
+    """The metric that decides, of one arm, by segment."""
+
+    cell: str
+    parts: tuple[Part, ...]
+    differ_p: float | None
+    """The chance of segments that differ as much where the effect is the same in all (Cochran's Q)."""
+    weighted: Point | None
+    """The effect with segments weighted by their share of all viewers; of a mean, not of a ratio."""
+
+
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """All that an experiment says so far."""
 
@@ -86,6 +108,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     guards: tuple[Guard, ...]
     verdict: str
     decided: Decided
+    divisions: tuple[Division, ...] = ()
 
     @property
     def breached(self) -> tuple[Guard, ...]:
@@ -136,7 +159,55 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
         guards=guards,
         verdict=verdict,
         decided=decided,
+        divisions=tuple(_division(experiment, statistics, arm) for arm in range(1, len(cells)) if days and tables),
     )
+
+
+def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Division:
+    metric, cells = measured(experiment)[0], len(experiment.cells)
+    alpha = ALPHA / ((cells - 1) * len(SEGMENTS))
+    rho = effects.best_rho(experiment.planned_units / len(SEGMENTS), alpha=alpha)
+    day = statistics.days[-1].day
+    parts, effects_, strata = [], [], []
+    for segment in SEGMENTS:
+        table = moments_by_day(statistics, metric.key, cells=cells, segment=segment)
+        viewers = table.n[-1]
+        found, _ = _effect(metric, table, arm)
+        bounds = effects.anytime(found, rho=rho, alpha=alpha)
+        point = Point(day, *(float(one[-1]) for one in (found.estimate, bounds.low, bounds.high)))
+        now = point if all(map(math.isfinite, (point.estimate, point.low, point.high))) else None
+        ratio = checks.sample_ratio(viewers, [cell.weight for cell in experiment.cells]) if viewers.sum() else None
+        if now is not None and _enough(table, arm):
+            effects_.append(_last(found))
+            strata.append((effects.mean_arm(_at_last(table, 0)), effects.mean_arm(_at_last(table, arm))))
+        parts.append(
+            Part(
+                segment=segment,
+                viewers=tuple(int(one) for one in viewers),
+                sample_ratio_p=None if ratio is None else float(ratio),
+                now=now,
+                state=_state(metric, table, arm, now),
+            )
+        )
+    weighted = None
+    if len(strata) == len(SEGMENTS) and not metric.bottom:
+        whole = effects.post_stratified(strata, relative=True)
+        limits = effects.anytime(whole, rho=effects.best_rho(experiment.planned_units), alpha=ALPHA / (cells - 1))
+        weighted = Point(day, float(whole.estimate), float(limits.low), float(limits.high))
+    return Division(
+        cell=experiment.cells[arm].key,
+        parts=tuple(parts),
+        differ_p=float(effects.heterogeneous(effects_)) if len(effects_) == len(SEGMENTS) else None,
+        weighted=weighted,
+    )
+
+
+def _last(found: effects.Effect) -> effects.Effect:
+    return effects.Effect(found.estimate[-1], found.error[-1], found.df[-1], found.n[-1])
+
+
+def _at_last(table: Moments, arm: int) -> Moments:
+    return Moments(table.n[-1, arm], table.total[-1, arm], table.cross[-1, arm])
 
 
 def _score_interleaved(experiment: Experiment, statistics: Statistics) -> Scorecard:

@@ -168,15 +168,19 @@ def bayesian(
     return Interval(mean - width, mean + width, special.ndtr(-score)), special.ndtr(score), loss
 
 
-def post_stratified(strata: list[tuple[Arm, Arm]]) -> Effect:
-    """The difference with strata weighted by their share of all units (Miratrix, Sekhon, Yu 2013)."""
+def post_stratified(strata: list[tuple[Arm, Arm]], *, relative: bool = False) -> Effect:
+    """The difference of means with strata weighted by their share of all units (Miratrix, Sekhon, Yu 2013)."""
     sizes = np.stack([control.n + treatment.n for control, treatment in strata])
     weights = sizes / sizes.sum(axis=0)
-    parts = [effect(control, treatment) for control, treatment in strata]
-    estimate = sum(weight * part.estimate for weight, part in zip(weights, parts, strict=True))
-    variance = sum((weight * part.error) ** 2 for weight, part in zip(weights, parts, strict=True))
+    arms = []
+    for side in zip(*strata, strict=True):
+        mean = sum(weight * arm.mean for weight, arm in zip(weights, side, strict=True))
+        spread = sum(weight**2 * arm.variance / arm.n for weight, arm in zip(weights, side, strict=True))
+        n = np.asarray(sum(arm.n for arm in side), dtype=np.float64)
+        arms.append(plain_arm(np.asarray(mean), np.asarray(spread) * n, n))
+    found = effect(*arms, relative=relative)
     total = sizes.sum(axis=0)
-    return Effect(np.asarray(estimate), np.sqrt(np.asarray(variance)), total - 2 * len(strata), total)
+    return Effect(found.estimate, found.error, total - 2 * len(strata), total)
 
 
 def heterogeneous(parts: list[Effect]) -> Floats:

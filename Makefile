@@ -9,7 +9,7 @@ WEB := src/reelwright/web/static/dist/.built
 # A service starts five processes, and the tests start many services: what Python has compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check bench peers docs screens shape lock install clean
+.PHONY: demo test check bench peers spark docs screens shape lock install clean
 install: $(STAMP) $(WEB)
 
 $(BIN)/uv:
@@ -29,9 +29,9 @@ $(WEB): $(STAMP) frontend/package-lock.json $(shell find frontend -path frontend
 	@touch $@
 
 lock: $(BIN)/uv
-	for group in base dev docs node peers; do \
+	for group in base dev docs node peers spark; do \
 	  case $$group in base) from=pyproject.toml;; dev) from="--extra all --group dev pyproject.toml";; \
-	    peers) from="--extra all --extra spark --group dev --group peers pyproject.toml";; docs) from="--group docs pyproject.toml";; node) from="--group node";; esac; \
+	    peers) from="--extra all --extra spark --group dev --group peers pyproject.toml";; docs) from="--group docs pyproject.toml";; node) from="--group node";; spark) from="--group spark";; esac; \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	    $$from -o requirements/$$group.lock; \
 	done
@@ -57,6 +57,9 @@ bench: install
 
 peers: install
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/peers.lock
+
+spark: install
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/spark.lock
 
 docs: install
 	$(BIN)/python -m reelwright.app.reference docs/reference

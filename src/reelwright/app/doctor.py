@@ -12,7 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from reelwright.kernel.errors import ReelwrightError
+from reelwright.kernel.settings import Source
 from reelwright.kernel.units import say_bytes
+from reelwright.lake.settings import LakeSettings
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,13 +34,15 @@ def examine(data: Path) -> Iterator[Finding]:
     yield _ffmpeg()
     yield _space(data)
     yield _frontend()
+    yield from _lake(data)
     yield from (_module(*row) for row in _EXTRAS)
     yield from (_program(*row) for row in _PROGRAMS)
 
 
 _EXTRAS = (
     ("psycopg", "PostgreSQL", "pip install 'reelwright[postgres]'"),
-    ("obstore", "S3 media", "pip install 'reelwright[s3]'"),
+    ("pyiceberg", "events as tables", "pip install 'reelwright[lake]'"),
+    ("obstore", "S3 media and tables", "pip install 'reelwright[s3]'"),
     ("uvloop", "faster event loop", "pip install uvloop"),
 )
 _PROGRAMS = (
@@ -100,6 +105,25 @@ def _frontend() -> Finding:
         says="built" if built else "not built",
         do="make install (in a checkout); an installed wheel carries them",
     )
+
+
+def _lake(data: Path) -> Iterator[Finding]:
+    """Whether catalog and warehouse answer, where they are elsewhere."""
+    settings = Source.open().section("lake", LakeSettings)
+    if not settings.enabled or not (settings.catalog or settings.warehouse):
+        return
+    do = "check [lake] catalog and warehouse, AWS_* variables, and that both can be reached from here"
+    try:
+        from reelwright.lake.adapters.iceberg import look
+
+        says = look(data.resolve() / "lake", warehouse=settings.warehouse, uri=settings.catalog)
+        yield Finding(what="the lake's places", ok=True, needed=True, says=says)
+    except ImportError as error:
+        yield Finding(
+            what="the lake's places", ok=False, needed=True, says=str(error), do="pip install 'reelwright[lake]'"
+        )
+    except ReelwrightError as error:
+        yield Finding(what="the lake's places", ok=False, needed=True, says=str(error)[:200], do=do)
 
 
 def _module(name: str, purpose: str, install: str) -> Finding:

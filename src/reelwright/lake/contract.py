@@ -75,7 +75,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Asked one after the other, of the same state."""
     lake: str
     warehouse: str
-    """The folder of the tables' files, the only one that SQL may read."""
+    """URL of the folder of the tables' files, the only one that SQL may read."""
     events: str
     memory_mb: int
     rows: int

@@ -48,11 +48,11 @@ class Keeper:
         self._events = events
         self._settings = settings
         self._clock = clock
-        catalog = open_catalog(folder, warehouse=settings.warehouse, uri=settings.catalog)
+        self.catalog = open_catalog(folder, warehouse=settings.warehouse, uri=settings.catalog)
         self.engine = _engine(settings)
         self._turn = threading.RLock()
         """Steps take turns: what one has read of a table still holds when it commits."""
-        self.tables = {name: LakeTable(catalog, table, folder) for name, table in BY_NAME.items()}
+        self.tables = {name: LakeTable(self.catalog, table, folder) for name, table in BY_NAME.items()}
 
     def schema(self, name: str) -> pa.Schema:
         """A table's columns as Arrow has them."""
@@ -86,7 +86,7 @@ class Keeper:
         if offsets == table.snapshot.offsets:
             return 0
         arrow = to_arrow(table.table, list({row["id"]: row for row in reversed(rows)}.values()))
-        with duck.connection() as connection:
+        with duck.connection(table.snapshot.files) as connection:
             new = duck.fresh(connection, arrow, table.snapshot.files)
         table.commit(add=new, offsets=offsets)
         STORED.labels("stored").inc(new.num_rows)
@@ -150,7 +150,7 @@ class Keeper:
         gone = 0
         with self._turn:
             for group in merges(table.snapshot.files, today=today):
-                with duck.connection() as connection:
+                with duck.connection(group) as connection:
                     rows = duck.merged(connection, group, arrow_schema(table.table))
                 table.commit(add=rows, remove=[file.path for file in group])
                 gone += len(group)

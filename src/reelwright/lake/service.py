@@ -22,7 +22,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
 from reelwright.kernel.ids import ProfileId, is_id
 from reelwright.lake.adapters import sql
-from reelwright.lake.adapters.published import get_snapshot
+from reelwright.lake.adapters.published import Published
 from reelwright.lake.contract import (
     Answer,
     Answers,
@@ -75,6 +75,7 @@ class LakeService:
         self._clock = clock
         self._database = database
         self._reader = open_reader(self._events)
+        self._published = Published(folder, settings.warehouse)
         self._spare: asyncio.subprocess.Process | None = None
         self._behind_since: tuple[int, float] | None = None
 
@@ -104,7 +105,7 @@ class LakeService:
         question = Question(
             sql=sql,
             lake=str(self._folder),
-            warehouse=self.settings.warehouse.removeprefix("file://") or f"{self._folder}/warehouse",
+            warehouse=self.settings.warehouse_of(self._folder),
             events=self._events,
             memory_mb=self.settings.sql_memory_mb,
             rows=rows or self.settings.sql_rows,
@@ -149,7 +150,7 @@ class LakeService:
             raise Invalid("folding where the rows lie needs Spark: set [lake] engine")
         from reelwright.lake.adapters.spark import SparkEngine
 
-        inputs = {EVENTS: get_snapshot(self._folder, EVENTS).files}
+        inputs = {EVENTS: (await asyncio.to_thread(self._published.get, EVENTS)).files}
         engine = await asyncio.to_thread(SparkEngine, self.settings.engine)
         return await asyncio.to_thread(engine.fold, sql, inputs, by=by, fold=fold, into=into)
 
@@ -175,7 +176,7 @@ class LakeService:
         """Every table, with when it was committed last."""
         found = []
         for table in TABLES:
-            snapshot = get_snapshot(self._folder, table.name)
+            snapshot = self._published.get(table.name)
             found.append(
                 Freshness(
                     table=table.name,
@@ -269,7 +270,10 @@ class LakeService:
 
     def problem(self) -> str:
         """What is wrong with the committer, empty when nothing is: called now and then, it notices standstill."""
-        snapshot = get_snapshot(self._folder, EVENTS)
+        try:
+            snapshot = self._published.get(EVENTS)
+        except Unavailable as error:
+            return str(error)
         behind = [
             source
             for source in self._reader.sources()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,10 +16,19 @@ class LakeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         bool, Meta(description="Keep events as Iceberg tables; needs the extra `lake`, without it nothing is kept.")
     ] = True
     warehouse: Annotated[
-        str, Meta(description="Where tables lie: `file:///path`; empty is `lake/warehouse` in the data folder.")
+        str,
+        Meta(
+            pattern=r"^(|file:///.+|s3://[^/]+/.*[^/])$",
+            description="Where tables lie: `file:///path` or `s3://bucket/prefix` (extra `s3`; endpoint and "
+            "credentials from `AWS_*` variables); empty is `lake/warehouse` in the data folder.",
+        ),
     ] = ""
     catalog: Annotated[
-        str, Meta(description="The catalog: `postgresql://…`; empty is SQLite in the data folder.")
+        str,
+        Meta(
+            pattern=r"^(|postgres(ql)?://.+)$",
+            description="The catalog: `postgresql://…` (extra `postgres`); empty is SQLite in the data folder.",
+        ),
     ] = ""
     commit_s: Annotated[float, Meta(ge=0.1, le=3600, description="Seconds between two commits of a table.")] = 5.0
     commit_events: Annotated[int, Meta(ge=100, le=1_000_000, description="Events that one commit takes at most.")] = (
@@ -46,3 +56,12 @@ class LakeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     export_rows: Annotated[int, Meta(ge=1, le=10_000_000, description="Rows that one exported file may have.")] = (
         500_000
     )
+
+    def warehouse_of(self, lake: Path) -> str:
+        """URL of the folder of tables of the lake in a folder."""
+        return self.warehouse or f"file://{lake.resolve()}/warehouse"
+
+
+def is_s3(location: str) -> bool:
+    """Whether something lies in an S3-compatible store."""
+    return location.startswith("s3://")

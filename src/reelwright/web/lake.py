@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import time
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from reelwright.catalog.service import CatalogService
 from reelwright.events.contract import EventsClient
 from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.principal import principal_of, require
-from reelwright.lake.contract import LakeClient, Ledger, QualityReport, Refused
+from reelwright.lake.contract import Freshness, LakeClient, Ledger, QualityReport, Refused
 from reelwright.web.charts import lines
 from reelwright.web.forms import go, read_form
 from reelwright.web.pages.profiles import profile_of
@@ -40,21 +41,23 @@ class DataPages(Controller):
     ) -> Response[Any]:
         """Is every event accounted for?"""
         problem, ledger, refused = "", Ledger(entries=[], gaps=[]), list[Refused]()
-        if lake.is_kept:
-            try:
+        tables = list[Freshness]()
+        try:
+            tables = await asyncio.to_thread(lake.freshness)
+            if lake.is_kept:
                 ledger = await lake.reconcile(
                     await events.list_ledger(hours=24), await events.list_sent(hours=24), hours=24
                 )
                 refused = await lake.list_refused(limit=50)
-            except ReelwrightError as error:
-                problem = str(error)
+        except ReelwrightError as error:
+            problem = str(error)
         return renderer.page(
             request,
             "studio/data.html",
             profile=await profile_of(request, accounts),
             problem=problem,
             kept=lake.is_kept,
-            tables=lake.freshness(),
+            tables=tables,
             ledger=ledger,
             refused=refused,
             replayed=replayed.split("-") if replayed else None,

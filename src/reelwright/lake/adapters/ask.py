@@ -23,7 +23,7 @@ from reelwright.events.adapters.bus import open_reader
 from reelwright.events.adapters.reader import Reader
 from reelwright.lake.adapters import duck
 from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
-from reelwright.lake.adapters.published import get_snapshot
+from reelwright.lake.adapters.published import Published
 from reelwright.lake.contract import Answer, Answers, Question, Refusal, Snapshot
 from reelwright.lake.core.offsets import place
 from reelwright.lake.core.rows import event_rows, failed_rows
@@ -37,11 +37,11 @@ _SPILL_BYTES = 2 << 30
 
 def answer(question: Question) -> Answers | Refusal:
     """Answer the questions, or say why not."""
-    with duck.connection(memory_mb=question.memory_mb) as connection:
+    with duck.connection([question.warehouse], memory_mb=question.memory_mb) as connection:
         try:
             statements = [_only_select(connection, sql) for sql in question.sql]
-            _offer(connection, Path(question.lake), open_reader(question.events))
-            _lock(connection, question.warehouse)
+            _offer(connection, Published(Path(question.lake), question.warehouse), open_reader(question.events))
+            _lock(connection, question.warehouse.removeprefix("file://"))
             return Answers(answers=[_answer(connection, statement, question) for statement in statements])
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             return Refusal(says=f"the question needs more than {question.memory_mb} MB: {error}", too_much=True)
@@ -107,10 +107,10 @@ def _only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     return statements[0]
 
 
-def _offer(connection: duckdb.DuckDBPyConnection, lake: Path, reader: Reader) -> None:
+def _offer(connection: duckdb.DuckDBPyConnection, published: Published, reader: Reader) -> None:
     """Every table as a view: the files of its snapshot, and what the log has behind it."""
     for name, table in BY_NAME.items():
-        snapshot = get_snapshot(lake, name)
+        snapshot = published.get(name)
         parts = [f"SELECT * FROM {duck.read_files(snapshot.files)}"] if snapshot.files else []  # noqa: S608
         tail = _tail(table, snapshot, reader) if name in (EVENTS, FAILED) else None
         if tail is not None and tail.num_rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -12,14 +13,17 @@ from reelwright.lake.adapters.arrow import arrow_schema
 from reelwright.lake.contract import LakeFile
 from reelwright.lake.core.tables import BY_NAME, Table
 from reelwright.lake.core.tidy import overlapping
+from reelwright.lake.settings import is_s3
 
 ENGINE_MB = 4096
 """Memory of one step of the pipelines; what is more is written aside."""
 
 
 @contextmanager
-def connection(*, memory_mb: int = 1024, threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that neither phones home nor sees our variables."""
+def connection(
+    files: Iterable[LakeFile | str] = (), *, memory_mb: int = 1024, threads: int = 2
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory that neither phones home nor sees our variables, and can read `files`."""
     found = duckdb.connect(
         config={
             "memory_limit": f"{memory_mb}MB",
@@ -31,6 +35,10 @@ def connection(*, memory_mb: int = 1024, threads: int = 2) -> Iterator[duckdb.Du
     )
     try:
         found.execute("SET TimeZone = 'UTC'")
+        if any(is_s3(file if isinstance(file, str) else file.path) for file in files):
+            from reelwright.lake.adapters.s3 import DuckS3
+
+            found.register_filesystem(DuckS3())
         yield found
     finally:
         found.close()
@@ -73,7 +81,7 @@ class DuckEngine:
     def run(self, sql: str, inputs: Mapping[str, Sequence[LakeFile]], into: Table) -> pa.Table:
         """The rows of one SELECT."""
         schema = arrow_schema(into)
-        with connection(memory_mb=ENGINE_MB) as found:
+        with connection(itertools.chain(*inputs.values()), memory_mb=ENGINE_MB) as found:
             for name, files in inputs.items():
                 if files:
                     found.execute(f"CREATE VIEW {name} AS SELECT * FROM {read_files(files)}")  # noqa: S608

@@ -22,7 +22,7 @@ def erase_from_table(table: LakeTable, profile_id: str) -> int:
     found = [file for file in table.snapshot.files if file.path in naming]
     for day in sorted({file.day for file in found}):
         files = [file for file in found if file.day == day]
-        with duck.connection() as connection:
+        with duck.connection(files) as connection:
             kept = f"SELECT * FROM {duck.read_files(files)} WHERE NOT ({_named(table.table, profile_id)})"  # noqa: S608
             rows = connection.sql(kept).to_arrow_table().cast(arrow_schema(table.table))
         table.commit(add=rows, remove=[file.path for file in files])
@@ -35,7 +35,7 @@ def _naming(table: Table, paths: Sequence[str], profile_id: str) -> set[str]:
         return set()
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     source = f"read_parquet([{listed}], hive_partitioning = false, filename = true)"
-    with duck.connection() as connection:
+    with duck.connection(paths) as connection:
         found = connection.execute(
             f"SELECT DISTINCT filename FROM {source} WHERE {_named(table, profile_id)}"  # noqa: S608
         ).fetchall()

@@ -10,13 +10,14 @@ import contextlib
 import datetime
 import re
 import threading
-import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import sqlalchemy as sa
+from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
@@ -40,12 +41,13 @@ from pyiceberg.types import (
 from reelwright.events.core.frame import Position
 from reelwright.kernel.errors import MissingExtra, Unavailable
 from reelwright.kernel.telemetry import counter, logger
-from reelwright.lake.adapters.published import put_snapshot
-from reelwright.lake.adapters.synced import path_of
+from reelwright.lake.adapters import s3
+from reelwright.lake.adapters.published import Published
 from reelwright.lake.contract import LakeFile, Raced, Snapshot
 from reelwright.lake.core import offsets as offsets_of
 from reelwright.lake.core.rows import day_number
 from reelwright.lake.core.tables import Table
+from reelwright.lake.settings import is_s3
 
 COMMITS = counter("lake_commits_total", "Commits to the lake, by table.", ("table",))
 NAMESPACE = "reelwright"
@@ -71,33 +73,54 @@ _PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.parquet.compression-codec": "zstd",
 }
+_LOCAL_PROPERTIES = {"py-io-impl": "reelwright.lake.adapters.synced.SyncedFileIO"}
 _METADATA_NAME = re.compile(r"(\d+)-.*\.metadata\.json")
 log = logger(__name__)
 
 
 def open_catalog(folder: Path, *, warehouse: str = "", uri: str = "") -> SqlCatalog:
-    """The catalog of a lake: SQLite and files in `folder` unless `uri` and `warehouse` say otherwise."""
+    """The catalog of a lake: SQLite and files in `folder` unless `uri` and `warehouse` say otherwise.
+
+    Raises MissingExtra, and Unavailable when it cannot be reached.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     properties = {
         "uri": _driver_uri(uri) if uri else f"sqlite:///{folder}/catalog.sqlite",
         "warehouse": warehouse or f"file://{folder}/warehouse",
+        "pool_pre_ping": "true",
     }
-    if not warehouse or warehouse.startswith("file://"):
-        properties["py-io-impl"] = "reelwright.lake.adapters.synced.SyncedFileIO"
-    catalog = SqlCatalog(NAMESPACE, **properties)
-    with contextlib.suppress(NamespaceAlreadyExistsError):
-        catalog.create_namespace(NAMESPACE)
+    properties |= s3.iceberg_properties() if is_s3(warehouse) else _LOCAL_PROPERTIES
+    try:
+        catalog = SqlCatalog(NAMESPACE, **properties)
+        with contextlib.suppress(NamespaceAlreadyExistsError):
+            catalog.create_namespace(NAMESPACE)
+    except sa.exc.SQLAlchemyError as error:
+        raise Unavailable(f"the lake's catalog cannot be reached: {error}") from error
     return catalog
 
 
+def look(folder: Path, *, warehouse: str, uri: str) -> str:
+    """Say what is found where a lake would be kept. Raises MissingExtra, Unavailable."""
+    catalog = open_catalog(folder, warehouse=warehouse, uri=uri)
+    location = catalog.properties["warehouse"]
+    try:
+        files, path = _open_files(location)
+        found = len(files.get_file_info(FileSelector(path, allow_not_found=True)))
+        known = len(catalog.list_tables(NAMESPACE))
+    except (OSError, sa.exc.SQLAlchemyError) as error:
+        raise Unavailable(f"{location} cannot be listed: {error}") from error
+    return f"{known} tables in the catalog, {found} folders at {location}"
+
+
 def _driver_uri(uri: str) -> str:
-    if not uri.startswith(("postgresql://", "postgres://")):
-        return uri
     try:
         import psycopg  # noqa: F401
     except ImportError as error:
         raise MissingExtra("postgres", "the lake's catalog") from error
-    return "postgresql+psycopg://" + uri.split("://", 1)[1]
+    url = sa.make_url(uri).set(drivername="postgresql+psycopg")
+    if "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": str(s3.CONNECT_S)})
+    return url.render_as_string(hide_password=False)
 
 
 class LakeTable:
@@ -105,10 +128,13 @@ class LakeTable:
 
     def __init__(self, catalog: SqlCatalog, table: Table, folder: Path) -> None:
         self.table = table
-        self._folder = folder
+        self._published = Published(folder, catalog.properties["warehouse"])
         self._lock = threading.RLock()
-        self._iceberg = _open(catalog, table)
-        self._load()
+        try:
+            self._iceberg = _open(catalog, table)
+            self._load()
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            raise Unavailable(f"the lake's table {table.name} cannot be opened: {error}") from error
 
     def refresh(self) -> None:
         """Take over what others have committed."""
@@ -138,12 +164,12 @@ class LakeTable:
             committed_ms=found.timestamp_ms if found else 0,
             snapshot_id=found.snapshot_id if found else 0,
         )
-        put_snapshot(self._folder, self._snapshot)
+        self._published.put(self._snapshot)
 
     def _described(self, file: DataFile) -> LakeFile:
         bounds = [(limits or {}).get(1, b"").decode() for limits in (file.lower_bounds, file.upper_bounds)]
         return LakeFile(
-            path=str(path_of(file.file_path)) if file.file_path.startswith("file://") else file.file_path,
+            path=_path_of(file.file_path),
             day=_day(file.partition[0]),
             rows=file.record_count,
             size_bytes=file.file_size_in_bytes,
@@ -209,7 +235,7 @@ class LakeTable:
         return files
 
     def _location(self, path: str) -> str:
-        return path if path in self._files else f"file://{path}"
+        return path if is_s3(path) else f"file://{path}"
 
     def expire(self, *, keep_s: float) -> None:
         """Forget snapshots older than `keep_s`; their files stay until `sweep`."""
@@ -222,38 +248,32 @@ class LakeTable:
                 raise Raced(f"another committer of {self.table.name} was first: {error}") from error
 
     def sweep(self, *, grace_s: float) -> int:
-        """Delete files that no snapshot names, older than `grace_s`, and say how many; local lakes only."""
+        """Delete files that no snapshot names, older than `grace_s`, and say how many."""
         with self._lock:
-            folder = path_of(self._iceberg.location())
-            if not self._iceberg.location().startswith("file://") or not folder.is_dir():
-                return 0
-            named = set(self._named())
-            old = time.time() - grace_s
-            orphans = [
-                path
-                for path in folder.rglob("*")
-                if path.is_file() and str(path) not in named and path.stat().st_mtime < old
-            ]
+            named = set(map(_path_of, self._named()))
+            old = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=grace_s)
+            files, found = _list(self._iceberg.location())
+            orphans = [info.path for path, info in found.items() if path not in named and info.mtime < old]
             for path in orphans:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    files.delete_file(path)
             return len(orphans)
 
     def data_files(self) -> list[str]:
-        """Every Parquet file below the table's folder, whether a snapshot names it or not; local lakes only."""
-        folder = path_of(self._iceberg.location())
-        return [str(path) for path in folder.rglob("*.parquet")] if folder.is_dir() else []
+        """Every Parquet file below the table's folder, whether a snapshot names it or not."""
+        return [path for path in _list(self._iceberg.location())[1] if path.endswith(".parquet")]
 
     def _named(self) -> Iterable[str]:
-        """Paths of every file that the table's metadata leads to."""
+        """Locations of every file that the table's metadata leads to."""
         metadata = self._iceberg.metadata
-        yield str(path_of(self._iceberg.metadata_location))
-        yield from (str(path_of(entry.metadata_file)) for entry in metadata.metadata_log)
+        yield self._iceberg.metadata_location
+        yield from (entry.metadata_file for entry in metadata.metadata_log)
         for snapshot in metadata.snapshots:
-            yield str(path_of(snapshot.manifest_list))
+            yield snapshot.manifest_list
             for manifest in snapshot.manifests(self._iceberg.io):
-                yield str(path_of(manifest.manifest_path))
+                yield manifest.manifest_path
                 entries = manifest.fetch_manifest_entry(self._iceberg.io, discard_deleted=True)
-                yield from (str(path_of(entry.data_file.file_path)) for entry in entries)
+                yield from (entry.data_file.file_path for entry in entries)
 
     def snapshots(self) -> int:
         """How many snapshots the table keeps."""
@@ -284,12 +304,29 @@ def _open(catalog: SqlCatalog, table: Table) -> IcebergTable:
 
 def _newest_metadata(location: str) -> str:
     """The last state of a table whose catalog is gone: its metadata are complete before a catalog names them."""
-    folder = path_of(location) / "metadata"
-    if not location.startswith("file://") or not folder.is_dir():
-        return ""
-    named = ((_METADATA_NAME.fullmatch(path.name), path) for path in folder.iterdir())
-    found = [(int(name[1]), path.stat().st_mtime_ns, path) for name, path in named if name]
-    return f"file://{max(found)[2]}" if found else ""
+    named = ((_METADATA_NAME.fullmatch(info.base_name), info) for info in _list(f"{location}/metadata")[1].values())
+    found = [(int(name[1]), info.mtime_ns, info.path) for name, info in named if name]
+    scheme = s3.SCHEME if is_s3(location) else "file://"
+    return f"{scheme}{max(found)[2]}" if found else ""
+
+
+def _list(location: str) -> tuple[FileSystem, dict[str, FileInfo]]:
+    """Every file below a place, by the path that snapshots have; and what opens and deletes it by its own path."""
+    files, folder = _open_files(location)
+    infos = files.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True))
+    prefix = s3.SCHEME if is_s3(location) else ""
+    return files, {prefix + info.path: info for info in infos if info.type == FileType.File}
+
+
+def _open_files(location: str) -> tuple[FileSystem, str]:
+    """What opens a place, and its path there."""
+    files = s3.open_s3() if is_s3(location) else LocalFileSystem()
+    return files, _path_of(location).removeprefix(s3.SCHEME)
+
+
+def _path_of(location: str) -> str:
+    """The path of a file as readers name it: a plain one on this machine, else its URL."""
+    return location.removeprefix("file://")
 
 
 def _day(value: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 import numpy as np
@@ -27,27 +27,6 @@ class FillRule(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a day below which an object is not fetched ahead."""
     window: tuple[int, int] = (120, 840)
     """Minutes of the day."""
-
-
-class Upstream(msgspec.Struct, frozen=True):
-    """What an edge fetched on the days that count."""
-
-    by_hour: dict[int, float]
-    """Bytes by hour since the beginning."""
-    filled: float = 0.0
-
-    @property
-    def peak(self) -> float:
-        """The busiest hour of a day, on average over the days."""
-        days: dict[int, float] = {}
-        for hour, size in self.by_hour.items():
-            days[hour // 24] = max(days.get(hour // 24, 0.0), size)
-        return sum(days.values()) / len(days) if days else 0.0
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return sum(self.by_hour.values())
 
 
 class Learnt(msgspec.Struct):
@@ -78,6 +57,66 @@ class Learnt(msgspec.Struct):
         return plays * self.rungs.get(rung, 0.0) / sessions * still
 
 
+class Night(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known the day before: plays until then, the promotions of the day, and how viewers watched."""
+
+    capacity_bytes: int
+    """What may be chosen."""
+    learnt: Learnt
+    promoted: dict[int, int]
+    """Titles that will have a rank."""
+    sizes: dict[tuple[int, int, int], int]
+    """Of each segment, by (title, rung, index)."""
+    lengths: Mapping[int, int]
+    """Segments of a title."""
+    held: set[Key]
+
+
+class Filling(Protocol):
+    """Decides what an edge is to hold on the coming day."""
+
+    def choose(self, night: Night) -> Sequence[Want]:
+        """What to hold; what is not there yet is fetched in the window."""
+        ...
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """What an edge fetched on the days that count."""
+
+    by_hour: dict[int, float]
+    """Bytes by hour since the beginning."""
+    filled: float = 0.0
+
+    @property
+    def peak(self) -> float:
+        """The busiest hour of a day, on average over the days."""
+        days: dict[int, float] = {}
+        for hour, size in self.by_hour.items():
+            days[hour // 24] = max(days.get(hour // 24, 0.0), size)
+        return sum(days.values()) / len(days) if days else 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.by_hour.values())
+
+
+class Expected:
+    """Ours, as the control plane fills: expected plays, then what a byte is worth."""
+
+    def __init__(self, least: float) -> None:
+        self._least = least
+
+    def choose(self, night: Night) -> Sequence[Want]:
+        """Most wanted first."""
+        plays = expected_plays(night.learnt.plays, night.promoted)
+        wants = (
+            Want(key, size, night.learnt.rate(plays.get(key[0], 0.0), key, night.lengths[key[0]]))
+            for key, size in night.sizes.items()
+        )
+        return choose(wants, night.capacity_bytes, night.held, self._least)
+
+
 def run_days(
     days: Sequence[Sequence[Visit]],
     capacity_bytes: int,
@@ -85,15 +124,16 @@ def run_days(
     counts_from: int,
     scenario: VodScenario,
     rule: FillRule | None,
+    filling: Filling | None = None,
 ) -> Upstream:
     """Days through a cache of LRU; with a rule it is filled in the window of each day, from `counts_from` on.
 
-    What is planned for a day is known the day before: plays until then, and the promotions of the day.
+    What is planned for a day is known the day before: plays until then, and the promotions of the day. `filling` is
+    ours unless another is given.
     """
-    sizes = {visit.key: visit.size for day in days for visit in day}
+    sizes = {cast("tuple[int, int, int]", visit.key): visit.size for day in days for visit in day}
     lengths: dict[int, int] = defaultdict(int)
-    for key in sizes:
-        title, _, index = cast("tuple[int, int, int]", key)
+    for title, _, index in sizes:
         lengths[title] = max(lengths[title], index + 1)
     cache = _Cache(capacity_bytes)
     learnt = Learnt([], {}, [0.0] * BINS)
@@ -101,12 +141,11 @@ def run_days(
     filled = 0.0
     for number, day in enumerate(days):
         if rule is not None and number >= counts_from:
-            plays = expected_plays(learnt.plays, promotions(scenario, number))
-            wants = (
-                Want(key, size, learnt.rate(plays.get(key[0], 0.0), key, lengths[key[0]]))  # type: ignore[index, arg-type]
-                for key, size in sizes.items()
-            )
-            chosen = choose(wants, int(capacity_bytes * rule.share), cache.held(), rule.least)
+            night = Night(
+                capacity_bytes=int(capacity_bytes * rule.share), learnt=learnt, promoted=promotions(scenario, number),
+                sizes=sizes, lengths=lengths, held=cache.held(),
+            )  # fmt: skip
+            chosen = (filling or Expected(rule.least)).choose(night)
             fetched = cache.pin(chosen)
             filled += fetched
             _spread(hours, fetched, number, rule.window)

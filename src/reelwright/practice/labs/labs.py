@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from reelwright.practice.labs import (
+    bitrate,
     cache_policy,
     distributed_limiter,
     exactly_once,
     experiment_readout,
+    fill,
     incident_day,
     make_it_fast,
     steering,
@@ -18,7 +20,9 @@ _ALL = (
     token_bucket,
     distributed_limiter,
     cache_policy,
+    fill,
     steering,
+    bitrate,
     exactly_once,
     experiment_readout,
     incident_day,

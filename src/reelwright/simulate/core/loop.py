@@ -34,14 +34,11 @@ from reelwright.recommend.contract import Page
 from reelwright.recommend.core.page import build_page
 from reelwright.simulate.contract import Quality, Told, Viewer
 from reelwright.simulate.core.audience import DAY_MS, Audience, make_viewers
+from reelwright.simulate.core.playing import SAFE, SEGMENT_S, Buffer, Estimate, highest
 from reelwright.simulate.core.scenarios import Scenario
 
 SINCE_MS = 1_790_000_000_000 // DAY_MS * DAY_MS
 GENRES = ("Comedy", "Crime", "Documentary", "Drama", "Family", "Fantasy", "Music", "Nature", "Romance", "Thriller")
-SEGMENT_S = 4.0
-BUFFER_MOST_S = 30.0
-SAFE = 0.8
-"""Share of the measured throughput that the player asks for."""
 CACHED_TITLES = 12
 """Titles that fit an edge's cache."""
 FILL_SLOWER, FILL_MS = 0.5, 120.0
@@ -162,18 +159,17 @@ class World(Audience):
         """(milliseconds to the first frame, milliseconds of each stall): a buffer, filled segment by segment."""
         draw = self._chance.lognormvariate
         slower = FILL_SLOWER if filling else 1.0
-        known = watcher.bps * draw(0.0, watcher.jitter / 2)
-        rung = _highest(rungs, known * share)
+        known = Estimate(watcher.bps * draw(0.0, watcher.jitter / 2))
+        rung = highest(rungs, known.bps * share)
         took = rung * SEGMENT_S / (watcher.bps * slower * draw(0.0, watcher.jitter))
         start_ms = 3 * watcher.rtt_ms + took * 1000
-        buffer_s, stalls, played = SEGMENT_S, [], SEGMENT_S
+        buffer, stalls, played = Buffer(SEGMENT_S), [], SEGMENT_S
         while played < watch_s:
             speed = watcher.bps * slower * draw(0.0, watcher.jitter)
-            known = 0.7 * known + 0.3 * speed
-            took = _highest(rungs, known * SAFE) * SEGMENT_S / speed + watcher.rtt_ms / 1000
-            if took > buffer_s:
-                stalls.append((took - buffer_s) * 1000)
-            buffer_s = min(BUFFER_MOST_S, max(0.0, buffer_s - took) + SEGMENT_S)
+            known.note(speed)
+            stalled_s = buffer.take(highest(rungs, known.bps * SAFE) * SEGMENT_S / speed + watcher.rtt_ms / 1000)
+            if stalled_s > 0:
+                stalls.append(stalled_s * 1000)
             played += SEGMENT_S
         return start_ms, stalls
 
@@ -293,7 +289,3 @@ def _watcher(scenario: Scenario, random: Random) -> Watcher:
     region = random.choices(scenario.regions, [one.share for one in scenario.regions])[0]
     bps = network.median_bps * random.lognormvariate(0.0, network.spread)
     return Watcher(region.key, bps, network.jitter, network.rtt_ms)
-
-
-def _highest(rungs: Sequence[float], most: float) -> float:
-    return max((one for one in rungs if one <= most), default=rungs[0])

@@ -9,8 +9,10 @@ from markupsafe import Markup, escape
 
 from reelwright.web.charts import anchor, nice
 
-WIDTH, ROW, HEIGHT = 720, 34, 200
-_NAMES, _LEFT, _EDGE, _BELOW = 250, 80, 14, 26
+WIDTH, ROW, HEIGHT = 440, 52, 200
+"""Half as wide as other charts, so that a phone shows them whole and their words can be read."""
+_LEFT, _EDGE, _BELOW = 68, 14, 26
+_LABELS = 4
 
 
 class Interval(NamedTuple):
@@ -34,14 +36,13 @@ def forest(title: str, rows: Sequence[Interval]) -> Markup:
     height = ROW * len(rows) + _BELOW
 
     def x(value: float) -> float:
-        middle, half = (_NAMES + WIDTH - _EDGE) / 2, (WIDTH - _EDGE - _NAMES) / 2
-        return middle + half * max(-1.0, min(1.0, value / most))
+        return WIDTH / 2 + (WIDTH / 2 - _EDGE) * max(-1.0, min(1.0, value / most))
 
     parts = [f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{height - _BELOW}"/>']
     for place, one in enumerate(rows):
-        y = ROW * place + ROW / 2
+        y = ROW * place + ROW * 0.7
         parts.append(
-            f'<text class="name" x="0" y="{y + 5:.1f}">{escape(one.name)}</text>'
+            f'<text class="name" x="0" y="{ROW * place + 18}">{escape(one.name)}</text>'
             f'<g class="interval {escape(one.state)}"><title>{escape(said(one))}</title>'
             f'<line x1="{x(one.low):.1f}" x2="{x(one.high):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<circle cx="{x(one.estimate):.1f}" cy="{y:.1f}" r="5"/></g>'
@@ -57,7 +58,7 @@ def forest(title: str, rows: Sequence[Interval]) -> Markup:
 
 def band(title: str, days: Sequence[Interval]) -> Markup:
     """The estimate up to each day, within the interval that holds at every look."""
-    most = _reach(days)
+    most = _reach(days[len(days) // 3 :])  # else the widest, first days make all others a line
 
     def x(place: int) -> float:
         width = WIDTH - _LEFT - _EDGE - 20
@@ -78,7 +79,7 @@ def band(title: str, days: Sequence[Interval]) -> Markup:
         for value in (-most, 0.0, most)
     ]
     parts.append(f'<polyline class="line line-0" points="{line}"/>')
-    step = max(1, -(-len(days) // 7))
+    step = max(1, -(-len(days) // _LABELS))
     for at, one in enumerate(days):
         parts.append(
             f'<circle class="dot line-0" cx="{x(at):.1f}" cy="{y(one.estimate):.1f}" r="3">'
@@ -95,7 +96,7 @@ def band(title: str, days: Sequence[Interval]) -> Markup:
 
 def _figure(title: str, text: str, height: int, parts: Sequence[str]) -> Markup:
     return Markup(  # noqa: S704 (every text in it is escaped above)
-        f'<figure class="chart" tabindex="0"><svg viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'<figure class="chart intervals" tabindex="0"><svg viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(title)}: {escape(text)}">{"".join(parts)}</svg></figure>'
     )
 

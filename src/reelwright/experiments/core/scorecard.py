@@ -267,12 +267,16 @@ def _preferred(experiment: Experiment, arms: tuple[Arm, ...], ratio: float | Non
             "early",
             f"Too early: a first look needs {2 * FIRST_LOOK} viewers, and as many plays from what differs.",
         )
-    said = f"played from its picks less from the other's: {_percent(line.now.low)} to {_percent(line.now.high)}"
+    low, share, high = ((1 + one) / 2 for one in (line.now.low, line.now.estimate, line.now.high))
     if line.state == "unsure":
-        return "unsure", f"No preference is sure yet ({second}, {said})."
+        return "unsure", f"No preference is sure yet: {_plays(second, low, share, high)}."
     if line.state == "better":
-        return "better", f"{second} is preferred to {first} ({said})."
-    return "worse", f"{first} is preferred to {second} ({second}, {said})."
+        return "better", f"{second} is preferred to {first}: {_plays(second, low, share, high)}."
+    return "worse", f"{first} is preferred to {second}: {_plays(first, 1 - high, 1 - share, 1 - low)}."
+
+
+def _plays(cell: str, low: float, share: float, high: float) -> str:
+    return f"{share:.0%} of plays were of what {cell} picked ({low:.0%} to {high:.0%})"
 
 
 def _points(days: Sequence[int], found: effects.Effect, bounds: effects.Interval) -> tuple[Point, ...]:

@@ -15,6 +15,7 @@ from litestar.datastructures import Cookie
 
 from reelwright.accounts.api import Cookies
 from reelwright.accounts.system import AccountsSystem
+from reelwright.app.decisions import telling
 from reelwright.app.installed import systems_with
 from reelwright.app.listening import cookies_are_secure
 from reelwright.app.operations import ServiceOperations
@@ -105,7 +106,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
         "cdn": cdn.service,
         "viewers": SameHostViewers(accounts, cookies, resources),
     }
-    limits = LimitsSystem(resources)
+    limits = LimitsSystem(resources, tell=telling(events.service, resources.clock))
     given |= {"limits": limits.service, "limits_history": limits.history, "limits_gate": limits.gate}
     recommend = RecommendSystem(
         resources, catalog=catalog.service, events=events.service, experiments=experiments.service

@@ -28,6 +28,7 @@ from reelwright.experiments.core.assign import Assignments, assign
 from reelwright.experiments.core.daily import Statistics
 from reelwright.experiments.core.flags import SnapshotFlags
 from reelwright.experiments.core.interleaving import Duel, duel_of
+from reelwright.experiments.core.logged import Grounds, decision_of
 from reelwright.experiments.core.metrics import METRICS
 from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
@@ -64,6 +65,7 @@ class ExperimentsService:
         self._viewing = viewing or ProjectedViewing(database)
         self._revision = -1
         self._due_ms: int | None = None
+        self._basis = _basis_of(0, self._now_ms())
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self.flags = SnapshotFlags(Snapshot(completed(Configuration()), now_ms=0), now_ms=self._now_ms)
         """What is in force; replaced by one store, never changed."""
@@ -91,10 +93,12 @@ class ExperimentsService:
 
     async def decide(self, layer: str, attributes: Attributes, *, profile_id: ProfileId | None) -> Mapping[str, Any]:
         """The parameters of a layer for a viewer, at the moment they make a difference: the exposure is reported."""
-        found = assign(self.snapshot, attributes, sticky=await self._sticky(layer, profile_id))
+        sticky, basis = await self._sticky(layer, profile_id), self._basis
+        found = assign(self.snapshot, attributes, sticky=sticky)
         for one in found.assigned():
             if one.layer == layer:
-                await self.expose(found, one.experiment, profile_id=profile_id)
+                grounds = basis(one.experiment, attributes, sticky)
+                await self.expose(found, one.experiment, profile_id=profile_id, grounds=grounds)
         return self._parameters(found, layer)
 
     def _parameters(self, found: Assignments, layer: str) -> dict[str, Any]:
@@ -130,7 +134,7 @@ class ExperimentsService:
             {"cell": cell.key, "title_ids": [title for title, pick in picks.items() if pick == at]}
             for at, cell in enumerate(cells)
         ]
-        await self._report(found, profile_id, page=told)
+        await self._report(found, profile_id, page=told, grounds=self._basis(found.experiment, attributes, {}))
 
     def _interleaved(self, layer: str, attributes: Attributes) -> Assignment | None:
         for one in self.assign(attributes).assigned():
@@ -139,17 +143,26 @@ class ExperimentsService:
                 return one if experiment.kind == "interleaving" else None
         return None
 
-    async def expose(self, assignments: Assignments, key: str, *, profile_id: ProfileId | None) -> Assignment:
+    async def expose(
+        self, assignments: Assignments, key: str, *, profile_id: ProfileId | None, grounds: Grounds | None = None
+    ) -> Assignment:
         """The assignment at the moment it makes a difference; the first time for a unit is reported as an event.
+
+        With `grounds` the decision is reported as well, so that it can be made again.
 
         While events cannot be stored the viewer gets their cell all the same, and is reported at the next time.
         """
         found = assignments[key]
-        await self._report(found, profile_id)
+        await self._report(found, profile_id, grounds=grounds)
         return found
 
     async def _report(
-        self, found: Assignment, profile_id: ProfileId | None, *, page: list[dict[str, Any]] | None = None
+        self,
+        found: Assignment,
+        profile_id: ProfileId | None,
+        *,
+        page: list[dict[str, Any]] | None = None,
+        grounds: Grounds | None = None,
     ) -> None:
         key = found.experiment
         place = (
@@ -170,9 +183,14 @@ class ExperimentsService:
         }
         if page is not None:
             data["picks"] = page
-        event = Event(id=EventId(new_id()), type="exposure", at_ms=self._now_ms(), data=data)
+        events = [Event(id=EventId(new_id()), type="exposure", at_ms=self._now_ms(), data=data)]
+        experiment = self.snapshot.index.get(key)
+        if grounds is not None and experiment is not None:
+            decision = decision_of(grounds, found, self.snapshot.experiments[experiment])
+            if decision is not None:
+                events.append(Event(id=EventId(new_id()), type="decision", at_ms=self._now_ms(), data=decision))
         try:
-            await self._events.record([event], profile_id=profile_id)
+            await self._events.record(events, profile_id=profile_id)
         except Transient as error:
             self._seen.pop(place, None)
             log.warning("exposure_waits", experiment=key, problem=str(error))
@@ -277,10 +295,26 @@ class ExperimentsService:
         now_ms = self._now_ms()
         self.flags = SnapshotFlags(Snapshot(configuration, now_ms=now_ms), now_ms=self._now_ms)
         self._revision = revision
+        self._basis = _basis_of(revision, now_ms)
         self._due_ms = next_step_ms(configuration, now_ms=now_ms)
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def _basis_of(revision: int, compiled_ms: int) -> Callable[[str, Attributes, Mapping[str, str]], Grounds]:
+    """What decisions rest on until the next swap."""
+
+    def basis(experiment: str, attributes: Attributes, sticky: Mapping[str, str]) -> Grounds:
+        return Grounds(
+            revision=revision,
+            compiled_ms=compiled_ms,
+            experiment=experiment,
+            attributes=dict(attributes),
+            sticky=dict(sticky),
+        )
+
+    return basis
 
 
 def _score(experiment: Experiment, statistics: Statistics) -> Scorecard:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from reelwright.limits.contract import Ask
 from reelwright.limits.core.algorithms import Outcome
+from reelwright.limits.core.logged import Decided
+from reelwright.limits.core.step import State
+
+Tell = Callable[[Sequence[Decided]], Awaitable[None]]
+"""Takes decisions that were kept, for those who ask later why; bound to the log of events."""
 
 
 class Store(Protocol):
@@ -26,6 +31,14 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and files."""
+        ...
+
+
+class OpenStore(Protocol):
+    """A store in this process, whose counters can be seen."""
+
+    def decide_openly(self, asks: Sequence[Ask]) -> tuple[int, list[State], list[Outcome]]:
+        """The time in ns, each ask's state before it was decided, and its outcome."""
         ...
 
 

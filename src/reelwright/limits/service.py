@@ -12,12 +12,14 @@ import msgspec
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.telemetry import counter
 from reelwright.limits.adapters.memory import MemoryStore
+from reelwright.limits.adapters.sample import Sample
 from reelwright.limits.contract import Answer, Ask, Counted, Limit, Policy, Told, TooManyRequests, Verdict
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.descriptors import Entries, find, prefixes, without_replaced
 from reelwright.limits.core.fields import headers, policy_item
 from reelwright.limits.core.hotkeys import HotKeys
 from reelwright.limits.core.rules import Domain, read_rules
+from reelwright.limits.core.step import State
 from reelwright.limits.ports import Store
 
 DECIDED = counter("limits_decisions_total", "Decisions of limits, by limit and verdict.", ("limit", "verdict"))
@@ -42,6 +44,8 @@ class Limits:
         self._hot = HotKeys()
         self.note: Callable[[Sequence[Verdict]], None] | None = None
         """Is told of every decision, where somebody keeps a history of them."""
+        self._sample: Sample | None = None
+        self._openly: Callable[[Sequence[Ask]], tuple[int, list[State], list[Outcome]]] | None = None
 
     @classmethod
     def from_yaml(cls, *paths: str | Path, store: Store | None = None, merge_domains: bool = False) -> Limits:
@@ -101,8 +105,25 @@ class Limits:
             return self._decide_at_once(asks)
         return self._answer(asks, await self.store.decide(asks)) if asks else Answer(True)
 
+    def keep_sample(self, sample: Sample) -> None:
+        """Have a sample of decisions kept, where the store shows what it decides on."""
+        self._openly = getattr(self.store, "decide_openly", None)
+        self._sample = sample if self._openly else None
+
     def _decide_at_once(self, asks: Sequence[Ask]) -> Answer:
-        return self._answer(asks, self._at_once(asks)) if asks else Answer(True)  # type: ignore[misc]
+        if not asks:
+            return Answer(True)
+        sample = self._sample
+        if sample is not None:
+            sample.until -= 1
+            if sample.until <= 0:
+                return self._answer(asks, self._decide_kept(sample, asks))
+        return self._answer(asks, self._at_once(asks))  # type: ignore[misc]
+
+    def _decide_kept(self, sample: Sample, asks: Sequence[Ask]) -> list[Outcome]:
+        now_ns, states, outcomes = self._openly(asks)  # type: ignore[misc]
+        sample.keep(now_ns, asks, states, outcomes)
+        return outcomes
 
     def check_now(self, attributes: Mapping[str, str], *, cost: int = 1, domain: str = "") -> Answer:
         """`check` without an event loop, for stores that answer at once. Raises Invalid for one that does not."""

@@ -53,6 +53,15 @@ class LimitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             description="Hours for which the database keeps what limits did and who asked when; 0 keeps nothing.",
         ),
     ] = 48
+    decisions: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="One decision in so many becomes a `decision` event, with what it was decided on; 0 keeps "
+            "none. Only of counters in memory.",
+        ),
+    ] = 1000
     shed: Annotated[
         bool, Meta(description="Turn requests away when more come than can be answered in time; playing comes first.")
     ] = True

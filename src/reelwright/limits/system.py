@@ -18,6 +18,7 @@ from reelwright.limits.adapters.cpu import follow_cpu
 from reelwright.limits.adapters.guarded import GuardedStore
 from reelwright.limits.adapters.history import History
 from reelwright.limits.adapters.memory import MemoryStore
+from reelwright.limits.adapters.sample import Sample
 from reelwright.limits.adapters.sqlite import SqliteStore
 from reelwright.limits.contract import BadRules
 from reelwright.limits.core.adaptive import Gradient
@@ -26,7 +27,7 @@ from reelwright.limits.core.fair import FairQueue
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import Domain
 from reelwright.limits.core.shedding import Gate
-from reelwright.limits.ports import Store
+from reelwright.limits.ports import Store, Tell
 from reelwright.limits.service import Limits
 from reelwright.limits.settings import LimitsSettings
 
@@ -47,7 +48,8 @@ class LimitsSystem:
 
     name = "limits"
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, *, tell: Tell | None = None) -> None:
+        """`tell` takes the sample of decisions; without it none is kept."""
         self._settings = resources.source.section("limits", LimitsSettings)
         self._store = open_store(self._settings, resources.clock)
         self.service = Limits(store=self._store, domains=doors(self._settings))
@@ -60,6 +62,9 @@ class LimitsSystem:
         if self._settings.history_hours:
             self.history = History(resources.database, clock=resources.clock, hours=self._settings.history_hours)
             self.service.note = self.history.note
+        self.sample = Sample(tell, every=self._settings.decisions) if tell and self._settings.decisions else None
+        if self.sample is not None:
+            self.service.keep_sample(self.sample)
         self.gate = gate_of(self._settings) if self._settings.shed else None
         """What load shedding goes by; None where it is off."""
 
@@ -101,6 +106,8 @@ class LimitsSystem:
             self._tasks.append(asyncio.create_task(follow_cpu(self.gate)))
         if self.history is not None:
             await self.history.start()
+        if self.sample is not None:
+            await self.sample.start()
 
     async def stop(self) -> None:
         """End what `start` began."""
@@ -108,6 +115,8 @@ class LimitsSystem:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self.sample is not None:
+            await self.sample.stop()
         if self.history is not None:
             await self.history.stop()
         await self.service.store.close()

@@ -21,6 +21,12 @@ CONFIGURATION = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
 )
+REVISIONS = sa.Table(
+    "experiments_revisions",
+    METADATA,
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+)
 CHANGES = sa.Table(
     "experiments_changes",
     METADATA,
@@ -51,7 +57,16 @@ def put_configuration(connection: sa.Connection, seen: int, changed: Configurati
         raise Conflict(f"the configuration is at revision {now}, the change was made from {seen}; look again")
     document = msgspec.json.encode(changed).decode()
     upsert(connection, CONFIGURATION, [{"id": 1, "revision": change.revision, "document": document}])
+    connection.execute(sa.insert(REVISIONS).values(revision=change.revision, document=document))
     connection.execute(sa.insert(CHANGES).values(**msgspec.structs.asdict(change)))
+
+
+def get_revision_of(connection: sa.Connection, revision: int) -> Configuration | None:
+    """The configuration as it was at a revision, with what the product itself brings; None where none is kept."""
+    if revision == 0:
+        return completed(Configuration())
+    found = connection.scalar(sa.select(REVISIONS.c.document).where(REVISIONS.c.revision == revision))
+    return None if found is None else completed(msgspec.json.decode(found, type=Configuration))
 
 
 def list_changes(connection: sa.Connection, *, limit: int) -> list[Change]:

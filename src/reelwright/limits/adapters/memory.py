@@ -115,6 +115,10 @@ class MemoryStore:
         if len(asks) == 1:
             ask = asks[0]
             return [self.bucket(ask.limit).hit(ask.key, ask.cost)[1:]]
+        return self.decide_openly(asks)[2]
+
+    def decide_openly(self, asks: Sequence[Ask]) -> tuple[int, list[State], list[Outcome]]:
+        """`decide_now`, with the time and the states that it was decided on."""
         now = self._now()
         buckets = [self.bucket(ask.limit) for ask in asks]
         states = [bucket.get(ask.key, now) for bucket, ask in zip(buckets, asks, strict=True)]
@@ -123,7 +127,7 @@ class MemoryStore:
         if after is not None:
             for bucket, ask, state in zip(buckets, asks, after, strict=True):
                 bucket.put(ask.key, state)
-        return outcomes
+        return now, states, outcomes
 
     async def decide(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Each ask's outcome, times in ns."""

@@ -9,6 +9,8 @@ document.querySelector(':is(.places, .chapters) [aria-current]')?.scrollIntoView
 
 // What was watched without a network, or as the last page went away, is told now.
 addEventListener('load', () => setTimeout(() => void import('./events/report.ts').then(({ tellWaiting }) => tellWaiting()), 1000));
+// What a page shows is told once it is there; one that comes back from the browser's memory is shown again.
+addEventListener('pageshow', () => setTimeout(() => void import('./events/pages.ts').then(({ tellPage }) => tellPage()), 500));
 
 // Where the browser allows it: over TLS, and on this machine.
 if ('serviceWorker' in navigator) {

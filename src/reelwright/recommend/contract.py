@@ -42,6 +42,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     billboard: Slot | None
     rows: tuple[Row, ...]
+    policy: str = ""
+    """What ranked it, with its version; it leaves nothing to chance. Empty where two were interleaved."""
 
 
 @runtime_checkable  # handlers are given it by name, and its type is checked

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from reelwright.catalog.contract import CatalogClient
 from reelwright.events.contract import EventsClient, Watched
 from reelwright.experiments.contract import ExperimentsClient
@@ -40,7 +42,8 @@ class RecommendService:
         both = self._experiments.interleaving(LAYER, who)
         if both is None:
             chosen = await self._experiments.decide(LAYER, who, profile_id=caller.profile_id)
-            return build_page(signals, ranker=_ranker(chosen))
+            ranker = _ranker(chosen)
+            return msgspec.structs.replace(build_page(signals, ranker=ranker), policy=f"{ranker}/1")
         first, second = (build_page(signals, ranker=_ranker(one)) for one in both.parameters)
         page, picks = interleave_pages(first, second, both.draft)
         await self._experiments.show(LAYER, who, picks, profile_id=caller.profile_id)

@@ -25,7 +25,7 @@ from tests.composed import Composed, composed
 
 from reelwright.events.contract import Backlogged, Event, EventsClient, Fact
 from reelwright.experiments.adapters.lake import LakeViewing
-from reelwright.experiments.adapters.viewing import PAGES, ProjectedViewing, project_viewing
+from reelwright.experiments.adapters.viewing import PAGES, ProjectedViewing, project_viewing, put_calibrations
 from reelwright.experiments.contract import (
     BadConfiguration,
     Cell,
@@ -43,6 +43,7 @@ from reelwright.experiments.contract import (
 from reelwright.experiments.core.daily import DailySums, Sums
 from reelwright.experiments.core.importers.flagd import Flagd
 from reelwright.experiments.core.scorecard import measured
+from reelwright.experiments.jobs import guard_for_ever
 from reelwright.experiments.service import ExperimentsService, analyse
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import VirtualClock
@@ -634,6 +635,87 @@ async def test_a_sticky_viewer_keeps_the_cell_of_the_first_exposure(place: Place
         if cell == "test" and sticky:
             assert after["ranker"] == "two-tower"
         await place.service.move(key, "stopped", by="ada")
+
+
+async def test_a_switchback_gives_each_hour_to_one_arm(place: Place) -> None:
+    """Edges and the player's start by the hour: all viewers of an hour share an arm, hours are compared, the first
+    minutes of each left out; over OFREP as for the product itself."""
+    service = ExperimentsService(
+        database=place.made.resources.database,
+        clock=place.clock,
+        events=place.events,  # type: ignore[arg-type]
+        settings=ExperimentsSettings(),
+    )
+    await service.look()
+    layers = {layer.key: layer for layer in service.snapshot.layers}
+    for layer, key, name in (
+        ("steering", "edge-order", "steering.edges"),
+        ("player", "player-start", "player.start_share"),
+    ):
+        await service.put_layer(replace(layers[layer], unit="hour"), by="ada")
+        await service.resize(key, 1.0, by="ada")
+        await service.move(key, "running", by="ada")
+        values = []
+        for _ in range(160):
+            place.clock.advance(3600)
+            seen = [await service.decide(layer, {"profile": who}, profile_id=ProfileId(who)) for who in "abc"]
+            assert len({one[name] for one in seen}) == 1
+            assert service.flags.resolve(name, {"targetingKey": "z"}).value == seen[0][name]
+            values.append(seen[0][name])
+        assert 50 < sum(one == values[0] for one in values) < 110
+        shown = [event for _, event in place.events.recorded if event.data.get("experiment") == key]
+        assert len(shown) == 160 and len({event.data["hour"] for event in shown}) == 160
+        second = service.snapshot.experiments[service.snapshot.index[key]].cells[1].key
+        facts = []
+        draw = Random(3)
+        for event in shown:
+            stalls = draw.gauss(20, 2) * (1.5 if event.data["cell"] == second else 1.0)
+            began = event.data["hour"] * 3_600_000
+            early = event_of("stall", began + 60_000, data={"ms": 9e6})
+            told_ = [event_of("stall", began + 400_000, data={"ms": 1000}) for _ in range(round(stalls))]
+            beat = event_of("heartbeat", began + 500_000)
+            facts += [
+                Fact(profile_id=ProfileId("x" * 26), synthetic=False, event=one, watched_s=7200.0 * (one is beat))
+                for one in (replace(event, at_ms=began + 1), early, *told_, beat)
+            ]
+        await place.made.resources.database.write(project_viewing, facts)
+        await service.measure(key)
+        card = await service.get_scorecard(key)
+        assert sum(arm.viewers for arm in card.arms) == 160 and not card.synthetic
+        line = next(one for one in card.lines if one.metric == "stalls_per_hour")
+        assert line.now is not None and line.now.low < 0.5 < line.now.high and line.state == "worse"
+        assert line.control == pytest.approx(10, rel=0.1)
+        assert [one.metric for one in card.breached] == ["stalls_per_hour"]
+
+
+async def test_the_platform_tests_itself_on_its_own_viewers(place: Place) -> None:
+    """A/A tests of real days: as many are called as should be, and a metric that never varied is left out."""
+    assert await place.service.calibrate() == [] == await place.service.list_calibrations()
+    draw, now_ms = Random(1), place.made.resources.clock.wall_ns() // 1_000_000
+    facts = []
+    for number in range(400):
+        who, habit = ProfileId(f"{number:026}"), draw.lognormvariate(6, 1)
+        for day in range(1, 14):
+            beat = event_of("heartbeat", now_ms - day * 86_400_000)
+            play = event_of("play", now_ms - day * 86_400_000, data={"start_ms": draw.lognormvariate(6, 0.4)})
+            facts += [
+                Fact(profile_id=who, synthetic=False, event=beat, watched_s=habit * draw.random()),
+                Fact(profile_id=who, synthetic=False, event=play),
+            ]
+    await place.made.resources.database.write(project_viewing, facts)
+    found = await place.service.calibrate()
+    assert {one.metric for one in found} == {"watch_hours", "start_ms"}
+    for one in found:
+        assert (one.viewers, one.draws) == (400, 400) and 0.01 < one.called < 0.1 and not one.is_off
+    assert {one.metric: one for one in await place.service.list_calibrations()} == {one.metric: one for one in found}
+    looking = asyncio.create_task(guard_for_ever(place.service, every_s=3600, calibrate_s=86_400))
+    await place.made.resources.database.write(put_calibrations, ())
+    while not await place.service.list_calibrations():
+        await asyncio.sleep(0.02)
+    looking.cancel()
+    editor = await place.made.session(await place.made.person("ed", role="editor"))
+    page = (await editor.get("/studio/experiments")).text
+    assert "about one test in twenty is called" in page and "400 viewers of the last week" in page
 
 
 async def test_a_canary_is_a_small_share_and_all_of_it_stays(place: Place) -> None:

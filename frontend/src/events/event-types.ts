@@ -138,6 +138,8 @@ export interface ExposureData {
   reason?: string;
   /** of an interleaving experiment: what the page showed, by the ranker that picked it */
   picks?: Picked[];
+  /** of a switchback: the hour, since the epoch, that is in the cell */
+  hour?: number;
 }
 
 /** What `edge_access` carries. */

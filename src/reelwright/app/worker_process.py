@@ -77,7 +77,7 @@ async def _guard_experiments(resources: Resources) -> None:
         settings=settings,
         viewing=viewing_of(LakeSystem(resources).service) if settings.source == "lake" else None,
     )
-    await guard_for_ever(service, every_s=settings.measure_s)
+    await guard_for_ever(service, every_s=settings.measure_s, calibrate_s=settings.calibrate_s)
 
 
 async def _plan_cdn(resources: Resources) -> None:

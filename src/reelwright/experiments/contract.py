@@ -24,6 +24,8 @@ T = TypeVar("T", bound=Hashable)
 
 BUCKETS = 10_000
 """Buckets of a layer: the smallest share of traffic is one of them, 0.01 %."""
+HOUR = "hour"
+"""The unit of a layer that assigns the hours since the epoch, not viewers: experiments there are switchbacks."""
 ROOT = ""
 """The key of the outermost domain."""
 Attributes = Mapping[str, Any]
@@ -209,8 +211,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters that belong together; a unit is in at most one experiment of it.
 
-    `unit` is the attribute whose value is assigned. A `launch` layer holds roll-outs: what it sets is the default
-    that an experiment of another layer may override.
+    `unit` is the attribute whose value is assigned; `hour` needs not be told. A `launch` layer holds roll-outs: what
+    it sets is the default that an experiment of another layer may override.
     """
 
     key: str

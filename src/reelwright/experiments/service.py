@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reelwright.events.contract import Event, EventsClient
 from reelwright.experiments.adapters import sql
-from reelwright.experiments.adapters.viewing import ProjectedViewing, get_cells, get_statistics, put_statistics
+from reelwright.experiments.adapters.viewing import (
+    ProjectedViewing,
+    get_cells,
+    get_statistics,
+    list_calibrations,
+    put_calibrations,
+    put_statistics,
+    read_hours,
+    read_lately,
+)
 from reelwright.experiments.contract import (
+    HOUR,
     Assignment,
     Attributes,
     BadConfiguration,
@@ -25,11 +35,11 @@ from reelwright.experiments.contract import (
 )
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.assign import Assignments, assign
-from reelwright.experiments.core.daily import Statistics
+from reelwright.experiments.core.daily import DailySums, Statistics, daily_sums
 from reelwright.experiments.core.flags import SnapshotFlags
 from reelwright.experiments.core.interleaving import Duel, duel_of
 from reelwright.experiments.core.logged import Grounds, decision_of
-from reelwright.experiments.core.metrics import METRICS
+from reelwright.experiments.core.metrics import DAY_MS, HOUR_MS, METRICS
 from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
 from reelwright.experiments.ports import ViewingFacts
@@ -41,6 +51,7 @@ from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
 from reelwright.kernel.telemetry import logger
 
 if TYPE_CHECKING:
+    from reelwright.experiments.core.calibration import Calibration
     from reelwright.experiments.core.scorecard import Scorecard
 
 log = logger(__name__)
@@ -89,10 +100,11 @@ class ExperimentsService:
 
     def assign(self, attributes: Attributes, *, forced: Mapping[str, str] | None = None) -> Assignments:
         """Everything for one viewer."""
-        return assign(self.snapshot, attributes, forced=forced or {})
+        return assign(self.snapshot, self._timed(attributes), forced=forced or {})
 
     async def decide(self, layer: str, attributes: Attributes, *, profile_id: ProfileId | None) -> Mapping[str, Any]:
         """The parameters of a layer for a viewer, at the moment they make a difference: the exposure is reported."""
+        attributes = self._timed(attributes)
         sticky, basis = await self._sticky(layer, profile_id), self._basis
         found = assign(self.snapshot, attributes, sticky=sticky)
         for one in found.assigned():
@@ -105,6 +117,10 @@ class ExperimentsService:
         values = found.parameters()
         names = next((one.parameters for one in self.snapshot.layers if one.key == layer), {})
         return {name: values[name] for name in names}
+
+    def _timed(self, attributes: Attributes) -> Attributes:
+        """With the hour, which layers of switchbacks assign."""
+        return {HOUR: str(self._now_ms() // HOUR_MS), **attributes}
 
     async def _sticky(self, layer: str, profile_id: ProfileId | None) -> Mapping[str, str]:
         """The cells in which a viewer was exposed before, of those experiments of a layer that keep them."""
@@ -183,6 +199,8 @@ class ExperimentsService:
         }
         if page is not None:
             data["picks"] = page
+        if self._is_switchback(found.layer):
+            data["hour"] = int(found.unit or 0)
         events = [Event(id=EventId(new_id()), type="exposure", at_ms=self._now_ms(), data=data)]
         experiment = self.snapshot.index.get(key)
         if grounds is not None and experiment is not None:
@@ -257,10 +275,32 @@ class ExperimentsService:
         from reelwright.experiments.core.scorecard import measured
 
         experiment = lifecycle.find(self.snapshot.configuration, key)
-        synthetic, days = await self._viewing.daily(experiment, measured(experiment))
+        if self._is_switchback(experiment.layer):
+            synthetic, exposed = await self._database.read(read_hours, experiment)
+            days: Sequence[DailySums] = daily_sums(exposed, measured(experiment), cells=len(experiment.cells))
+        else:
+            synthetic, days = await self._viewing.daily(experiment, measured(experiment))
         found = Statistics(experiment=key, at_ms=self._now_ms(), synthetic=synthetic, days=tuple(days))
         await self._database.write(put_statistics, found)
         return found
+
+    async def calibrate(self) -> list[Calibration]:
+        """Make A/A tests of every metric with everybody who watched lately, and keep how they came out."""
+        from reelwright.experiments.core.calibration import calibrate
+
+        now_ms = self._now_ms()
+        today = now_ms // DAY_MS
+        lately = await self._database.read(read_lately, today=today, most=self._settings.calibrate_viewers)
+        found = calibrate(lately, tuple(METRICS.values()), seed=today, at_ms=now_ms)
+        await self._database.write(put_calibrations, found)
+        return list(found)
+
+    async def list_calibrations(self) -> list[Calibration]:
+        """How the latest A/A tests came out, by metric."""
+        return await self._database.read(list_calibrations)
+
+    def _is_switchback(self, layer: str) -> bool:
+        return any(one.key == layer and one.unit == HOUR for one in self.snapshot.layers)
 
     async def get_scorecard(self, key: str) -> Scorecard:
         """What an experiment says so far, from its daily statistics. Raises NoSuchExperiment, NotMeasured."""

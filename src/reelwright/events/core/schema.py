@@ -271,6 +271,9 @@ class ExposureData(Data, frozen=True, kw_only=True, gc=False):
         Annotated[list[Picked], Meta(max_length=2)],
         Meta(description="of an interleaving experiment: what the page showed, by the ranker that picked it"),
     ] = []
+    hour: Annotated[
+        Count | None, Meta(description="of a switchback: the hour, since the epoch, that is in the cell")
+    ] = None
 
 
 class Exposure(Typed, frozen=True, kw_only=True, gc=False, tag="exposure"):

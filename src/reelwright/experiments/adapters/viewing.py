@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -14,9 +14,12 @@ from reelwright.experiments.adapters.sql import METADATA
 from reelwright.experiments.contract import Experiment, NotMeasured
 from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, Sums, daily_sums
 from reelwright.experiments.core.interleaving import Shown, credits_of
-from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, STORED, Metric, days_of, row_of
-from reelwright.kernel.database import Database, upsert
+from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, STORED, Metric, days_of, hours_of, row_of
+from reelwright.kernel.database import Database, row_dict, upsert
 from reelwright.kernel.ids import ProfileId
+
+if TYPE_CHECKING:
+    from reelwright.experiments.core.calibration import Calibration
 
 PAST_DAYS = 14
 """Days before the exposure that CUPED looks at."""
@@ -56,6 +59,31 @@ CREDITS = sa.Table(
     sa.Column("title_id", sa.String(26), primary_key=True),
     sa.Column("cell", sa.String(NAME_MOST), nullable=False),
 )
+PERIODS = sa.Table(
+    "experiments_periods",
+    METADATA,
+    sa.Column("experiment", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True),
+    sa.Column("synthetic", sa.Boolean, primary_key=True),
+    sa.Column("cell", sa.String(NAME_MOST), nullable=False),
+)
+HOURS = sa.Table(
+    "experiments_hours",
+    METADATA,
+    sa.Column("hour", sa.Integer, primary_key=True),
+    sa.Column("synthetic", sa.Boolean, primary_key=True),
+    *(sa.Column(name, sa.Float, nullable=False) for name in STORED),
+)
+CALIBRATIONS = sa.Table(
+    "experiments_calibrations",
+    METADATA,
+    sa.Column("metric", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("viewers", sa.Integer, nullable=False),
+    sa.Column("draws", sa.Integer, nullable=False),
+    sa.Column("called", sa.Float, nullable=False),
+    sa.Column("p", sa.Float, nullable=False),
+)
 DAILY = sa.Table(
     "experiments_daily",
     METADATA,
@@ -84,6 +112,23 @@ def project_viewing(connection: sa.Connection, facts: Sequence[Fact]) -> None:
     ]
     upsert(connection, VIEWING, rows, lambda new: {name: VIEWING.c[name] + new[name] for name in STORED})
     _project_credits(connection, facts)
+    _project_hours(connection, facts)
+
+
+def _project_hours(connection: sa.Connection, facts: Sequence[Fact]) -> None:
+    """Which hour was in which cell, and what all viewers did in each."""
+    switched = [
+        {**{name: row[name] for name in ("experiment", "cell", "synthetic")}, "hour": fact.event.data["hour"]}
+        for fact in facts
+        if "hour" in fact.event.data and (row := _exposure(fact))
+    ]
+    kept = {(row["experiment"], row["hour"], row["synthetic"]): row for row in reversed(switched)}
+    upsert(connection, PERIODS, list(kept.values()), lambda _new: {})
+    rows = [
+        {"hour": hour, "synthetic": synthetic, **dict.fromkeys(STORED, 0.0), **added}
+        for (hour, synthetic), added in hours_of(facts).items()
+    ]
+    upsert(connection, HOURS, rows, lambda new: {name: HOURS.c[name] + new[name] for name in STORED})
 
 
 def _project_credits(connection: sa.Connection, facts: Sequence[Fact]) -> None:
@@ -174,6 +219,53 @@ def read_exposed(connection: sa.Connection, experiment: Experiment) -> tuple[boo
             for row in days
         ],
     )
+
+
+def read_hours(connection: sa.Connection, experiment: Experiment) -> tuple[bool, Exposed]:
+    """The hours of a switchback with what was watched in them, as if each were a viewer. O(hours)."""
+    ours = PERIODS.c.experiment == experiment.key
+    real = connection.execute(sa.select(PERIODS.c.hour).where(ours, PERIODS.c.synthetic.is_(False)).limit(1)).first()
+    synthetic = real is None
+    place = {cell.key: at for at, cell in enumerate(experiment.cells)}
+    wanted = (ours, PERIODS.c.synthetic.is_(synthetic), PERIODS.c.cell.in_(list(place)))
+    columns = [HOURS.c[name] for name in STORED]
+    same = (HOURS.c.hour == PERIODS.c.hour) & (HOURS.c.synthetic == PERIODS.c.synthetic)
+    rows = connection.execute(
+        sa.select(PERIODS.c.hour, PERIODS.c.cell, *columns).join(HOURS, same).where(*wanted).order_by(PERIODS.c.hour)
+    ).all()
+    return synthetic, exposed_of(
+        [(str(row.hour), place[row.cell], row.hour // 24) for row in rows],
+        [(str(row.hour), row.hour // 24, row_of(dict(zip(STORED, row[2:], strict=True)))) for row in rows],
+    )
+
+
+def read_lately(connection: sa.Connection, *, today: int, most: int) -> Exposed:
+    """Everybody who watched in the week before `today`, with the week before that as their past."""
+    week = VIEWING.c.day >= today - 7
+    people = sa.select(VIEWING.c.profile_id).where(week).distinct().order_by(VIEWING.c.profile_id).limit(most)
+    rows = connection.execute(
+        sa.select(VIEWING)
+        .where(VIEWING.c.profile_id.in_(people), VIEWING.c.day >= today - 14, VIEWING.c.day < today)
+        .order_by(VIEWING.c.profile_id, VIEWING.c.day)
+    ).all()
+    return exposed_of(
+        [(who, 0, today - 7) for who in dict.fromkeys(row.profile_id for row in rows)],
+        [(row.profile_id, row.day, row_of(dict(zip(STORED, row[2:], strict=True)))) for row in rows],
+    )
+
+
+def put_calibrations(connection: sa.Connection, found: Sequence[Calibration]) -> None:
+    """The latest, in place of those before."""
+    connection.execute(CALIBRATIONS.delete())
+    upsert(connection, CALIBRATIONS, [msgspec.structs.asdict(one) for one in found])
+
+
+def list_calibrations(connection: sa.Connection) -> list[Calibration]:
+    """The latest, by metric; those that are off first."""
+    from reelwright.experiments.core.calibration import Calibration
+
+    rows = connection.execute(sa.select(CALIBRATIONS).order_by(CALIBRATIONS.c.p))
+    return [Calibration(**row_dict(row)) for row in rows]
 
 
 def exposed_of(viewers: Sequence[tuple[str, int, int]], days: Sequence[tuple[str, int, Sequence[float]]]) -> Exposed:

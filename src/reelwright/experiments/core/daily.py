@@ -152,6 +152,14 @@ def _past(exposed: Exposed) -> Floats:
     return past
 
 
+def totals(exposed: Exposed, metric: Metric) -> Floats:
+    """(viewers, 4): each viewer's sums since the exposure, and of the time before it."""
+    after = np.zeros((len(exposed.cell), len(COLUMNS)))
+    later = exposed.day >= exposed.since[exposed.viewer]
+    np.add.at(after, exposed.viewer[later], exposed.values[later])
+    return _vector(after, _past(exposed), metric)
+
+
 def _vector(sums: Floats, past: Floats, metric: Metric) -> Floats:
     """(rows, 4): numerator, denominator, and both of the past; a mean's denominator is one a viewer."""
     columns = []

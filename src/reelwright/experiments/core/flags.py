@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from reelwright.experiments.contract import Attributes, BadConfiguration, FlagSource, Reason, Resolution
+from reelwright.experiments.contract import HOUR, Attributes, BadConfiguration, FlagSource, Reason, Resolution
 from reelwright.experiments.core.assign import Assignments, assign
 from reelwright.experiments.core.importers.vendors import read_flags
 from reelwright.experiments.core.snapshot import Snapshot
@@ -21,6 +21,7 @@ TARGETING_KEY = "targetingKey"
 DEFAULT = "default"
 """The variant of a parameter that no experiment sets."""
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 _REASONS = {Reason.SPLIT: "SPLIT", Reason.STICKY: "SPLIT", Reason.FORCED: "STATIC"}
 
 
@@ -60,7 +61,9 @@ class SnapshotFlags:
             one.key: read_flags(one.vendor, one.document, now_ms=now_ms) for one in snapshot.configuration.imports
         }
         self._owner = _owners(self._order, self._imported)
-        self._timed = any(one.vendor in ("eppo", "flagd") for one in snapshot.configuration.imports)
+        self._timed = HOUR in snapshot.units or any(
+            one.vendor in ("eppo", "flagd") for one in snapshot.configuration.imports
+        )
 
     @property
     def version(self) -> str:
@@ -77,19 +80,25 @@ class SnapshotFlags:
             return self._imported[self._owner[key]].resolve(key, attributes)
         if key not in self._order:
             return Resolution(key=key, reason="ERROR", error_code="FLAG_NOT_FOUND", message=f"no flag {key[:60]!r}")
-        return self._view(key, assign(self.snapshot, unit_attributes(self.snapshot, attributes)))
+        return self._view(key, self._assign(attributes))
 
     def resolve_all(self, attributes: Attributes) -> Sequence[Resolution]:
         """Every flag."""
-        found = assign(self.snapshot, unit_attributes(self.snapshot, attributes))
+        found = self._assign(attributes)
         return [*(self._view(key, found) for key in self._order), *self._others(attributes)]
+
+    def _assign(self, attributes: Attributes) -> Assignments:
+        found = unit_attributes(self.snapshot, attributes)
+        if HOUR in self.snapshot.units:
+            found = {**found, HOUR: str(self._now_ms() // HOUR_MS)}
+        return assign(self.snapshot, found)
 
     def _others(self, attributes: Attributes) -> list[Resolution]:
         return [found for source in self._imported.values() for found in source.resolve_all(attributes)]
 
     def encode_all(self, attributes: Attributes) -> bytes:
         """Every flag, as the body of an OFREP bulk answer."""
-        found = assign(self.snapshot, unit_attributes(self.snapshot, attributes))
+        found = self._assign(attributes)
         parts = self._parts.copy()
         assigned = np.flatnonzero(found.cells >= 0)
         for group in (assigned[self._launch[assigned]], assigned[~self._launch[assigned]]):

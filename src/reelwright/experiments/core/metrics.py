@@ -11,6 +11,8 @@ from reelwright.events.contract import Fact
 from reelwright.kernel.ids import ProfileId
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+WASHOUT_MS = 300_000
 START_MS_MOST, STALL_MS_MOST = 600_000.0, 3_600_000.0
 """Longer ones are a clock that jumped, or a laptop that was shut."""
 STORED = ("watch_s", "views", "plays", "starts", "start_ms", "stalls", "stall_ms", "errors", "thumbs_up")
@@ -79,6 +81,21 @@ def days_of(facts: Iterable[Fact]) -> dict[tuple[ProfileId, int], Day]:
             day = found.setdefault((fact.profile_id, fact.event.at_ms // DAY_MS), {})
             for name, value in added.items():
                 day[name] = day.get(name, 0.0) + value
+    return found
+
+
+def hours_of(facts: Iterable[Fact]) -> dict[tuple[int, bool], Day]:
+    """What events add to each hour since the epoch, of real and of simulated viewers.
+
+    An hour's first minutes are left out: what began under the cell before still plays then.
+    """
+    found: dict[tuple[int, bool], Day] = {}
+    for fact in facts:
+        added = _added(fact) if fact.event.at_ms % HOUR_MS >= WASHOUT_MS else {}
+        if added:
+            hour = found.setdefault((fact.event.at_ms // HOUR_MS, fact.synthetic), {})
+            for name, value in added.items():
+                hour[name] = hour.get(name, 0.0) + value
     return found
 
 

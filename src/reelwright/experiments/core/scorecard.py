@@ -172,7 +172,7 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
     for segment in SEGMENTS:
         table = moments_by_day(statistics, metric.key, cells=cells, segment=segment)
         viewers = table.n[-1]
-        found, _ = _effect(metric, table, arm)
+        found, _ = relative_effect(metric, table, arm)
         bounds = effects.anytime(found, rho=rho, alpha=alpha)
         point = Point(day, *(float(one[-1]) for one in (found.estimate, bounds.low, bounds.high)))
         now = point if all(map(math.isfinite, (point.estimate, point.low, point.high))) else None
@@ -286,7 +286,7 @@ def _points(days: Sequence[int], found: effects.Effect, bounds: effects.Interval
 
 def _line(experiment: Experiment, metric: Metric, table: Moments, arm: int, days: Sequence[int]) -> Line:
     alpha = ALPHA / (len(experiment.cells) - 1)
-    found, adjusted = _effect(metric, table, arm)
+    found, adjusted = relative_effect(metric, table, arm)
     bounds = effects.anytime(found, rho=effects.best_rho(experiment.planned_units, alpha=alpha), alpha=alpha)
     points = _points(days, found, bounds)
     now = points[-1] if points and points[-1].day == days[-1] else None
@@ -308,7 +308,7 @@ def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: in
     rho = effects.best_rho(experiment.planned_units, alpha=2 * alpha)  # one side of an interval is asked
     state: GuardState = "nothing"
     if len(table.n):
-        found, _ = _effect(METRICS[guardrail.metric], table, arm)
+        found, _ = relative_effect(METRICS[guardrail.metric], table, arm)
         if not _enough(table, arm):
             state = "early"
         elif math.isfinite(float(found.estimate[-1])):
@@ -317,7 +317,7 @@ def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: in
     return Guard(metric=guardrail.metric, cell=cell, worse=guardrail.worse, margin=guardrail.margin, state=state)
 
 
-def _effect(metric: Metric, table: Moments, arm: int) -> tuple[effects.Effect, bool]:
+def relative_effect(metric: Metric, table: Moments, arm: int) -> tuple[effects.Effect, bool]:
     """The relative effect up to each day, and whether the past was used for it."""
     control, treatment = _of(table, 0), _of(table, arm)
     if not len(table.n):

@@ -33,9 +33,9 @@ EXTRA = {
         "static",
     },
     "cdn": {"control.py"},
-    "practice": {"gold", "guide", "labs", "questions", "service", "styles"},
+    "practice": {"api", "gold", "guide", "labs", "questions", "service", "styles"},
 }
-"""Pages and packaged data, which only these have; and a control plane, since the edge's service has no database."""
+"""Pages, packaged data, routes by noun; and a control plane, since the edge has no database."""
 SYSTEMS = sorted(
     path.name for path in SOURCE.iterdir() if path.is_dir() and path.name not in {*NOT_SYSTEMS, "__pycache__"}
 )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import random
+import socket
 import string
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 
 import anyio
+import httpx
 import numpy as np
 
 from reelwright.kernel.bench import Row, measured
@@ -34,6 +40,7 @@ SEED = 7
 FUZZED = 10_000
 HALF = 2.5
 LEARNERS = 1_000
+START_MOST_S = 120.0
 
 
 def rows(only: str = "") -> Iterator[Row]:
@@ -43,6 +50,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("evidence", _evidence),
         ("attacks", _attacks),
         ("speed", _speed),
+        ("start", _start),
         ("labs", lab_rows),
         ("calibration", _calibration),
     )
@@ -237,6 +245,60 @@ async def _packet() -> tuple[float, int]:
         seconds = time.perf_counter() - begun
         database.close()
     return seconds, sum(one.verdicts for one in packet.standings)
+
+
+def _start() -> Iterator[Row]:
+    """From the start of the command to the first question, in an empty data folder."""
+    took = {"serve --only practice": _served(), "practice start": _in_terminal()}
+    yield Row(
+        id="start.first_question", what="start of the command to the first question, the slower of page and terminal",
+        value=round(max(took.values()), 1), unit="s", op="<=", goal=10,
+        note=", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()) + "; an empty data folder",
+    )  # fmt: skip
+
+
+def _served() -> float:
+    """The page: ask until it answers, then begin a stage as its form does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "reelwright.app.serve", "practice"]
+    with tempfile.TemporaryDirectory() as folder, _begun(command, folder, REELWRIGHT_PORT=str(port)) as process:
+        began = time.perf_counter()
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, headers={"origin": url}, follow_redirects=True, timeout=60) as client:
+            while process.poll() is None and time.perf_counter() - began < START_MOST_S:
+                with contextlib.suppress(httpx.TransportError):
+                    client.get("/readyz")
+                    break
+                time.sleep(0.05)
+            form = {"stage": "phone", "role": "senior", "track": "streaming"}
+            client.post("/practice", data=form).raise_for_status()
+        return time.perf_counter() - began
+
+
+def _in_terminal() -> float:
+    """The terminal: its first line of text is the question."""
+    command = [sys.executable, "-c", "from reelwright.app.cli import main; main()", "practice", "start"]
+    with tempfile.TemporaryDirectory() as folder, _begun(command, folder) as process:
+        began = time.perf_counter()
+        assert process.stdout is not None
+        if not any(line.strip() for line in process.stdout):
+            raise AssertionError("no question came")
+        return time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def _begun(command: list[str], folder: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        command, env={**os.environ, **environ, "REELWRIGHT_DATA": f"{folder}/data"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def _calibration() -> Iterator[Row]:

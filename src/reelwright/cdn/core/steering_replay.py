@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from reelwright.cdn.core.flows import plan_flows
 from reelwright.cdn.core.steering import FULL, EdgeState, rank
 
 
@@ -33,6 +32,8 @@ class Priced:
 
     def plan(self, demand_bps: Mapping[str, float], edges: Sequence[EdgeState]) -> None:
         """Shadow prices of the minimum-cost flow."""
+        from reelwright.cdn.core.flows import plan_flows  # SciPy, for those who plan
+
         self._prices = plan_flows(demand_bps, edges).prices
 
     def rank(self, region: str, edges: Sequence[EdgeState], bps: float) -> Sequence[str]:
@@ -154,6 +155,8 @@ def _best(
     drained: str,
 ) -> tuple[float, dict[str, float]]:
     """Cost and load by edge of the cheapest flow that knows all who come; a drained edge takes what it took."""
+    from reelwright.cdn.core.flows import plan_flows
+
     wanted = {f"r{number}": float((arriving == number).sum()) * bps for number in range(evening.regions)}
     known = [
         msgspec.structs.replace(one, capacity_bps=max(bps, drained_bps or 0.0) / FULL) if one.name == drained else one

@@ -8,7 +8,7 @@ from litestar import Controller, Response, get, post
 from markupsafe import Markup
 
 from reelwright.kernel.errors import Invalid
-from reelwright.practice.api import MAX_SOURCE_CHARS
+from reelwright.practice.api.labs import MAX_SOURCE_CHARS
 from reelwright.practice.contract import LabRun, Refused
 from reelwright.practice.labs.lab import starter
 from reelwright.practice.service import LabsService

@@ -11,7 +11,7 @@ from litestar.di import Provide
 from reelwright.accounts.service import AccountsService
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.system import Resources
-from reelwright.practice.api import person_of
+from reelwright.practice.api.person import person_of
 from reelwright.practice.contract import Role, Stage, Track
 from reelwright.practice.core.committee import DIMENSION_NAMES
 from reelwright.practice.core.levels import WORDS

@@ -16,8 +16,17 @@ from reelwright.events.contract import EventsClient
 from reelwright.kernel.ids import ProfileId
 from reelwright.kernel.live import live
 from reelwright.kernel.principal import require
-from reelwright.lake.contract import Answer, Erasure, Freshness, LakeClient, Ledger, QualityReport, Refused, Replayed
-from reelwright.lake.core.charts import Chart, chart_sql
+from reelwright.lake.contract import (
+    Answer,
+    Chart,
+    Erasure,
+    Freshness,
+    LakeClient,
+    Ledger,
+    QualityReport,
+    Refused,
+    Replayed,
+)
 from reelwright.lake.service import checked_id
 
 Form = Literal["csv", "parquet"]
@@ -85,7 +94,7 @@ class AnalyticsRoutes(Controller):
         last: Annotated[date, Parameter(description="Last day (UTC).")],
     ) -> Answer:
         """Answer the rows behind one of Studio's charts: real viewers, from day to day."""
-        return await lake.ask(chart_sql(chart, first.isoformat(), last.isoformat()))
+        return await lake.chart(chart, first.isoformat(), last.isoformat())
 
     @get("/charts/{chart:str}/file", summary="Export a chart", media_type="application/octet-stream")
     async def chart_file(
@@ -97,8 +106,11 @@ class AnalyticsRoutes(Controller):
         format: Annotated[Form, Parameter(description="Kind of file.")] = "csv",
     ) -> Response[bytes]:
         """Answer the rows behind one of Studio's charts as a CSV or Parquet file."""
-        sql = chart_sql(chart, first.isoformat(), last.isoformat())
-        return _file(await lake.export(sql, format), f"{chart}-{first}-{last}", format)
+        return _file(
+            await lake.export_chart(chart, first.isoformat(), last.isoformat(), format),
+            f"{chart}-{first}-{last}",
+            format,
+        )
 
     @get("/profiles/{profile_id:str}/export", summary="Export a profile", media_type="application/zip")
     async def export_profile(

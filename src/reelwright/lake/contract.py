@@ -80,6 +80,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int
     rows: int
     form: Literal["rows", "csv", "parquet"] = "rows"
+    tables: tuple[str, ...] = ()
+    """Those that it names, where that is known beforehand; else it may name any."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
@@ -174,6 +176,10 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
 
 
+Chart = Literal["quality", "devices", "edges", "titles", "funnel", "experiments"]
+"""The product's own charts."""
+
+
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """Quality of experience of some sessions."""
 
@@ -228,6 +234,14 @@ class LakeClient(Protocol):
 
     async def export(self, sql: str, form: Literal["csv", "parquet"]) -> Answer:
         """Answer one SELECT as a file in `body`. Raises NotReadable, TookTooLong."""
+        ...
+
+    async def chart(self, chart: Chart, first: str, last: str) -> Answer:
+        """What one of the product's own charts shows, from day to day (ISO dates). Raises Invalid, TookTooLong."""
+        ...
+
+    async def export_chart(self, chart: Chart, first: str, last: str, form: Literal["csv", "parquet"]) -> Answer:
+        """The same as a file in `body`."""
         ...
 
     def freshness(self) -> list[Freshness]:

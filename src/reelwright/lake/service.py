@@ -23,9 +23,11 @@ from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
 from reelwright.kernel.ids import ProfileId, is_id
 from reelwright.lake.adapters import sql
 from reelwright.lake.adapters.published import Published
+from reelwright.lake.adapters.standing import Standing
 from reelwright.lake.contract import (
     Answer,
     Answers,
+    Chart,
     Erasure,
     Freshness,
     Ledger,
@@ -76,6 +78,7 @@ class LakeService:
         self._database = database
         self._reader = open_reader(self._events)
         self._published = Published(folder, settings.warehouse)
+        self._standing = Standing()
         self._spare: asyncio.subprocess.Process | None = None
         self._behind_since: tuple[int, float] | None = None
 
@@ -92,6 +95,32 @@ class LakeService:
         """Answer one SELECT as a file, of many more rows than a page shows."""
         return (await self._ask(sql, form=form, rows=self.settings.export_rows))[0]
 
+    async def chart(self, chart: Chart, first: str, last: str) -> Answer:
+        """What one of the product's own charts shows, from day to day. Raises Invalid, TookTooLong."""
+        sql = charts.chart_sql(chart, checked_day(first), checked_day(last))
+        return (await self._ask_own(sql, tables=charts.chart_tables(chart)))[0]
+
+    async def export_chart(self, chart: Chart, first: str, last: str, form: Literal["csv", "parquet"]) -> Answer:
+        """The same as a file, of many more rows."""
+        sql, rows = charts.chart_sql(chart, checked_day(first), checked_day(last)), self.settings.export_rows
+        return (await self._ask_own(sql, tables=charts.chart_tables(chart), form=form, rows=rows))[0]
+
+    async def _ask_own(
+        self,
+        *sql: str,
+        tables: tuple[str, ...],
+        form: Literal["rows", "csv", "parquet"] = "rows",
+        rows: int | None = None,
+    ) -> list[Answer]:
+        """Answer questions of the product's own, in a child that stays for the next ones where this service stays."""
+        if not is_installed():
+            raise MissingExtra("lake", "a question to the lake")
+        question = self._question(sql, form, rows, tables)
+        if not self._keeps_spare:
+            return await self._ask_once(question)
+        said = await self._standing.ask(question, within_s=self.settings.sql_s)
+        return self._understood(0, said, b"")
+
     async def _ask(
         self, *sql: str, form: Literal["rows", "csv", "parquet"] = "rows", rows: int | None = None
     ) -> list[Answer]:
@@ -101,8 +130,16 @@ class LakeService:
         """
         if not is_installed():
             raise MissingExtra("lake", "a question to the lake")
-        child, self._spare = self._spare or await self._start_child(), None
-        question = Question(
+        return await self._ask_once(self._question(sql, form, rows))
+
+    def _question(
+        self,
+        sql: tuple[str, ...],
+        form: Literal["rows", "csv", "parquet"],
+        rows: int | None,
+        tables: tuple[str, ...] = (),
+    ) -> Question:
+        return Question(
             sql=sql,
             lake=str(self._folder),
             warehouse=self.settings.warehouse_of(self._folder),
@@ -110,7 +147,11 @@ class LakeService:
             memory_mb=self.settings.sql_memory_mb,
             rows=rows or self.settings.sql_rows,
             form=form,
+            tables=tables,
         )
+
+    async def _ask_once(self, question: Question) -> list[Answer]:
+        child, self._spare = self._spare or await self._start_child(), None
         try:
             out, err = await asyncio.wait_for(
                 child.communicate(msgspec.json.encode(question) + b"\n"), self.settings.sql_s
@@ -167,7 +208,8 @@ class LakeService:
                 child.kill()
 
     async def stop(self) -> None:
-        """End the child that waits."""
+        """End the children that wait."""
+        await self._standing.end()
         child, self._spare = self._spare, None
         if child is not None:
             await _end(child)
@@ -195,7 +237,7 @@ class LakeService:
     ) -> Ledger:
         """The events' own ledger, read before, and what devices say they sent, beside what the lake holds."""
         now_hour = self._clock.wall_ns() // 3_600_000_000_000
-        stored, failed = await self._ask(*charts.ledger(now_hour - hours))
+        stored, failed = await self._ask_own(*charts.ledger(now_hour - hours), tables=charts.BOOKS)
         recent = [row for row in acknowledged if row["hour"] >= now_hour - hours]
         found = account.entries(recent, _counts(stored), _counts(failed))
         gaps = [*account.gaps(found, open_hour=now_hour - 1), *account.missing(sent)]
@@ -203,7 +245,7 @@ class LakeService:
 
     async def list_refused(self, *, limit: int = 200) -> list[Refused]:
         """Refused events that are not stored by now, newest first."""
-        answer = await self.ask(f"{charts.FAILED} LIMIT {int(limit)}")
+        (answer,) = await self._ask_own(f"{charts.FAILED} LIMIT {int(limit)}", tables=charts.BOOKS)
         return [Refused(**dict(zip(Refused.__struct_fields__, row, strict=True))) for row in answer.rows]
 
     async def replay(self, events: EventsClient, *, limit: int = 1000) -> Replayed:
@@ -225,7 +267,7 @@ class LakeService:
         if by not in charts.DIMENSIONS:
             raise Invalid(f"quality is grouped by {', '.join(charts.DIMENSIONS)}, got {by[:30]!r}")
         days = (checked_day(first), checked_day(last))
-        total, daily, groups, funnel = await self._ask(*charts.quality(*days, by))
+        total, daily, groups, funnel = await self._ask_own(*charts.quality(*days, by), tables=charts.SESSIONS)
         return QualityReport(
             first=first,
             last=last,

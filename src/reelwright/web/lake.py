@@ -93,8 +93,10 @@ class DataPages(Controller):
                 report = await lake.quality(first=first.isoformat(), last=last.isoformat(), by=by)
             except ReelwrightError as error:
                 problem = str(error)
-        names = {}
-        if by == "title":
+        names, popular = {}, []
+        if report and report.total.sessions:
+            popular = (await lake.chart("titles", first.isoformat(), last.isoformat())).rows[:10]
+        if by == "title" or popular:
             every = await catalog.list_all(principal_of(request))
             names = {str(detail.title.id): detail.title.name for detail in every}
         return renderer.page(
@@ -105,6 +107,7 @@ class DataPages(Controller):
             kept=lake.is_kept,
             report=report,
             names=names,
+            popular=popular,
             charts=_charts(report) if report and report.days else None,
             days=days,
             by=by,

@@ -46,7 +46,7 @@ enabled = false
 
 # Each of these starts a process of its own.
 [[operations]]
-include-path-regex = "^/api/v1/analytics/"
+include-path-regex = "^/api/v1/analytics/(sql|export|profiles/.*)$"
 generation.max-examples = 3
 phases.coverage.enabled = false
 """

@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("duckdb", reason="needs the extra: pip install 'reelwright[lake]'")
 
 from reelwright.kernel.clock import VirtualClock
-from reelwright.lake.contract import Answer, NotReadable, TookTooLong
-from reelwright.lake.core.charts import Chart, chart_sql
+from reelwright.lake.contract import Answer, Chart, NotReadable, TookTooLong
+from reelwright.lake.core.charts import chart_sql
 from reelwright.lake.replay import Sender, open_keeper
 from reelwright.lake.service import LATE_S, LakeService
 from reelwright.lake.settings import LakeSettings

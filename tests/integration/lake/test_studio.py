@@ -96,6 +96,7 @@ async def test_events_are_accounted_for_and_refused_ones_sent_again(tmp_path: Pa
             assert file.content.startswith(b"PAR1" if form == "parquet" else b'"title_id","viewer_days"')
         chart = (await client.get(f"/api/v1/analytics/charts/titles?{window}")).json()
         assert chart["rows"][0][0] == good["title_id"]
+        assert "Most watched titles" in quality.text
 
         for _ in range(2):  # still bad: refused again, and not kept twice
             answer = (await client.post("/api/v1/analytics/failed/replay")).json()

@@ -1,5 +1,7 @@
 """One question, in a process of its own: `python -m reelwright.lake.adapters.ask`, a `Question` on stdin.
 
+With `--stay` it answers one question after the other, a line each: the product's own, never what people ask in SQL.
+
 DuckDB sees the lake's files and nothing else: no other directory, no network, no extension, no changed setting. The
 process has a bound on memory and on what it may write aside; whoever asked ends it when its time is over.
 """
@@ -12,6 +14,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from reelwright.events.adapters.reader import Reader
 from reelwright.lake.adapters import duck
 from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
 from reelwright.lake.adapters.published import Published
+from reelwright.lake.adapters.standing import STAY
 from reelwright.lake.contract import Answer, Answers, Question, Refusal, Snapshot
 from reelwright.lake.core.offsets import place
 from reelwright.lake.core.rows import event_rows, failed_rows
@@ -40,7 +44,8 @@ def answer(question: Question) -> Answers | Refusal:
     with duck.connection([question.warehouse], memory_mb=question.memory_mb) as connection:
         try:
             statements = [_only_select(connection, sql) for sql in question.sql]
-            _offer(connection, Published(Path(question.lake), question.warehouse), open_reader(question.events))
+            published = Published(Path(question.lake), question.warehouse)
+            _offer(connection, published, open_reader(question.events), question.tables or BY_NAME)
             _lock(connection, question.warehouse.removeprefix("file://"))
             return Answers(answers=[_answer(connection, statement, question) for statement in statements])
         except (duckdb.OutOfMemoryException, MemoryError) as error:
@@ -107,9 +112,12 @@ def _only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     return statements[0]
 
 
-def _offer(connection: duckdb.DuckDBPyConnection, published: Published, reader: Reader) -> None:
-    """Every table as a view: the files of its snapshot, and what the log has behind it."""
-    for name, table in BY_NAME.items():
+def _offer(
+    connection: duckdb.DuckDBPyConnection, published: Published, reader: Reader, tables: Iterable[str]
+) -> None:
+    """Tables as views: the files of their snapshots, and what the log has behind them."""
+    for name in tables:
+        table = BY_NAME[name]
         snapshot = published.get(name)
         parts = [f"SELECT * FROM {duck.read_files(snapshot.files)}"] if snapshot.files else []  # noqa: S608
         tail = _tail(table, snapshot, reader) if name in (EVENTS, FAILED) else None
@@ -170,14 +178,17 @@ def _plain(value: Any) -> Any:
 
 
 def main() -> None:
-    """Read one question, write one answer."""
-    line = sys.stdin.buffer.readline()
-    if not line:
-        return
-    question = msgspec.json.decode(line, type=Question)
-    _bound(question.memory_mb)
-    sys.stdout.buffer.write(msgspec.json.encode(answer(question), enc_hook=_plain))
-    sys.stdout.buffer.flush()
+    """Read one question, write one answer; or one after the other, until nobody asks any more."""
+    is_bound = False
+    while line := sys.stdin.buffer.readline():
+        question = msgspec.json.decode(line, type=Question)
+        if not is_bound:
+            _bound(question.memory_mb)
+            is_bound = True
+        sys.stdout.buffer.write(msgspec.json.encode(answer(question), enc_hook=_plain) + b"\n")
+        sys.stdout.buffer.flush()
+        if STAY not in sys.argv:
+            return
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from reelwright.lake.contract import Chart
 
 HOUR_US = 3_600_000_000
 DIMENSIONS = {"edge": "edge", "device": "device", "title": "title_id"}
@@ -60,7 +60,6 @@ def quality(first: str, last: str, by: str) -> tuple[str, str, str, str]:
 
 STEPS = ("asked to play", "saw a picture", "watched 30 s", "came half way", "saw it to the end")
 
-Chart = Literal["quality", "devices", "edges", "titles", "funnel", "experiments"]
 _RATES = """
   sum(sessions) AS sessions, sum(started) AS started, sum(start_ms) / nullif(sum(started), 0) AS start_mean_ms,
   sum(stalled_s) / nullif(sum(watched_s + stalled_s), 0) AS stall_ratio,
@@ -94,6 +93,17 @@ _CHARTS: dict[Chart, tuple[str, str, str]] = {
         "GROUP BY experiment, cell ORDER BY experiment, cell",
     ),
 }
+
+
+SESSIONS = ("playback_sessions",)
+"""The table of the questions of `quality`."""
+BOOKS = ("events", "failed_events")
+"""The tables of the ledger, and of refused events."""
+
+
+def chart_tables(chart: Chart) -> tuple[str, ...]:
+    """The table that a chart's question names."""
+    return (_CHARTS[chart][1],)
 
 
 def chart_sql(chart: Chart, first: str, last: str) -> str:

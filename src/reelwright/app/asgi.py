@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
@@ -219,8 +218,6 @@ def _running(systems: Sequence[System]) -> Callable[[Litestar], Any]:
             for system in systems:
                 await system.start()
                 stack.push_async_callback(system.stop)
-            gc.collect()
-            gc.freeze()  # what lives as long as the process is not looked through again and again
             yield
 
     return run

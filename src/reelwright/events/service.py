@@ -133,7 +133,8 @@ class EventsService(Projections):
         self._waiting = 0
         self._projected: Position = START
         self._more = asyncio.Event()
-        self._caught_up = asyncio.Condition()
+        self._behind: list[tuple[Position, asyncio.Future[None]]] = []
+        """Who waits until a place in the log is projected."""
         self._projector: asyncio.Task[None] | None = None
         self.problem = ""
 
@@ -290,9 +291,8 @@ class EventsService(Projections):
     async def _project_some(self) -> None:
         after, durable, began = self._projected, self._wal.durable, time.monotonic()
         until = await self._database.write(self._project, after, durable)
-        async with self._caught_up:
-            self._projected = until
-            self._caught_up.notify_all()
+        self._projected = until
+        self._release()
         BEHIND.set(await asyncio.to_thread(self._wal.bytes_after, until))
         if self._waiting and until < durable:  # more comes than can be projected: acknowledging goes first
             await asyncio.sleep(_REST * (time.monotonic() - began))
@@ -313,15 +313,31 @@ class EventsService(Projections):
         now_ms = self._clock.wall_ns() // 1_000_000
         return sql.project(connection, self._source, batches, after, until, now_ms, self._projectors)
 
+    def _release(self) -> None:
+        waiting, self._behind = self._behind, []
+        for position, done in waiting:
+            if self._projected < position:
+                self._behind.append((position, done))
+            elif not done.done():
+                done.set_result(None)
+
     async def _wait_until(self, position: Position) -> None:
-        async with self._caught_up:
-            await self._caught_up.wait_for(lambda: self._projected >= position)
+        if self._projected >= position:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._behind.append((position, done))
+        try:
+            await done
+        except asyncio.CancelledError:
+            self._behind = [one for one in self._behind if one[1] is not done]
+            raise
 
     async def catch_up(self) -> None:
         """Wait until what was stored before this call is projected, half a second at most."""
         if self._projected < self._wal.durable:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wait_until(self._wal.durable), _CATCH_UP_S)
+                async with asyncio.timeout(_CATCH_UP_S):
+                    await self._wait_until(self._wal.durable)
 
 
 def _stored(payload: bytes) -> StoredBatch | None:

@@ -49,8 +49,8 @@ class Place:
         self.root = warehouse.removeprefix("s3://") or str(folder / "lake" / "warehouse")
 
     def keeper(self) -> Keeper:
-        """What keeps it, as a new process opens it."""
-        return open_keeper(self.folder, self.settings)
+        """What keeps it, as a new process opens it; every commit leaves a file."""
+        return open_keeper(self.folder, self.settings, tail_bytes=0)
 
     def ask(self, sql: str) -> Answer:
         """Ask it, in a child process."""

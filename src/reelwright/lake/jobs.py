@@ -28,7 +28,7 @@ from reelwright.lake.core import offsets as offsets_of
 from reelwright.lake.core.pipelines import GRAPH, Node, files_of, name_of, rows_a_day, stale_days
 from reelwright.lake.core.rows import DAY_MS, event_rows, failed_rows
 from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED
-from reelwright.lake.core.tidy import merges
+from reelwright.lake.core.tidy import TAIL_BYTES, merges, tails
 from reelwright.lake.ports import Engine
 from reelwright.lake.settings import LakeSettings
 
@@ -43,8 +43,18 @@ log = logger(__name__)
 class Keeper:
     """Brings what was acknowledged into the tables `events` and `failed_events`, each once."""
 
-    def __init__(self, folder: Path, *, events: Reader, settings: LakeSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        events: Reader,
+        settings: LakeSettings,
+        clock: Clock,
+        tail_bytes: int = TAIL_BYTES,
+    ) -> None:
+        """A commit writes files of its days anew that are smaller than `tail_bytes`."""
         self._folder = folder
+        self._tail_bytes = tail_bytes
         self._events = events
         self._settings = settings
         self._clock = clock
@@ -88,7 +98,9 @@ class Keeper:
         arrow = to_arrow(table.table, list({row["id"]: row for row in reversed(rows)}.values()))
         with duck.connection(table.snapshot.files) as connection:
             new = duck.fresh(connection, arrow, table.snapshot.files)
-        table.commit(add=new, offsets=offsets)
+            joined = tails(table.snapshot.files, _days_of(new), tail_bytes=self._tail_bytes)
+            rewritten = duck.merged(connection, joined, arrow.schema, rows=new)
+        table.commit(add=rewritten, remove=[file.path for file in joined], offsets=offsets)
         STORED.labels("stored").inc(new.num_rows)
         STORED.labels("duplicate").inc(len(rows) - new.num_rows)
         return int(new.num_rows)
@@ -201,6 +213,10 @@ class Keeper:
                         seen[f"{source}/{number}"] = since_ms
         path.with_suffix(".part").write_bytes(msgspec.json.encode(seen))
         path.with_suffix(".part").replace(path)
+
+
+def _days_of(rows: pa.Table) -> set[int]:
+    return set(rows.column("day").cast(pa.int32()).to_pylist())
 
 
 def _engine(settings: LakeSettings) -> Engine:

@@ -24,6 +24,7 @@ from reelwright.kernel.files import LocalDisk
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, SessionId, TitleId, new_id
 from reelwright.lake.adapters import duck
 from reelwright.lake.core.tables import EVENTS
+from reelwright.lake.core.tidy import TAIL_BYTES
 from reelwright.lake.jobs import Keeper
 from reelwright.lake.settings import LakeSettings
 
@@ -188,7 +189,8 @@ def kill(folder: Path, *, kills: int, seed: int, settings: LakeSettings = SETTIN
     for _ in range(kills):
         sender.send()
         began = context.Event()
-        child = context.Process(target=_keep, args=(folder, settings, dict(os.environ), began), daemon=True)
+        how = (settings, chance.choice((0, TAIL_BYTES)), dict(os.environ))
+        child = context.Process(target=_keep, args=(folder, *how, began), daemon=True)
         child.start()
         if chance.random() > 0.2 and not began.wait(60):
             raise AssertionError("the keeper does not come up")
@@ -217,14 +219,15 @@ def account(folder: Path, acknowledged: set[str], kills: int = 0, settings: Lake
     )
 
 
-def open_keeper(folder: Path, settings: LakeSettings = SETTINGS) -> Keeper:
-    """A keeper of the lake and the logs in one folder."""
-    return Keeper(folder / "lake", events=LogReader(folder / "events"), settings=settings, clock=SystemClock())
+def open_keeper(folder: Path, settings: LakeSettings = SETTINGS, *, tail_bytes: int = TAIL_BYTES) -> Keeper:
+    """A keeper of the lake and the logs in one folder; with `tail_bytes=0` every commit leaves files to be merged."""
+    reader = LogReader(folder / "events")
+    return Keeper(folder / "lake", events=reader, settings=settings, clock=SystemClock(), tail_bytes=tail_bytes)
 
 
-def _keep(folder: Path, settings: LakeSettings, environ: dict[str, str], began: Any) -> None:
+def _keep(folder: Path, settings: LakeSettings, tail_bytes: int, environ: dict[str, str], began: Any) -> None:
     os.environ.update(environ)  # the server that forks has that of whoever asked it first
-    keeper = open_keeper(folder, settings)
+    keeper = open_keeper(folder, settings, tail_bytes=tail_bytes)
     began.set()
     projected = dict.fromkeys(SOURCES, (1 << 40, 0))
     while True:

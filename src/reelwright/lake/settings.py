@@ -46,7 +46,7 @@ class LakeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     )
     snapshots_s: Annotated[
         float, Meta(ge=60, description="Seconds for which superseded snapshots, and files no snapshot names, stay.")
-    ] = 3600.0
+    ] = 600.0
     log_h: Annotated[
         float, Meta(ge=0, description="Hours for which a log segment outlives the snapshot that covers it.")
     ] = 24.0

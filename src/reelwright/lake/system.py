@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = "reelwright.lake"
 TIDY_S = 60.0
-FORGET_S = 600.0
+FORGET_S = 120.0
 ERASE_S = 20.0
 GRACE_S = 600.0
 """How old a file must be that no snapshot names, before an erasure takes it for nobody's."""

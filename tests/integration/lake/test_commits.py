@@ -53,7 +53,7 @@ def test_killed_keepers_lose_and_double_nothing(tmp_path: Path) -> None:
 
 def test_a_merge_keeps_offsets_and_rows(tmp_path: Path, sender: Sender) -> None:
     """Maintenance commits, too, say how far the logs were read."""
-    keeper = open_keeper(tmp_path)
+    keeper = open_keeper(tmp_path, tail_bytes=0)
     for _ in range(14):
         sender.send(batches=1)
         keeper.commit_all()
@@ -63,6 +63,20 @@ def test_a_merge_keeps_offsets_and_rows(tmp_path: Path, sender: Sender) -> None:
     assert len(after.files) < len(before.files)
     assert (after.rows, after.offsets) == (before.rows, before.offsets)
     assert open_keeper(tmp_path).commit_all() == 0
+    assert_whole(tmp_path, sender)
+
+
+def test_small_commits_are_written_with_the_file_of_their_day(tmp_path: Path, sender: Sender) -> None:
+    """However many they are: one file a day, one snapshot a commit, and no manifest of what is gone."""
+    keeper = open_keeper(tmp_path)
+    for _ in range(14):
+        sender.send(batches=1)
+        keeper.commit_all()
+    table = keeper.tables[EVENTS]
+    assert len({file.day for file in table.snapshot.files}) == len(table.snapshot.files) < 4
+    assert table.snapshots() == 14
+    current = table._iceberg.current_snapshot()
+    assert current is not None and len(current.manifests(table._iceberg.io)) < 6
     assert_whole(tmp_path, sender)
 
 
@@ -124,7 +138,7 @@ def test_files_are_synced_before_the_catalog_names_them(
 
 def test_superseded_files_go_and_live_ones_stay(tmp_path: Path, sender: Sender) -> None:
     """Expiry alone deletes no file: we do."""
-    keeper = open_keeper(tmp_path)
+    keeper = open_keeper(tmp_path, tail_bytes=0)
     for _ in range(14):
         sender.send(batches=1)
         keeper.commit_all()

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelwright.lake.contract import LakeFile
-from reelwright.lake.core.tidy import TARGET_BYTES, TIER_FILES, merges, overlapping
+from reelwright.lake.core.tidy import (
+    LATE_DAYS,
+    TAIL_BYTES,
+    TARGET_BYTES,
+    TIER_FILES,
+    merges,
+    oldest_to_keep,
+    overlapping,
+    tails,
+)
 
 TODAY = 20_000
 
@@ -26,10 +35,26 @@ def test_a_day_in_progress_is_merged_when_a_tier_is_full() -> None:
     assert merges([*files, small(99, size=2 << 20)], today=TODAY) == []
 
 
-def test_a_day_that_is_over_is_merged_to_the_end() -> None:
+def test_a_day_that_late_events_no_longer_reach_is_merged_to_the_end() -> None:
     """Whatever came late included; large files are left alone."""
     files = [small(1, day=5), small(2, day=5, size=9 << 20), small(3, day=6), small(4, day=5, size=TARGET_BYTES)]
     assert [{file.path for file in group} for group in merges(files, today=TODAY)] == [{"1", "2"}]
+    assert merges(files, today=5 + LATE_DAYS) == []
+
+
+def test_rows_are_written_with_the_smallest_file_of_their_day() -> None:
+    """If it is small; days without new rows are left alone."""
+    files = [small(1, day=5, size=300), small(2, day=5, size=200), small(3, day=6, size=TAIL_BYTES), small(4, day=7)]
+    assert [file.path for file in tails(files, {5, 6, 8}, tail_bytes=TAIL_BYTES)] == ["2"]
+    assert tails(files, {5, 6, 7}, tail_bytes=0) == []
+
+
+def test_a_snapshot_is_kept_from_when_it_was_superseded() -> None:
+    """How old it was by then says nothing about who still reads it."""
+    assert oldest_to_keep([10, 500, 900], before_ms=499) is None
+    assert oldest_to_keep([10, 500, 900], before_ms=500) == 500
+    assert oldest_to_keep([900, 10, 500], before_ms=10_000) == 900
+    assert oldest_to_keep([], before_ms=10_000) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, TARGET_BYTES * 2)), max_size=60))

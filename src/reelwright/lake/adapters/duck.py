@@ -69,10 +69,16 @@ def fresh(duck: duckdb.DuckDBPyConnection, rows: pa.Table, files: Iterable[LakeF
     return rows.filter(pa.compute.invert(pa.compute.is_in(rows.column("id"), known)))
 
 
-def merged(duck: duckdb.DuckDBPyConnection, files: Iterable[LakeFile], schema: pa.Schema) -> pa.Table:
-    """The rows of some files as one table, sorted by id."""
+def merged(
+    duck: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], schema: pa.Schema, *, rows: pa.Table | None = None
+) -> pa.Table:
+    """The rows of some files, and those that are given, as one table, sorted by id."""
+    parts = [f"SELECT * FROM {read_files(files)}"] if files else []  # noqa: S608
+    if rows is not None:
+        duck.register("new_rows", rows)
+        parts.append("SELECT * FROM new_rows")
     order = "ORDER BY id" if "id" in schema.names else "ORDER BY ALL"
-    return duck.sql(f"SELECT * FROM {read_files(files)} {order}").to_arrow_table().cast(schema)  # noqa: S608
+    return duck.sql(f"{' UNION ALL BY NAME '.join(parts)} {order}").to_arrow_table().cast(schema)
 
 
 class DuckEngine:

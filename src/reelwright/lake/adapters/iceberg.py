@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import re
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.snapshots import Operation
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     BooleanType,
@@ -43,10 +45,12 @@ from reelwright.kernel.errors import MissingExtra, Unavailable
 from reelwright.kernel.telemetry import counter, logger
 from reelwright.lake.adapters import s3
 from reelwright.lake.adapters.published import Published
+from reelwright.lake.adapters.rewrite import Change, Rewrite
 from reelwright.lake.contract import LakeFile, Raced, Snapshot
 from reelwright.lake.core import offsets as offsets_of
 from reelwright.lake.core.rows import day_number
 from reelwright.lake.core.tables import Table
+from reelwright.lake.core.tidy import oldest_to_keep
 from reelwright.lake.settings import is_s3
 
 COMMITS = counter("lake_commits_total", "Commits to the lake, by table.", ("table",))
@@ -65,8 +69,6 @@ _TYPES: dict[str, PrimitiveType] = {
 _PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "0",
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
     "write.metadata.metrics.default": "none",
     "write.metadata.metrics.column.id": "full",
     "write.metadata.previous-versions-max": "10",
@@ -74,6 +76,7 @@ _PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
 }
 _LOCAL_PROPERTIES = {"py-io-impl": "reelwright.lake.adapters.synced.SyncedFileIO"}
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _METADATA_NAME = re.compile(r"(\d+)-.*\.metadata\.json")
 log = logger(__name__)
 
@@ -218,13 +221,15 @@ class LakeTable:
 
     def _change(self, add: pa.Table | None, remove: list[str], properties: dict[str, str]) -> list[DataFile]:
         added = self._write(add) if add is not None and add.num_rows else []
-        with self._iceberg.transaction() as transaction:
-            update = transaction.update_snapshot(snapshot_properties=properties)
-            with update.overwrite() if remove else update.merge_append() as producer:
-                for location in remove:
-                    producer.delete_data_file(self._files[location])
-                for file in added:
-                    producer.append_data_file(file)
+        operation = Operation.OVERWRITE if remove else Operation.APPEND
+        with (
+            Change(self._iceberg) as change,
+            Rewrite(operation, change, self._iceberg.io, snapshot_properties=properties) as producer,
+        ):
+            for location in remove:
+                producer.delete_data_file(self._files[location])
+            for file in added:
+                producer.append_data_file(file)
         return added
 
     def _write(self, rows: pa.Table) -> list[DataFile]:
@@ -238,11 +243,15 @@ class LakeTable:
         return path if is_s3(path) else f"file://{path}"
 
     def expire(self, *, keep_s: float) -> None:
-        """Forget snapshots older than `keep_s`; their files stay until `sweep`."""
+        """Forget snapshots that were superseded before `keep_s`; their files stay until `sweep`."""
         with self._lock:
-            limit = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=keep_s)
+            times_ms = [snapshot.timestamp_ms for snapshot in self._iceberg.metadata.snapshots]
+            oldest_ms = oldest_to_keep(times_ms, before_ms=time.time() * 1000 - keep_s * 1000)
+            if oldest_ms is None:
+                return
+            oldest = _EPOCH + datetime.timedelta(milliseconds=oldest_ms)
             try:
-                self._iceberg.maintenance.expire_snapshots().older_than(limit).commit()
+                self._iceberg.maintenance.expire_snapshots().older_than(oldest).commit()
             except CommitFailedException as error:
                 self.refresh()
                 raise Raced(f"another committer of {self.table.name} was first: {error}") from error

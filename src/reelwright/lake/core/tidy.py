@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from reelwright.lake.contract import LakeFile
 
 TARGET_BYTES = 128 << 20
-TIERS_BYTES = (1 << 20, 16 << 20, TARGET_BYTES)
+TAIL_BYTES = 512 << 10
+"""A commit writes a smaller file of its day anew: that costs no more than the commit, and leaves no small files."""
+TIERS_BYTES = (1 << 20, 4 << 20, 16 << 20, 64 << 20, TARGET_BYTES)
 """Files are merged with those of their size, so that each row is rewritten once a tier and not once a merge."""
-TIER_FILES = 12
-"""How many files of one day and tier are left alone."""
+TIER_FILES = 4
+"""So many files of one day and tier are merged."""
+LATE_DAYS = 8
+"""Days that late events still reach; older ones are merged to the end, which is too dear after each late event."""
 
 
 def overlapping(files: Iterable[LakeFile], ids: Sequence[str]) -> list[LakeFile]:
@@ -24,21 +28,43 @@ def _may_hold(file: LakeFile, ids: Sequence[str]) -> bool:
     return place < len(ids) and ids[place] <= file.last_id
 
 
+def tails(files: Iterable[LakeFile], days: Collection[int], *, tail_bytes: int) -> list[LakeFile]:
+    """The smallest file of each of the days, where it is small: rows that are added to a day are written with it."""
+    found: dict[int, LakeFile] = {}
+    for file in sorted(files, key=lambda file: -file.size_bytes):
+        if file.day in days and file.size_bytes < tail_bytes:
+            found[file.day] = file
+    return list(found.values())
+
+
+def oldest_to_keep(times_ms: Iterable[int], *, before_ms: float) -> int | None:
+    """When the oldest snapshot was made of those that had no successor before then; None where that is all of them.
+
+    One that was the newest for long may have been superseded a moment ago: its age says nothing of its readers.
+    """
+    ordered = sorted(times_ms)
+    superseded = sum(successor <= before_ms for successor in ordered[1:])
+    return ordered[superseded] if superseded else None
+
+
 def merges(files: Iterable[LakeFile], *, today: int) -> list[list[LakeFile]]:
-    """Groups of files, each of one day, to be merged into one; a day that is over is merged to the end."""
+    """Groups of files, each of one day, to be merged into one; a day that is long over is merged to the end."""
     groups: dict[tuple[int, int], list[LakeFile]] = {}
     for file in files:
         tier = tier_of(file.size_bytes)
         if tier < len(TIERS_BYTES):
-            over = file.day < today
-            groups.setdefault((file.day, 0 if over else tier), []).append(file)
+            groups.setdefault((file.day, 0 if _is_over(file.day, today) else tier), []).append(file)
     return [
         part
         for (day, _), group in sorted(groups.items())
-        if len(group) >= (2 if day < today else TIER_FILES)
+        if len(group) >= (2 if _is_over(day, today) else TIER_FILES)
         for part in _parts(group)
         if len(part) > 1
     ]
+
+
+def _is_over(day: int, today: int) -> bool:
+    return day < today - LATE_DAYS
 
 
 def tier_of(size_bytes: int) -> int:

@@ -75,6 +75,16 @@ class PostgresServer:
             process.send_signal(number)
             process.wait(30)
 
+    @property
+    def tables(self) -> Path:
+        """The folder of its databases' files."""
+        return self._root / "data" / "base"
+
+    def checkpoint(self) -> None:
+        """Write what it holds in memory to its files."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+
     def restart(self, number: int = signal.SIGQUIT) -> None:
         """Crash and come back under the same address."""
         self.stop(number)

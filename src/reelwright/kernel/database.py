@@ -130,12 +130,14 @@ class Database:
             )
             environment.run_migrations()
 
-    def scrub(self) -> None:
-        """Leave no byte of what was deleted in SQLite's write-ahead log; PostgreSQL recycles its own.
+    def scrub(self, *tables: str) -> None:
+        """Leave no byte of what was deleted in SQLite's files, nor in those of PostgreSQL's `tables`.
 
-        Raises Unavailable where readers hold the log for longer than a write may wait.
+        PostgreSQL rewrites each table under a lock of its own; its write-ahead log is recycled in its own time.
+        Raises Unavailable where readers hold the log, or a table, for longer than a write may wait.
         """
         if self.dialect != "sqlite":
+            self._rewrite(tables)
             return
         until = time.monotonic() + SQLITE_WAIT_S
         raw = self._engine.raw_connection()
@@ -146,6 +148,19 @@ class Database:
                 time.sleep(0.05)
         finally:
             raw.close()
+
+    def _rewrite(self, tables: Sequence[str]) -> None:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text(f"SET lock_timeout = '{int(SQLITE_WAIT_S)}s'"))
+            try:
+                for table in tables:
+                    connection.execute(sa.text(f'VACUUM (FULL) "{table}"'))
+            except OperationalError as error:
+                raise Unavailable(
+                    f"what was deleted is still in PostgreSQL's files, try again: {error.orig}"
+                ) from None
+            finally:
+                connection.execute(sa.text("RESET lock_timeout"))
 
     def close(self) -> None:
         """Close all connections."""

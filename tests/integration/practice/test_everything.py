@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.composed import Composed, composed
+from tests.engines import PostgresServer
 
 from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import lab_runs
@@ -96,3 +97,18 @@ async def test_the_route_deletes_as_the_page_does(home: Composed, tmp_path: Path
     for _ in range(2):
         assert (await client.delete(f"{API}/everything")).status_code == 204
     assert files_with(tmp_path, MARK) == []
+
+
+async def test_after_deletion_no_byte_of_it_is_in_a_file_of_postgresql(
+    own_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Tables are rewritten at once, and not when a vacuum comes by."""
+    async with composed(tmp_path / "data", database=own_postgres.url) as home:
+        person = await home.person("Ada")
+        await give_everything(home, person)
+        own_postgres.checkpoint()
+        assert files_with(own_postgres.tables, MARK), "the search finds what is there"
+        client = await home.session(person)
+        assert (await client.delete(f"{API}/everything")).status_code == 204
+        own_postgres.checkpoint()
+        assert files_with(own_postgres.tables, MARK) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio.to_thread
 import msgspec
 import sqlalchemy as sa
 
@@ -69,6 +70,7 @@ class Replies:
     async def forget_all(self, user_id: UserId) -> None:
         """Forget all that was answered to a person: what it told of is deleted."""
         await self._database.write(_forget_all, user_id)
+        await anyio.to_thread.run_sync(self._database.scrub, sql.REPLIES.name)
 
     async def forget(self, user_id: UserId, key: str) -> None:
         """Nothing was made: the key may be used again."""

@@ -166,3 +166,10 @@ def delete_person(connection: sa.Connection, person: str) -> None:
     opinions.delete_person(connection, person)
     notes.delete_person(connection, person)
     panels.delete_person(connection, person)
+
+
+KEPT_OF_PEOPLE = (
+    *(table.name for table in (TURNS, INTERVIEWS, LOOPS, lab_runs.LAB_RUNS, opinions.OPINIONS, notes.NOTES)),
+    *(table.name for table in (panels.PANELS, panels.SEATS, panels.WRITTEN, panels.AUDIT)),
+)
+"""Tables that hold what people gave."""

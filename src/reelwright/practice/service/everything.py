@@ -70,8 +70,8 @@ class EverythingService:
         )  # fmt: skip
 
     async def delete(self, *, person: str) -> None:
-        """Forget all of it. On SQLite no byte stays in the files; on PostgreSQL pages are reused after a vacuum."""
+        """Forget all of it: no byte stays in SQLite's files, nor in those of PostgreSQL's tables."""
         await self._database.write(sql.delete_person, person)
         if self._forget is not None:
             await self._forget(UserId(person))
-        await anyio.to_thread.run_sync(self._database.scrub)
+        await anyio.to_thread.run_sync(self._database.scrub, *sql.KEPT_OF_PEOPLE)

@@ -31,7 +31,9 @@ from reelwright.experiments.contract import (
     Cell,
     Clause,
     Configuration,
+    Domain,
     Experiment,
+    Holdout,
     Import,
     Layer,
     NoSuchExperiment,
@@ -716,6 +718,58 @@ async def test_the_platform_tests_itself_on_its_own_viewers(place: Place) -> Non
     editor = await place.made.session(await place.made.person("ed", role="editor"))
     page = (await editor.get("/studio/experiments")).text
     assert "about one test in twenty is called" in page and "400 viewers of the last week" in page
+
+
+async def test_launches_holdouts_domains_and_testers_through_the_service(place: Place) -> None:
+    """Stored, followed by another process, decided, and answered over OFREP: an experiment overrides a launch, which
+    overrides the default; who is held out sees neither; a tester sees the forced cell and is not reported."""
+    cells = (Cell(key="a", weight=0.5), Cell(key="b", weight=0.5, parameters={"rows": 12}))
+    launch = Layer(key="rollout", parameters={"rows": 8}, launch=True)
+    own = (
+        replace(HOME, domain="half"),
+        launch,
+        Layer(key="whole", parameters={}),
+        Layer(key="search", parameters={"fuzzy": False}),
+    )
+    tests = (
+        Experiment(
+            key="rows-10", layer="rollout", cells=(Cell(key="on", weight=1.0, parameters={"rows": 10}),),
+            buckets=((0, 10_000),), state="running",
+        ),
+        Experiment(
+            key="rows-12", layer="home", cells=cells, buckets=((0, 10_000),), state="running", forced={"tester": "b"}
+        ),
+        Experiment(
+            key="fuzzy", layer="search", cells=(Cell(key="on", weight=1.0, parameters={"fuzzy": True}),),
+            buckets=((0, 10_000),), state="running",
+        ),
+    )  # fmt: skip
+    configuration = Configuration(
+        layers=own,
+        experiments=tests,
+        domains=(Domain(key="half", layer="whole", buckets=((0, 5000),)),),
+        holdouts=(Holdout(key="all", share=0.1), Holdout(key="search only", share=0.2, layers=("search",))),
+    )
+    await place.service.put_configuration(configuration, by="ada", what="from a file")
+    await place.other.look()
+    assert (await place.other.list_changes(limit=1))[0].what == "from a file"
+    client, seen = await place.token(), []
+    for at in range(3000):
+        found = place.other.assign({"profile": str(at)})
+        one = tuple(found[key].reason.name for key in ("rows-10", "rows-12", "fuzzy"))
+        rows = found.parameters()["rows"]
+        seen.append(one)
+        assert rows == {"a": 10, "b": 12, None: 8 if one[0] == "HOLDOUT" else 10}[found["rows-12"].cell]
+        assert (one[0] == "HOLDOUT") <= (one[2] == "HOLDOUT")
+        if at < 5:
+            told = await client.post("/ofrep/v1/evaluate/flags/rows", json={"context": {"targetingKey": str(at)}})
+            assert told.json()["value"] == rows
+    shares = [sum(reason == wanted for reason in column) / 3000 for column, wanted in zip(
+        zip(*seen, strict=True), ("HOLDOUT", "SPLIT", "HOLDOUT"), strict=True
+    )]  # fmt: skip
+    assert shares == pytest.approx([0.1, 0.45, 0.28], abs=0.035)
+    chosen = await place.other.decide("home", {"profile": "tester"}, profile_id=ProfileId("t" * 26))
+    assert chosen["rows"] == 12 and place.events.recorded == []
 
 
 async def test_a_canary_is_a_small_share_and_all_of_it_stays(place: Place) -> None:

@@ -100,6 +100,42 @@ def analyse_experiment(
         _print_card(card)
 
 
+@app.command("compare")
+def compare_units(
+    by: Annotated[str, typer.Argument(help="What changed: an `edge`, a `device` or a `title_id`.")],
+    treated: Annotated[list[str], typer.Argument(help="Those that changed; of a synthetic control, one.")],
+    since: Annotated[str, typer.Option(help="The day of the change, 2026-11-20.")],
+    measure: Annotated[str, typer.Option(help="A figure of quality, such as `stall_share`.")] = "stall_share",
+    design: Annotated[str, typer.Option(help="`differences` or `synthetic`.")] = "synthetic",
+    synthetic_audience: Annotated[bool, typer.Option(help="Of the demo's audience.")] = False,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say what a change did that could not be randomised, from the lake: beside those that did not change."""
+    from reelwright.experiments.adapters.lake import quality_of
+    from reelwright.experiments.core.comparison import MEASURES, Design, compare
+    from reelwright.lake.cli import open_service
+
+    if by not in ("edge", "device", "title_id") or design not in ("differences", "synthetic"):
+        raise Invalid(
+            f"compared are edge, device or title_id by differences or synthetic, got {by[:30]}, {design[:30]}"
+        )
+    if measure not in MEASURES:
+        raise Invalid(f"no measure {measure[:60]!r}; there are {', '.join(MEASURES)}")
+    known: Any = by
+    figures = asyncio.run(quality_of(open_service(data), known, MEASURES[measure], synthetic=synthetic_audience))
+    found = compare(figures, measure=measure, treated=treated, since=since, design=msgspec.convert(design, Design))
+    if as_json:
+        _print(found)
+        return
+    bounds = "" if found.low is None else f", {found.low:+.4g} to {found.high:+.4g}"
+    console.print(f"{MEASURES[measure].says}: {found.effect:+.4g}{bounds}, p {found.p:.3g}", highlight=False)
+    beside = ", ".join(f"{unit} {weight:.0%}" for unit, weight in found.beside.items() if weight >= 0.005)
+    console.print(f"beside {beside}", highlight=False)
+    if found.left_out:
+        console.print(f"left out, without a figure a day: {', '.join(found.left_out)}", highlight=False)
+
+
 @app.command("import")
 def import_flags(
     vendor: Annotated[str, typer.Argument(help="growthbook, unleash, flagd, flagsmith or eppo.")],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -17,9 +17,11 @@ from reelwright.events.contract import Event
 from reelwright.events.core.projection import facts_of
 from reelwright.experiments.adapters.viewing import PAST_DAYS, exposed_of
 from reelwright.experiments.contract import Experiment
+from reelwright.experiments.core.comparison import Measure
 from reelwright.experiments.core.daily import DailySums, daily_sums, merged
 from reelwright.experiments.core.interleaving import credits_of
 from reelwright.experiments.core.metrics import DAY_MS, Metric, days_of, row_of
+from reelwright.kernel.errors import Invalid
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId
 from reelwright.lake.contract import LakeClient
 
@@ -68,6 +70,22 @@ class LakeViewing:
             if len(answer.rows) < PAGE:
                 return
             last = answer.rows[-1][0]
+
+
+async def quality_of(
+    lake: LakeClient, by: Literal["edge", "device", "title_id"], measure: Measure, *, synthetic: bool
+) -> dict[str, dict[str, float]]:
+    """A figure by unit and day (ISO), from the table `qoe_days`."""
+    answer = await lake.ask(
+        f"SELECT {by}, strftime(day, '%Y-%m-%d'), {measure.top} / {measure.bottom} FROM qoe_days "  # noqa: S608
+        f"WHERE {by} IS NOT NULL AND synthetic = {synthetic} GROUP BY ALL HAVING {measure.bottom} > 0"
+    )
+    if answer.truncated:
+        raise Invalid(f"more than {len(answer.rows)} figures by {by} and day; raise [lake] sql_rows")
+    found: dict[str, dict[str, float]] = {}
+    for unit, day, value in answer.rows:
+        found.setdefault(unit, {})[day] = value
+    return found
 
 
 class SparkViewing:

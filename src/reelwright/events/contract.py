@@ -87,8 +87,8 @@ class SentHour(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waiting(self) -> int:
-        """Still on devices."""
-        return self.made - self.done
+        """Still on devices, or on the way."""
+        return max(0, self.made - self.stored - self.failed - self.missing)
 
 
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

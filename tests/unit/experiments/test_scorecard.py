@@ -254,6 +254,20 @@ def test_a_sample_ratio_that_is_off_in_one_segment_is_seen_there() -> None:
     assert returning.sample_ratio_p == 1.0
 
 
+def test_a_line_tells_chance_correction_and_what_it_could_find() -> None:
+    """A sure gain has a chance near one, a sure harm near none; q is p among all; more planned viewers find less."""
+    card = scored(people(1, lift=1.3))
+    hours, stalls = card.lines
+    assert hours.chance is not None and hours.chance > 0.999 and stalls.chance is not None
+    assert hours.q is not None and hours.p is not None and hours.p <= hours.q <= 2 * hours.p
+    assert stalls.q == stalls.p
+    fewer_stalls = scored(people(1, lift=3.0), replace(TEST, metrics=("stalls_per_hour",))).lines[0]
+    assert fewer_stalls.chance is not None and fewer_stalls.chance > 0.999
+    assert hours.detectable is not None and hours.now is not None and hours.now.estimate > hours.detectable
+    planned = scored(people(1, lift=1.3), replace(TEST, planned_units=8000)).lines[0].detectable
+    assert planned == pytest.approx(hours.detectable / 2)
+
+
 DUEL = next(one for one in DRAFTS if one.kind == "interleaving")
 
 

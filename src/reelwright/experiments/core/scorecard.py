@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from reelwright.experiments.contract import Experiment, Guardrail
 from reelwright.experiments.core.analysis import checks, effects
@@ -54,6 +55,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the time before the exposure was used (CUPED)."""
     state: State
     points: tuple[Point, ...]
+    q: float | None = None
+    """`p` among all lines of the scorecard: of those below 5 %, one in twenty is false (Benjamini, Hochberg)."""
+    chance: float | None = None
+    """The chance that the arm is better, without a prior (Bayesian); of one look, unlike the interval."""
+    detectable: float | None = None
+    """The smallest relative change that the planned units would find with 80 % power, as units vary so far."""
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,11 +139,13 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
     days = [one.day for one in statistics.days]
     tables = {one.key: moments_by_day(statistics, one.key, cells=len(cells)) for one in measured(experiment)}
     viewers = next(iter(tables.values())).n[-1] if statistics.days and tables else np.zeros(len(cells))
-    lines = tuple(
-        _line(experiment, METRICS[key], table, arm, days)
-        for key, table in tables.items()
-        for arm in range(1, len(cells))
-        if key in (experiment.metrics or METRICS)
+    lines = _corrected(
+        [
+            _line(experiment, METRICS[key], table, arm, days)
+            for key, table in tables.items()
+            for arm in range(1, len(cells))
+            if key in (experiment.metrics or METRICS)
+        ]
     )
     guards = tuple(
         _guard(experiment, one, tables[one.metric], arm)
@@ -276,7 +285,8 @@ def _preferred(experiment: Experiment, arms: tuple[Arm, ...], ratio: float | Non
 
 
 def _plays(cell: str, low: float, share: float, high: float) -> str:
-    return f"{share:.0%} of plays were of what {cell} picked ({low:.0%} to {high:.0%})"
+    told = [f"{one * 100:.0f} %" for one in (share, low, high)]
+    return f"{told[0]} of plays were of what {cell} picked ({told[1]} to {told[2]})"
 
 
 def _points(days: Sequence[int], found: effects.Effect, bounds: effects.Interval) -> tuple[Point, ...]:
@@ -296,11 +306,31 @@ def _line(experiment: Experiment, metric: Metric, table: Moments, arm: int, days
         control=_level(metric, table, 0),
         value=_level(metric, table, arm),
         now=now,
-        p=float(bounds.p[-1]) if now else None,
+        p=float(bounds.p[-1]) if now and math.isfinite(bounds.p[-1]) else None,
         adjusted=adjusted,
         state=_state(metric, table, arm, now),
         points=points,
+        chance=_chance(metric, found) if now else None,
+        detectable=_detectable(experiment, found) if now else None,
     )
+
+
+def _chance(metric: Metric, found: effects.Effect) -> float | None:
+    _, win, _ = effects.bayesian(_last(found))
+    if not math.isfinite(float(win)):
+        return None
+    return float(win) if metric.better == "up" else 1 - float(win)
+
+
+def _detectable(experiment: Experiment, found: effects.Effect) -> float:
+    planned = float(found.error[-1]) * math.sqrt(float(found.n[-1]) / experiment.planned_units)
+    return float(checks.detectable(planned))
+
+
+def _corrected(lines: list[Line]) -> tuple[Line, ...]:
+    told = [line.p for line in lines if line.p is not None]
+    q = iter(checks.adjusted(told, "bh").tolist() if told else ())
+    return tuple(line if line.p is None else replace(line, q=next(q)) for line in lines)
 
 
 def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: int) -> Guard:

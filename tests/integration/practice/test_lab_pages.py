@@ -133,3 +133,16 @@ async def test_a_prediction_that_is_no_number_is_told(home: Composed, predicted:
     refused = await client.post("/practice/labs/token-bucket", data={"source": "", "predicted": predicted})
     assert refused.status_code == 400
     assert (await client.get(f"{API}/token-bucket/runs")).json() == []
+
+
+@bubblewrap
+async def test_what_a_picture_shows_is_said_beside_it(home: Composed) -> None:
+    """A counter-example's own words are there for those who see it as well, and code in a brief is code."""
+    client = home.client()
+    source = solutions(LABS["bitrate"])["wrong_always_highest"]
+    begun = await client.post("/practice/labs/bitrate", data={"source": source, "predicted": "", "do": "practise"})
+    run = (await client.get(f"{API}/bitrate/runs")).json()[0]
+    assert (await finished(client, run))["result"]["valid"] == "false"
+    told = (await client.get(begun.headers["location"])).text
+    assert "<figcaption" in told and told.count("dots for the rung asked for") == 2
+    assert "<code>class Bitrate</code>" in told

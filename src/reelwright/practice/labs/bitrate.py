@@ -1,4 +1,4 @@
-"""Lab: which rung of the ladder comes next, over links that break in, in the player's model of `simulate`."""
+"""Lab: which rung of the ladder comes next, over links that sag, in the player's model of `simulate`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from reelwright.simulate.core.scenarios import NETWORKS, QUIET, Network
 
 RUNGS_BPS = QUIET.rungs_bps
 PLAYS, SEGMENTS = 16, 90
-BREAKS_IN, COMES_BACK, LEFT = 0.03, 0.25, 0.3
-"""Chance a segment that a link breaks in and that it comes back; what is left meanwhile."""
+SAGS, COMES_BACK, LEFT = 0.03, 0.25, 0.3
+"""Chance a segment that a link sags and that it comes back; what is left meanwhile."""
 MOST_STALLED, LEAST_QUALITY, MOST_SWITCHES = 0.03, 0.85, 4.0
 BRIEF = """\
 Write `class Bitrate` with `choose(self, known)`: the place in the ladder of the next segment. A new object is made
@@ -27,7 +27,7 @@ for each play.
 `known` has `rungs_bps` (the ladder, lowest first), `buffer_s` (seconds that are there and not yet played; 30 at
 most), `rung` (of the segment before; -1 for the first) and `speeds_bps` (measured with the segments before, at most
 20, the latest last). A segment is 4 seconds of film. Its speed is that of the network while it comes: what was
-measured is over. DSL and mobile networks are the simulation's, and for some segments a link breaks in to 30 %.
+measured is over. DSL and mobile networks are the simulation's, and for some segments a link sags to 30 %.
 
 It passes when over 32 plays of six minutes the picture stands still for at most 3 % of the time, the quality is at
 least 0.85 of what the mean speed of each play would carry (both as logarithms over the lowest rung), and there are
@@ -85,7 +85,7 @@ def links(seed: int) -> Iterator[tuple[Network, list[float]]]:
         for _ in range(PLAYS):
             bps, broken, speeds = network.median_bps * chance.lognormvariate(0, network.spread), False, []
             for _ in range(SEGMENTS):
-                broken ^= chance.random() < (COMES_BACK if broken else BREAKS_IN)
+                broken ^= chance.random() < (COMES_BACK if broken else SAGS)
                 speeds.append(bps * (LEFT if broken else 1.0) * chance.lognormvariate(0, network.jitter))
             yield network, speeds
 
@@ -201,7 +201,7 @@ def _policy(make: Callable[[], Bitrate]) -> Callable[[], Decider]:
 
 LAB = Lab(
     id="bitrate",
-    title="Which rung comes next, when links break in",
+    title="Which rung comes next, when links sag",
     brief=BRIEF,
     driver=DRIVER,
     judge=judge,

@@ -114,9 +114,9 @@ def _share(found: Sequence[Found], of: Callable[[Upstream], float]) -> float:
 
 def _tell(peak: float, total: float) -> str:
     if peak > MOST_PEAK:
-        return f"the busiest hour takes {peak:.2f} of what it takes with LRU alone, more than {MOST_PEAK}"
+        return f"the busiest hour takes {peak:.3f} of what it takes with LRU alone, more than {MOST_PEAK}"
     if total > MOST_TOTAL:
-        return f"all hours take {total:.2f} of what they take with LRU alone, more than {MOST_TOTAL}"
+        return f"all hours take {total:.3f} of what they take with LRU alone, more than {MOST_TOTAL}"
     return ""
 
 

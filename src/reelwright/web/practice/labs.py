@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from litestar import Controller, Response, get, post
@@ -65,7 +67,8 @@ async def _page(
         source = chosen.source if chosen else starter(lab)
     return await visit.page(
         "lab", status=status, lab=lab, runs=runs[:10], run=chosen, source=source, problem=problem,
-        paragraphs=lab.brief.strip().split("\n\n"), picture=_picture(chosen),
+        paragraphs=[_with_code(one) for one in lab.brief.strip().split("\n\n")], picture=_picture(chosen),
+        caption=_caption(chosen),
     )  # fmt: skip
 
 
@@ -81,3 +84,17 @@ def _number(text: str) -> float | None:
         return float(text.replace(",", "."))
     except ValueError:
         raise Invalid(f"a prediction is a number, got {text[:40]!r}; go back, and correct it") from None
+
+
+def _caption(run: LabRun | None) -> str:
+    """What the picture shows, in its own words, for those who see it as well."""
+    found = re.search("<title>(.*?)</title>", run.result.picture) if run and run.result else None
+    return html.unescape(found[1]) if found else ""
+
+
+def _with_code(paragraph: str) -> Markup:
+    """A paragraph in which what stands between backticks is code."""
+    parts = paragraph.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else Markup.escape(part) for at, part in enumerate(parts)
+    )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from reelwright.catalog.contract import CatalogClient
-from reelwright.events.contract import EventsClient, Watched
+from reelwright.events.contract import Event, EventsClient, Watched
 from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.clock import Clock
-from reelwright.kernel.ids import TitleId
+from reelwright.kernel.errors import ReelwrightError
+from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
 from reelwright.kernel.principal import Principal
+from reelwright.kernel.telemetry import logger
 from reelwright.recommend.contract import Page, Ranker, Slot
+from reelwright.recommend.core.decided import decision_of
 from reelwright.recommend.core.interleave import interleave_pages
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
 
 DAY_MS = 86_400_000
+TOLD_MOST = 50_000
+"""Profiles of which is remembered what their page put first."""
+log = logger(__name__)
 LAYER = "home-page"
 """Where experiments set what orders the page."""
 
@@ -34,6 +41,7 @@ class RecommendService:
         self._events = events
         self._experiments = experiments
         self._clock = clock
+        self._told: OrderedDict[ProfileId, tuple[str, TitleId]] = OrderedDict()
 
     async def get_page(self, caller: Principal) -> Page:
         """The caller's home page now; six queries, whatever the catalogue's size."""
@@ -43,11 +51,39 @@ class RecommendService:
         if both is None:
             chosen = await self._experiments.decide(LAYER, who, profile_id=caller.profile_id)
             ranker = _ranker(chosen)
-            return msgspec.structs.replace(build_page(signals, ranker=ranker), policy=f"{ranker}/1")
+            page = msgspec.structs.replace(build_page(signals, ranker=ranker), policy=f"{ranker}/1")
+            await self._report(page, signals, caller)
+            return page
         first, second = (build_page(signals, ranker=_ranker(one)) for one in both.parameters)
         page, picks = interleave_pages(first, second, both.draft)
         await self._experiments.show(LAYER, who, picks, profile_id=caller.profile_id)
         return page
+
+    async def _report(self, page: Page, signals: Signals, caller: Principal) -> None:
+        """What the page puts before a viewer first, as a `decision`, whenever it is another title than before.
+
+        The input is a reference: catalogue and log of events as of that moment. While events cannot be stored the
+        viewer gets the page all the same.
+        """
+        profile_id, first = caller.profile_id, page.billboard
+        if profile_id is None or first is None or self._told.get(profile_id) == (page.policy, first.title.id):
+            return
+        self._told[profile_id] = (page.policy, first.title.id)
+        self._told.move_to_end(profile_id)
+        while len(self._told) > TOLD_MOST:
+            self._told.popitem(last=False)
+        decision = Event(
+            id=EventId(new_id(self._clock)),
+            type="decision",
+            at_ms=signals.now_ms,
+            title_id=first.title.id,
+            data=decision_of(page, first, signals),
+        )
+        try:
+            await self._events.record([decision], profile_id=profile_id)
+        except ReelwrightError as error:
+            self._told.pop(profile_id, None)
+            log.warning("decision_waits", problem=str(error))
 
     async def list_similar(self, title_id: TitleId, caller: Principal, *, limit: int = 12) -> list[Slot]:
         """More like this one, closest first, with the reason said."""

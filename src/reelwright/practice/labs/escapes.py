@@ -11,7 +11,7 @@ ESCAPES: tuple[tuple[str, str], ...] = (
     ("open('/proc/self/environ').read()", "FileNotFoundError"),
     ("import os\nos.listdir('/proc')", "FileNotFoundError"),
     ("open('/etc/passwd').read()", "FileNotFoundError"),
-    ("import os\nos.listdir('/work')", "FileNotFoundError"),
+    ("import os\nos.listdir('/var')", "FileNotFoundError"),
     ("open('/usr/lib/mine', 'w')", "OSError"),
     ("open('/lab/solution.py', 'w')", "OSError"),
     ("open('/mine', 'w')", "OSError"),

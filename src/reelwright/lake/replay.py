@@ -180,27 +180,40 @@ class Sender:
 def kill(folder: Path, *, kills: int, seed: int, settings: LakeSettings = SETTINGS) -> Account:
     """Kill −9 a committing, merging and deleting keeper `kills` times while events come in, then account for all.
 
-    One kill in five comes while it opens its tables; half a second each on a quiet machine.
+    One kill in five comes while it opens its tables; the others anywhere in about one round of its work, however long
+    that takes on this machine: less than half a second where it is quiet.
     """
     chance = random.Random(seed)  # noqa: S311 (a repeatable fate, not a secret)
     sender = Sender(folder / "events", chance)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    most_s = 0.3
     for _ in range(kills):
         sender.send()
-        began = context.Event()
+        began, rounds = context.Event(), context.Value("i", 0, lock=False)
         how = (settings, chance.choice((0, TAIL_BYTES)), dict(os.environ))
-        child = context.Process(target=_keep, args=(folder, *how, began), daemon=True)
+        child = context.Process(target=_keep, args=(folder, *how, began, rounds), daemon=True)
         child.start()
-        if chance.random() > 0.2 and not began.wait(60):
+        is_open = chance.random() > 0.2
+        if is_open and not began.wait(60):
             raise AssertionError("the keeper does not come up")
-        time.sleep(chance.uniform(0, 0.3))
+        waited_s = chance.uniform(0, most_s)
+        time.sleep(waited_s)
         if not child.is_alive():
             raise AssertionError(f"the keeper ended by itself with status {child.exitcode}")
         os.kill(child.pid or 0, signal.SIGKILL)
         child.join()
+        if is_open:
+            most_s = _adapted(most_s, waited_s, rounds.value)
     sender.close()
     return account(folder, sender.acknowledged, kills, settings)
+
+
+def _adapted(most_s: float, waited_s: float, rounds: int) -> float:
+    """How long to wait at most next time: about twice what a round takes."""
+    if rounds:
+        return min(most_s, 2 * waited_s / rounds)
+    return min(most_s * 1.1, 10.0)
 
 
 def account(folder: Path, acknowledged: set[str], kills: int = 0, settings: LakeSettings = SETTINGS) -> Account:
@@ -225,7 +238,9 @@ def open_keeper(folder: Path, settings: LakeSettings = SETTINGS, *, tail_bytes: 
     return Keeper(folder / "lake", events=reader, settings=settings, clock=SystemClock(), tail_bytes=tail_bytes)
 
 
-def _keep(folder: Path, settings: LakeSettings, tail_bytes: int, environ: dict[str, str], began: Any) -> None:
+def _keep(
+    folder: Path, settings: LakeSettings, tail_bytes: int, environ: dict[str, str], began: Any, rounds: Any
+) -> None:
     os.environ.update(environ)  # the server that forks has that of whoever asked it first
     keeper = open_keeper(folder, settings, tail_bytes=tail_bytes)
     began.set()
@@ -235,3 +250,4 @@ def _keep(folder: Path, settings: LakeSettings, tail_bytes: int, environ: dict[s
             keeper.commit_some()
             keeper.tidy()
             keeper.forget(projected)
+            rounds.value += 1

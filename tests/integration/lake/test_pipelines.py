@@ -25,7 +25,7 @@ from reelwright.lake.adapters import duck
 from reelwright.lake.core.pipelines import GRAPH
 from reelwright.lake.core.tables import BY_NAME
 from reelwright.lake.jobs import Keeper
-from reelwright.lake.replay import DAY_MS, Truth, Viewers, audience, open_keeper
+from reelwright.lake.replay import DAY_MS, Truth, Viewers, audience, open_keeper, watch
 
 NOW_MS = time.time_ns() // 1_000_000
 WEEK_LATE = Viewers(lost=0.05, late_ms=7 * DAY_MS, skew_ms=6 * 3_600_000)
@@ -110,6 +110,42 @@ def test_late_events_reopen_their_day_and_no_other(tmp_path: Path) -> None:
     after = {file.day: file.path for file in keeper.tables["metric_facts"].snapshot.files}
     assert [day for day in after if after[day] != before[day]] == [sorted(before)[1]]
     assert sorted(rows(keeper, "metric_facts", "value")) == [(1.0,), (1.0,), (1.0,), (1.0,), (2.0,)]
+
+
+def test_late_events_reopen_their_session_and_no_other(tmp_path: Path) -> None:
+    """Although they come days after: they count for the day their session began, whose other sessions stay."""
+    truths = [watch(random.Random(seed), began_ms=NOW_MS - 3 * DAY_MS) for seed in range(3)]
+    late, truths[0][1][-2:] = truths[0][1][-2:], []
+    profile_id = ProfileId(new_id())
+    for _, events in truths:
+        put(tmp_path, profile_id, *events)
+    put(tmp_path, profile_id, event("search"))
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+    assert keeper.compute() == 2
+    before = {row[0]: row for row in rows(keeper, "playback_sessions", "session_id, ended_at, watched_s")}
+    put(tmp_path, profile_id, *late)
+    keeper.commit_all()
+    assert keeper.compute() == 1
+    after = {row[0]: row for row in rows(keeper, "playback_sessions", "session_id, ended_at, watched_s")}
+    assert [session for session in after if after[session] != before[session]] == [truths[0][0].session_id]
+
+
+def test_a_backfill_computes_the_given_days_anew_and_no_other(tmp_path: Path) -> None:
+    """The same rows again, in files of their own; what was computed before stays known."""
+    put(tmp_path, ProfileId(new_id()), *(event("search", days_ago=days) for days in range(4)))
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+    keeper.compute()
+    table = keeper.tables["metric_facts"]
+    before, known = {file.day: file.path for file in table.snapshot.files}, table.snapshot.computed
+    found = sorted(rows(keeper, "metric_facts"))
+    days = sorted(before)[1:3]
+    assert keeper.compute(days) == 2
+    after = {file.day: file.path for file in table.snapshot.files}
+    assert sorted(day for day in after if after[day] != before[day]) == days
+    assert (sorted(rows(keeper, "metric_facts")), table.snapshot.computed) == (found, known)
+    assert open_keeper(tmp_path).compute() == 0
 
 
 def test_a_run_that_was_cut_off_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,10 @@ def status(url: Url = SERVICE, data: Data = DATA) -> None:
     """Say in a few lines how the CDN is: edges, load, hit ratio, offload, misses by class."""
     from collections import Counter
 
-    edges, misses = _ask("GET", "edges", url, data), _ask("GET", "misses", url, data)
+    known, misses = _ask("GET", "edges", url, data), _ask("GET", "misses", url, data)
+    edges = [edge for edge in known if edge["kind"] == "edge"]
+    if gateways := len(known) - len(edges):
+        typer.echo(f"{gateways} gateway{'s' if gateways > 1 else ''} in front of other origins")
     if not edges:
         typer.echo("No edge is registered: start one with `reelwright serve --only edge --peer web=URL`.")
         return
@@ -119,9 +122,10 @@ def edges(
         _ask("DELETE", f"edges/{forget}", url, data)
     for edge in _ask("GET", "edges", url, data):
         ratio = f"{edge['hits'] / edge['requests']:.0%}" if edge["requests"] else "-"
+        room = f"of {edge['capacity_bps'] / 1e6:<8.0f}" if edge["kind"] == "edge" else f"{'(gateway)':<11}"
         typer.echo(
-            f"{edge['name']:<24} {edge['state']:<10} {edge['load_bps'] / 1e6:>8.1f} of "
-            f"{edge['capacity_bps'] / 1e6:<8.0f} Mb/s  hits {ratio:<5} {edge['url']}  {edge['why']}"
+            f"{edge['name']:<24} {edge['state']:<10} {edge['load_bps'] / 1e6:>8.1f} "
+            f"{room} Mb/s  hits {ratio:<5} {edge['url']}  {edge['why']}"
         )
 
 
@@ -129,6 +133,8 @@ def edges(
 def fill(url: Url = SERVICE, data: Data = DATA) -> None:
     """Say how far each edge is with what it is to hold before it is asked."""
     for edge in _ask("GET", "edges", url, data):
+        if edge["kind"] != "edge":
+            continue
         done = edge["fill"]
         if not done["plan"]:
             typer.echo(f"{edge['name']:<24} no plan")

@@ -112,7 +112,8 @@ class CdnPages(Controller):
         order: PurgeOrder | None = None,
         done: str = "",
     ) -> Response[Any]:
-        edges = await cdn.list_edges()
+        known = await cdn.list_edges()
+        edges = [edge for edge in known if edge.kind == "edge"]
         kinds: Counter[str] = Counter()
         for row in await cdn.misses():
             kinds[row["kind"]] += row["requests"]
@@ -123,6 +124,7 @@ class CdnPages(Controller):
             status=status,
             profile=await profile_of(request, accounts),
             edges=edges,
+            gateways=[edge for edge in known if edge.kind == "gateway"],
             regions=regions_of(edges),
             well=sum(edge.state == "ok" for edge in edges),
             totals=totals,

@@ -34,7 +34,7 @@ async def report(stage: Stage, name: str, **more: object) -> None:
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """A control plane that two edges have reported to."""
-    made = Stage(tmp_path)
+    made = Stage(tmp_path, heartbeat_s=60)  # what they said once is good for the whole test
     await made.serve()
     await report(
         made, "near", fill=FillProgress(plan="p", done=3, total=4, done_bytes=3 * 10**9, total_bytes=4 * 10**9)
@@ -65,6 +65,17 @@ async def test_status_says_in_three_lines_how_it_is(stage: Stage) -> None:
         "400 requests, 75.0% of them from what lay there",
         "last 24 hours: none",
     ]
+
+
+async def test_gateways_are_told_apart(stage: Stage) -> None:
+    """Nobody is steered to them, nor do they have a plan, and their capacity is nobody's."""
+    await report(stage, "far", kind="gateway")
+    assert (await ask(stage, "status")).splitlines()[:2] == [
+        "1 gateway in front of other origins",
+        "1 of 1 edges are well; 25.0 of 1000 Mb/s in use",
+    ]
+    assert (await ask(stage, "edges")).split()[:5] == ["far", "ok", "25.0", "(gateway)", "Mb/s"]
+    assert "far" not in await ask(stage, "fill")
 
 
 async def test_edges_lists_each_with_load_hits_and_where_it_is(stage: Stage) -> None:

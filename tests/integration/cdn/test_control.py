@@ -39,11 +39,11 @@ HANGS_S = 60
 class Stage:
     """A service's web process and edges beside it: a shield that has the films, and edges that fetch from it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, heartbeat_s: float = 0.2) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.home = Composed(folder / "web", port=self.port, cdn={"heartbeat_s": 0.2})
+        self.home = Composed(folder / "web", port=self.port, cdn={"heartbeat_s": heartbeat_s})
         self.keys = self.home.resources.keys
         self.cdn: ControlPlane = self.home.wiring.dependencies["cdn"]
         self.media = DirectoryObjects(folder / "media")

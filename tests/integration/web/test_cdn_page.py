@@ -55,6 +55,16 @@ async def test_the_page_shows_regions_load_hits_offload_and_fills(home: Composed
     assert "<b> " not in text.replace("<b>edge", "")
 
 
+async def test_gateways_stand_apart(home: Composed) -> None:
+    """They count for no region and no capacity, and cannot be drained."""
+    await report(home, "near")
+    await report(home, "front-0", kind="gateway", url="http://10.0.0.9:81")
+    text = (await (await admin(home)).get("/studio/cdn")).text
+    assert "<b>1 edge</b>, all well" in text
+    edges, gateways = text.split('id="gateways"')
+    assert "front-0" not in edges and "front-0" in gateways and "drain=front-0" not in text
+
+
 async def test_a_drain_is_asked_done_once_written_down_and_ended(home: Composed) -> None:
     """The link only asks; the form needs its CSRF value; doing it twice is doing it once."""
     cdn = await report(home, "edge-1")

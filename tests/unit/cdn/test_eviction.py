@@ -99,6 +99,34 @@ def test_foresight_beats_lru_on_viewers_and_is_no_worse_on_pages() -> None:
         assert ours <= lru * factor
 
 
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_with_less_room_is_one_that_never_had_more(name: str) -> None:
+    """A plan to fill takes most of a cache's room: also what a policy measures itself by then has the rest."""
+    visits = list(zipf_trace(3000, 800, 0.8, np.random.default_rng(7)))
+    budget = Trace(visits).working_set_bytes() // 20
+    shrunk = make_policy(name, 8 * budget)
+    shrunk.resize(budget)
+    assert replay(visits, shrunk) == replay(visits, make_policy(name, budget))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_full_cache_whose_room_shrinks_gives_up_each_object_once(name: str) -> None:
+    """With the next object, be that the least worth of all."""
+    policy = make_policy(name, 1000)
+    for key in [*range(100), *range(100)]:
+        policy.note(Visit(key, 10, float(key)))
+        if key in policy:
+            policy.use(key)
+        else:
+            policy.put(key, 10)
+    policy.resize(200)
+    policy.note(Visit("new", 10, 300.0))
+    given_up = policy.put("new", 10)
+    assert len(given_up) == len(set(given_up)) >= 80
+    assert policy.held_bytes <= 200 and not any(key in policy for key in given_up)
+
+
 @pytest.mark.parametrize(("kind", "style"), [("popular", "counting"), ("moving", "recent")])
 def test_foresight_follows_the_style_that_hits_most_and_is_never_much_worse_than_lru(kind: str, style: str) -> None:
     """A popularity that stays wants counting; a window that moves on wants recency."""

@@ -283,6 +283,11 @@ class WTinyLfuPolicy(_Sized):
         self._counts: Counter[Key] = Counter()
         self._recent: deque[Key] = deque()
 
+    def resize(self, budget_bytes: int) -> None:
+        """The window keeps its share."""
+        super().resize(budget_bytes)
+        self._window.resize(max(1, int(budget_bytes * self.WINDOW_SHARE)))
+
     def __contains__(self, key: Key) -> bool:
         return key in self._window or key in self._probation or key in self._protected
 
@@ -459,7 +464,8 @@ class _Sampled(_Sized):
     def _victim(self, newcomer: Key) -> Key:
         candidates = {one for one in self._worst if one in self._sizes}
         candidates.update(self._slots[self._random(len(self._slots))] for _ in range(self.SAMPLE))
-        candidates.add(newcomer)
+        if newcomer in self._sizes:  # it may have been given up already, where the room has become less
+            candidates.add(newcomer)
         ranked = sorted(candidates, key=partial(self._outlook.worth, style=self.style))
         self._worst = ranked[1 : self.KEPT + 1]
         return ranked[0]
@@ -500,6 +506,13 @@ class ForesightPolicy(_Sampled):
         self._tried = 0
         self._lru = LruPolicy(budget_bytes)
         self._lead_bytes = self._asked_bytes = 0.0
+
+    def resize(self, budget_bytes: int) -> None:
+        """The caches that it is measured by have the same room, or it would seem to do worse than it does."""
+        super().resize(budget_bytes)
+        self._lru.resize(budget_bytes)
+        for trial in self._trials.values():
+            trial.resize(max(1, budget_bytes // self.TRIAL_SHARE))
 
     def note(self, visit: Visit) -> None:
         """Learn from a request, be it a hit or not."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, cast
 
 import msgspec
 import numpy as np
 
-from reelwright.cdn.core.eviction import Key, Visit
+from reelwright.cdn.core.eviction import Key, Visit, make_policy
 from reelwright.cdn.core.fill import Want, choose, expected_plays
 from reelwright.cdn.core.traces import DAY_S, VodScenario, promotions, vod_trace
 
@@ -22,7 +22,8 @@ class FillRule(msgspec.Struct, frozen=True, kw_only=True):
     """How an edge is filled."""
 
     share: float = 0.9
-    """Of the cache; the rest is LRU's."""
+    """Of the cache; the rest is the policy's."""
+    policy: str = "foresight"
     least: float = 0.3
     """Requests a day below which an object is not fetched ahead."""
     window: tuple[int, int] = (120, 840)
@@ -126,7 +127,8 @@ def run_days(
     rule: FillRule | None,
     filling: Filling | None = None,
 ) -> Upstream:
-    """Days through a cache of LRU; with a rule it is filled in the window of each day, from `counts_from` on.
+    """Days through a cache of LRU; with a rule it is filled in the window of each day, from `counts_from` on, and the
+    rule's policy has what the plan leaves, as in an edge (`adapters/cache.py`).
 
     What is planned for a day is known the day before: plays until then, and the promotions of the day. `filling` is
     ours unless another is given.
@@ -135,7 +137,7 @@ def run_days(
     lengths: dict[int, int] = defaultdict(int)
     for title, _, index in sizes:
         lengths[title] = max(lengths[title], index + 1)
-    cache = _Cache(capacity_bytes)
+    cache = _Cache(capacity_bytes, rule.policy if rule is not None else "lru")
     learnt = Learnt([], {}, [0.0] * BINS)
     hours: dict[int, float] = defaultdict(float)
     filled = 0.0
@@ -172,44 +174,43 @@ def _spread(hours: dict[int, float], size: float, day: int, window: tuple[int, i
 
 
 class _Cache:
-    """LRU beside what is pinned."""
+    """A policy beside what is pinned."""
 
-    def __init__(self, capacity_bytes: int) -> None:
+    def __init__(self, capacity_bytes: int, policy: str) -> None:
         self._capacity = capacity_bytes
-        self._lru: OrderedDict[Key, int] = OrderedDict()
-        self._lru_bytes = 0
-        self._pinned: dict[Key, int] = {}
-        self._pinned_bytes = 0
+        self._policy = make_policy(policy, capacity_bytes)
+        self._sizes: dict[Key, int] = {}
+        self._pinned: set[Key] = set()
 
     def held(self) -> set[Key]:
-        return {*self._lru, *self._pinned}
+        return set(self._sizes)
 
     def pin(self, wants: Sequence[Want]) -> int:
-        """Hold these, and leave to LRU what was held before; the bytes that had to be fetched."""
-        held = self.held()
-        fetched = sum(one.size for one in wants if one.key not in held)
-        for key, size in self._pinned.items():
-            self._lru[key] = size
-            self._lru_bytes += size
-        self._pinned = {one.key: one.size for one in wants}
-        self._pinned_bytes = sum(self._pinned.values())
-        for key in self._pinned:
-            self._lru_bytes -= self._lru.pop(key, 0)
-        self._shrink()
+        """Hold these, and leave to the policy what was held before; the bytes that had to be fetched."""
+        fetched = sum(one.size for one in wants if one.key not in self._sizes)
+        chosen = {one.key: one.size for one in wants}
+        released = [key for key in self._pinned if key not in chosen]
+        for key in chosen:
+            self._policy.drop(key)
+        self._sizes |= chosen
+        self._pinned = set(chosen)
+        self._policy.resize(max(1, self._capacity - sum(chosen.values())))
+        for key in released:
+            self._gone(self._policy.put(key, self._sizes[key]))
         return fetched
 
     def ask(self, visit: Visit) -> int:
         """The bytes that had to be fetched."""
+        self._policy.note(visit)
         if visit.key in self._pinned:
             return 0
-        if visit.key in self._lru:
-            self._lru.move_to_end(visit.key)
+        if visit.key in self._sizes:
+            self._policy.use(visit.key)
             return 0
-        self._lru[visit.key] = visit.size
-        self._lru_bytes += visit.size
-        self._shrink()
+        self._sizes[visit.key] = visit.size
+        self._gone(self._policy.put(visit.key, visit.size))
         return visit.size
 
-    def _shrink(self) -> None:
-        while self._lru and self._lru_bytes > self._capacity - self._pinned_bytes:
-            self._lru_bytes -= self._lru.popitem(last=False)[1]
+    def _gone(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            del self._sizes[key]

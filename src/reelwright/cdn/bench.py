@@ -1042,7 +1042,7 @@ def fill() -> Iterator[Row]:
     note = (
         f"generated VOD, 20 % of all distinct bytes, {FILL_DAYS - FILL_FROM} held-out days after {FILL_FROM}, seeds "
         f"{FILL_SEEDS}; known before a day: plays until then and its promotions; peak: mean of each day's "
-        "busiest hour"
+        f"busiest hour; {FillRule().policy} has what the plan leaves"
     )
     for name, at, goal in (("peak", 0, 0.6), ("total", 1, 1.05)):
         yield Row(

@@ -138,6 +138,8 @@ class ControlPlane:
             raise Conflict(
                 f"another edge at another address is registered as {name!r}; give this one its own cdn.name"
             )
+        if known is None:
+            self._looked_ns = None  # who has just come is to be seen at once
         self._note(row)
         self._urls.add(report.url)
         REPORTS.labels("ok").inc()

@@ -17,6 +17,7 @@ import pytest
 from tests.composed import publish
 
 from reelwright.app.manifests import manifests_of
+from reelwright.cdn.adapters.cache import DAMAGED
 from reelwright.cdn.adapters.upstream import HttpFetcher
 from reelwright.cdn.contract import sign_folder
 from reelwright.cdn.core.eviction import Visit
@@ -407,12 +408,14 @@ async def test_a_damaged_file_of_the_cache_is_fetched_again(
     stage.servers.remove(first)
     changed = {"flipped": data[:-1] + bytes([data[-1] ^ 1]), "short": data[:100], "empty": b""}
     path.write_bytes(changed[damage])
+    counted = DAMAGED._value.get()
     second = await stage.edge(name="cache", upstreams=upstream)
     assert (await client.get(stage.url(second, name))).content == data
     async with asyncio.timeout(60):
         while path.stat().st_size != len(data):
             await asyncio.sleep(0.01)
     assert path.read_bytes() == data
+    assert DAMAGED._value.get() == counted + 1
 
 
 async def test_the_access_log_can_be_replayed(stage: Stage, client: httpx.AsyncClient) -> None:
@@ -549,3 +552,30 @@ async def test_header_blocks_read_before_never_hide_a_request(stage: Stage) -> N
         assert again == fresh, line
     twice = await status(lines[0] + b"\r\n" + known + lines[1] + b"\r\n" + known)
     assert [one.split()[1] for one in twice] == [b"200", b"404"]
+
+
+async def test_an_object_that_changes_under_one_url_is_never_put_together_from_both(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
+    """The upstream breaks off and goes on with another: nothing of it is kept, or passed as whole."""
+    first, second = os.urandom(200_000), os.urandom(200_000)
+    name = content_name("assets/a1", first, ".m4s")
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        match = re.search(rb"[Rr]ange: bytes=(\d+)-", asked[-1])
+        begin = int(match[1]) if match else 0
+        head = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %d-199999/200000\r\n" % begin
+        writer.write((head if match else b"HTTP/1.1 200 OK\r\n") + b"Content-Length: %d\r\n\r\n" % (200_000 - begin))
+        writer.write(first[:100_000] if len(asked) == 1 else second[begin:])
+        writer.close()
+
+    source = await asyncio.start_server(answer, "127.0.0.1", 0)
+    edge = await stage.edge(name="e", upstreams=(f"http://127.0.0.1:{source.sockets[0].getsockname()[1]}",))
+    with contextlib.suppress(httpx.HTTPError):
+        got = await client.get(stage.url(edge, name))
+        assert got.status_code >= 500, "neither the first nor the second was passed on as the whole"
+    assert len(asked) >= 2
+    assert not (stage.folder / "e" / name).exists()
+    source.close()

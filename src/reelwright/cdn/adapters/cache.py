@@ -28,6 +28,10 @@ _BLOCK = 1 << 20
 log = logger(__name__)
 
 
+class Damaged(Unavailable):
+    """The bytes are not what the name says; more of them would not mend that."""
+
+
 class Fill:
     """One object on its way in. Readers see `written` grow and are called when it does."""
 
@@ -248,6 +252,8 @@ class DiskCache:
                     digest.update(block)
                     if sink.write(block):
                         fill.file = OpenFile(os.dup(sink.descriptor), size, 0)
+                    if fill.written + len(block) == fill.size:
+                        check_content(fill.name, digest.hexdigest())  # before it looks whole to those who read it
                     fill.written += len(block)
                     FETCHED_BYTES.inc(len(block))
                     self.fetched_bytes += len(block)
@@ -255,6 +261,8 @@ class DiskCache:
                 if fill.written == fill.size:
                     break
                 raise Unavailable(f"the upstream sent {fill.written} of {fill.size} bytes")
+            except Damaged:
+                raise
             except Unavailable:
                 if attempt == ATTEMPTS - 1 or fill.written > fill.size > 0:
                     raise
@@ -329,5 +337,5 @@ def check_content(name: str, digest: str) -> bool:
     if len(stem) != 26 or not set(stem) <= set("0123456789abcdef"):
         return False
     if not digest.startswith(stem):
-        raise Unavailable(f"{name} arrived damaged")
+        raise Damaged(f"{name} arrived damaged")
     return True

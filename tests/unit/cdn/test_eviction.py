@@ -109,6 +109,16 @@ def test_a_policy_with_less_room_is_one_that_never_had_more(name: str) -> None:
     assert replay(visits, shrunk) == replay(visits, make_policy(name, budget))
 
 
+def test_foresight_judges_also_while_it_holds_nothing() -> None:
+    """Its trials have objects when all of its own were purged."""
+    policy = make_policy("foresight", 100)
+    for key in range(300):
+        policy.note(Visit(key, 7, 0.0))
+        policy.put(key, 7)
+        policy.drop(key)
+    assert policy.held_bytes == 0
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_full_cache_whose_room_shrinks_gives_up_each_object_once(name: str) -> None:

@@ -517,7 +517,7 @@ class ForesightPolicy(_Sampled):
     def note(self, visit: Visit) -> None:
         """Learn from a request, be it a hit or not."""
         self._race(visit.key, visit.size)
-        self._outlook.patience = self.PATIENCE * len(self._slots)
+        self._outlook.patience = max(1.0, self.PATIENCE * len(self._slots))
         self._outlook.note(visit.key, visit.size, visit.now_s, visit.session, visit.stream, visit.index)
         if visit.index < 0 and crc32(repr(visit.key).encode()) % self.TRIAL_SHARE == 0:
             self._try(visit.key, visit.size)

@@ -17,7 +17,7 @@ HINTS: dict[Phase, str] = {
     "estimates": "Requests, bytes, machines, money; with units, from what you were told.",
     "api": "The two or three calls that matter, with what they promise.",
     "data": "What is kept, under which key, how it grows, who may lose it.",
-    "architecture": "The board below in sentences: why these boxes and not fewer.",
+    "architecture": "The board in sentences: why these boxes and not fewer.",
     "deep_dive": "The part that is hard. How it works, to the last step.",
     "failure": "What breaks first, who notices, what still works.",
     "evolution": "Ten times as much; what you would do in a year; what would make you change your mind.",

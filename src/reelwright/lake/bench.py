@@ -1,12 +1,12 @@
 """`reelwright bench lake`: how fresh, how tidy, how true, and how fast.
 
 Method: each group runs the service's own code on a lake in a temporary folder on this machine's disk. `fresh` writes
-single events to a log and measures from their sync: to the answer of a question asked at once (a child process that
-has read its libraries, as the web process keeps one), and to the commit by a keeper at its usual pace. `tidy` commits
-small batches one after the other and merges as the worker does; its scan is compared with one file of the same rows,
-the peer's with plain pyiceberg appends. `qoe_truth` knows what its viewers experienced. `scale` makes its events in
-SQL; how many is `REELWRIGHT_TEST_SCALE_EVENTS`, and the goal stands only for 100 million. `nothing_lost` kills
-`REELWRIGHT_TEST_KILLS` times.
+single events to a log and measures from their sync: to the answer of a question asked at once (a fork of a process
+that has read its libraries, as the web process keeps one), and to the commit by a keeper at its usual pace. `tidy`
+commits small batches one after the other and merges as the worker does; its scan is compared with one file of the
+same rows, the peer's with plain pyiceberg appends. `qoe_truth` knows what its viewers experienced. `scale` makes its
+events in SQL; how many is `REELWRIGHT_TEST_SCALE_EVENTS`, and the goal stands only for 100 million. `nothing_lost`
+kills `REELWRIGHT_TEST_KILLS` times.
 """
 
 from __future__ import annotations
@@ -85,13 +85,11 @@ def fresh(folder: Path) -> Iterator[Row]:
 
 
 async def _ask_at_once(folder: Path, sender: Sender) -> list[float]:
-    lake = LakeService(
-        folder=folder / "lake", events=folder / "events", settings=LakeSettings(), clock=SystemClock(), spare=True
-    )
+    lake = LakeService(folder=folder / "lake", events=folder / "events", settings=LakeSettings(), clock=SystemClock())
     await lake.ask("SELECT 1")
     took = []
     for _ in range(QUESTIONS):
-        await asyncio.sleep(1)  # a question a second: the next child is ready
+        await asyncio.sleep(1)
         sender.send(batches=1)
         began = time.perf_counter()
         answer = await lake.ask("SELECT count(*) FROM events")

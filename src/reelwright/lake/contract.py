@@ -78,6 +78,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """URL of the folder of the tables' files, the only one that SQL may read."""
     events: str
     memory_mb: int
+    within_s: float
     rows: int
     form: Literal["rows", "csv", "parquet"] = "rows"
     tables: tuple[str, ...] = ()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 import io
-import sys
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -22,8 +20,8 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
 from reelwright.kernel.ids import ProfileId, is_id
 from reelwright.lake.adapters import sql
+from reelwright.lake.adapters.nursery import Nursery
 from reelwright.lake.adapters.published import Published
-from reelwright.lake.adapters.standing import Standing
 from reelwright.lake.contract import (
     Answer,
     Answers,
@@ -47,8 +45,6 @@ from reelwright.lake.settings import LakeSettings
 
 LATE_S = 60.0
 """A committer that has left acknowledged events alone for so long is in trouble."""
-SPARE_S = 60.0
-_MOST_BYTES = 64 << 20
 
 
 def is_installed() -> bool:
@@ -66,11 +62,8 @@ class LakeService:
         events: Path | str,
         settings: LakeSettings,
         clock: Clock,
-        spare: bool = False,
         database: Database | None = None,
     ) -> None:
-        """With `spare` a child waits for the next question, for a minute after each."""
-        self._keeps_spare = spare
         self.settings = settings
         self._folder = folder
         self._events = str(events)
@@ -78,8 +71,7 @@ class LakeService:
         self._database = database
         self._reader = open_reader(self._events)
         self._published = Published(folder, settings.warehouse)
-        self._standing = Standing()
-        self._spare: asyncio.subprocess.Process | None = None
+        self._nursery = Nursery()
         self._behind_since: tuple[int, float] | None = None
 
     @property
@@ -98,89 +90,40 @@ class LakeService:
     async def chart(self, chart: Chart, first: str, last: str) -> Answer:
         """What one of the product's own charts shows, from day to day. Raises Invalid, TookTooLong."""
         sql = charts.chart_sql(chart, checked_day(first), checked_day(last))
-        return (await self._ask_own(sql, tables=charts.chart_tables(chart)))[0]
+        return (await self._ask(sql, tables=charts.chart_tables(chart)))[0]
 
     async def export_chart(self, chart: Chart, first: str, last: str, form: Literal["csv", "parquet"]) -> Answer:
         """The same as a file, of many more rows."""
         sql, rows = charts.chart_sql(chart, checked_day(first), checked_day(last)), self.settings.export_rows
-        return (await self._ask_own(sql, tables=charts.chart_tables(chart), form=form, rows=rows))[0]
+        return (await self._ask(sql, tables=charts.chart_tables(chart), form=form, rows=rows))[0]
 
-    async def _ask_own(
+    async def _ask(
         self,
         *sql: str,
-        tables: tuple[str, ...],
+        tables: tuple[str, ...] = (),
         form: Literal["rows", "csv", "parquet"] = "rows",
         rows: int | None = None,
     ) -> list[Answer]:
-        """Answer questions of the product's own, in a child that stays for the next ones where this service stays."""
+        """Answer several, of the same state, in one child."""
         if not is_installed():
             raise MissingExtra("lake", "a question to the lake")
-        question = self._question(sql, form, rows, tables)
-        if not self._keeps_spare:
-            return await self._ask_once(question)
-        said = await self._standing.ask(question, within_s=self.settings.sql_s)
-        return self._understood(0, said, b"")
-
-    async def _ask(
-        self, *sql: str, form: Literal["rows", "csv", "parquet"] = "rows", rows: int | None = None
-    ) -> list[Answer]:
-        """Answer several, of the same state, in one child.
-
-        A child that has read its libraries already waits for the next question.
-        """
-        if not is_installed():
-            raise MissingExtra("lake", "a question to the lake")
-        return await self._ask_once(self._question(sql, form, rows))
-
-    def _question(
-        self,
-        sql: tuple[str, ...],
-        form: Literal["rows", "csv", "parquet"],
-        rows: int | None,
-        tables: tuple[str, ...] = (),
-    ) -> Question:
-        return Question(
-            sql=sql,
-            lake=str(self._folder),
-            warehouse=self.settings.warehouse_of(self._folder),
-            events=self._events,
-            memory_mb=self.settings.sql_memory_mb,
-            rows=rows or self.settings.sql_rows,
-            form=form,
-            tables=tables,
-        )
-
-    async def _ask_once(self, question: Question) -> list[Answer]:
-        child, self._spare = self._spare or await self._start_child(), None
-        try:
-            out, err = await asyncio.wait_for(
-                child.communicate(msgspec.json.encode(question) + b"\n"), self.settings.sql_s
+        said = await self._nursery.ask(
+            Question(
+                sql=sql,
+                lake=str(self._folder),
+                warehouse=self.settings.warehouse_of(self._folder),
+                events=self._events,
+                memory_mb=self.settings.sql_memory_mb,
+                within_s=self.settings.sql_s,
+                rows=rows or self.settings.sql_rows,
+                form=form,
+                tables=tables,
             )
-        except TimeoutError:
-            raise TookTooLong(f"the question was stopped after {self.settings.sql_s:g} s") from None
-        finally:
-            await _end(child)
-        if self._keeps_spare:
-            await self.warm()
-        return self._understood(child.returncode, out, err)
-
-    def _understood(self, status: int | None, out: bytes, err: bytes) -> list[Answer]:
-        if status != 0 or not out:
-            last = err.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason given"]
-            raise TookTooLong(f"the question's process ended with status {status}: {last[0][:300]}")
-        found = msgspec.json.decode(out, type=Answers | Refusal)
+        )
+        found = msgspec.json.decode(said, type=Answers | Refusal)
         if isinstance(found, Answers):
             return found.answers
         raise (TookTooLong if found.too_much else NotReadable)(found.says)
-
-    async def _start_child(self) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "reelwright.lake.adapters.ask"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=_MOST_BYTES,
-        )
 
     async def fold(self, sql: str, *, by: str, fold: Callable[[Any], Any], into: Any) -> Any:
         """One SELECT over the events as of the last commit, folded where Spark computes, as an Arrow table.
@@ -195,24 +138,9 @@ class LakeService:
         engine = await asyncio.to_thread(SparkEngine, self.settings.engine)
         return await asyncio.to_thread(engine.fold, sql, inputs, by=by, fold=fold, into=into)
 
-    async def warm(self) -> None:
-        """Have a child ready for the next question; it leaves when none comes for a minute."""
-        if self._spare is None:
-            self._spare = await self._start_child()
-            asyncio.get_running_loop().call_later(SPARE_S, self._dismiss, self._spare)
-
-    def _dismiss(self, child: asyncio.subprocess.Process) -> None:
-        if self._spare is child:
-            self._spare = None
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-
     async def stop(self) -> None:
-        """End the children that wait."""
-        await self._standing.end()
-        child, self._spare = self._spare, None
-        if child is not None:
-            await _end(child)
+        """End the process that answers."""
+        self._nursery.end()
 
     def freshness(self) -> list[Freshness]:
         """Every table, with when it was committed last."""
@@ -237,7 +165,7 @@ class LakeService:
     ) -> Ledger:
         """The events' own ledger, read before, and what devices say they sent, beside what the lake holds."""
         now_hour = self._clock.wall_ns() // 3_600_000_000_000
-        stored, failed = await self._ask_own(*charts.ledger(now_hour - hours), tables=charts.BOOKS)
+        stored, failed = await self._ask(*charts.ledger(now_hour - hours), tables=charts.BOOKS)
         recent = [row for row in acknowledged if row["hour"] >= now_hour - hours]
         found = account.entries(recent, _counts(stored), _counts(failed))
         gaps = [*account.gaps(found, open_hour=now_hour - 1), *account.missing(sent)]
@@ -245,7 +173,7 @@ class LakeService:
 
     async def list_refused(self, *, limit: int = 200) -> list[Refused]:
         """Refused events that are not stored by now, newest first."""
-        (answer,) = await self._ask_own(f"{charts.FAILED} LIMIT {int(limit)}", tables=charts.BOOKS)
+        (answer,) = await self._ask(f"{charts.FAILED} LIMIT {int(limit)}", tables=charts.BOOKS)
         return [Refused(**dict(zip(Refused.__struct_fields__, row, strict=True))) for row in answer.rows]
 
     async def replay(self, events: EventsClient, *, limit: int = 1000) -> Replayed:
@@ -267,7 +195,7 @@ class LakeService:
         if by not in charts.DIMENSIONS:
             raise Invalid(f"quality is grouped by {', '.join(charts.DIMENSIONS)}, got {by[:30]!r}")
         days = (checked_day(first), checked_day(last))
-        total, daily, groups, funnel = await self._ask_own(*charts.quality(*days, by), tables=charts.SESSIONS)
+        total, daily, groups, funnel = await self._ask(*charts.quality(*days, by), tables=charts.SESSIONS)
         return QualityReport(
             first=first,
             last=last,
@@ -368,9 +296,3 @@ def _counts(answer: Answer) -> dict[account.Key, int]:
 def _quality(row: Sequence[Any]) -> Quality:
     named = dict(zip(charts.QUALITY, row, strict=True))
     return Quality(**{**named, "watched_s": named["watched_s"] or 0.0})
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        child.kill()
-    await child.wait()

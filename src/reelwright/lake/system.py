@@ -45,7 +45,6 @@ class LakeSystem:
             events=bus(resources),
             settings=resources.source.section("lake", LakeSettings),
             clock=resources.clock,
-            spare=True,
             database=resources.database,
         )
 
@@ -59,7 +58,7 @@ class LakeSystem:
         """Nothing runs until somebody asks."""
 
     async def stop(self) -> None:
-        """End the child that waits for questions."""
+        """End the process that answers questions."""
         await self.service.stop()
 
     async def health(self) -> Health:

@@ -1,9 +1,7 @@
-"""One question, in a process of its own: `python -m reelwright.lake.adapters.ask`, a `Question` on stdin.
-
-With `--stay` it answers one question after the other, a line each: the product's own, never what people ask in SQL.
+"""Questions, each in a process of its own: `python -m reelwright.lake.adapters.ask`, their sockets by that on stdin.
 
 DuckDB sees the lake's files and nothing else: no other directory, no network, no extension, no changed setting. The
-process has a bound on memory and on what it may write aside; whoever asked ends it when its time is over.
+process has a bound on memory, on what it may write aside, and on its time.
 """
 
 from __future__ import annotations
@@ -12,11 +10,13 @@ import contextlib
 import io
 import os
 import resource
-import sys
+import signal
+import socket
 import time
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import msgspec
@@ -27,7 +27,6 @@ from reelwright.events.adapters.reader import Reader
 from reelwright.lake.adapters import duck
 from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
 from reelwright.lake.adapters.published import Published
-from reelwright.lake.adapters.standing import STAY
 from reelwright.lake.contract import Answer, Answers, Question, Refusal, Snapshot
 from reelwright.lake.core.offsets import place
 from reelwright.lake.core.rows import event_rows, failed_rows
@@ -35,6 +34,7 @@ from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED, Table
 
 TAIL_ROWS = 200_000
 """Rows of the log that one question reads beside the tables; the committer is never so far behind for long."""
+_LATE_S = 1.0
 _SPARE_BYTES = 1 << 30
 _SPILL_BYTES = 2 << 30
 
@@ -178,17 +178,30 @@ def _plain(value: Any) -> Any:
 
 
 def main() -> None:
-    """Read one question, write one answer; or one after the other, until nobody asks any more."""
-    is_bound = False
-    while line := sys.stdin.buffer.readline():
-        question = msgspec.json.decode(line, type=Question)
-        if not is_bound:
+    """Fork a child for each socket that is handed over; leave when nobody is left to hand one over."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever ends is waited for by nobody
+    with socket.socket(fileno=os.dup(0)) as door:
+        while fds := socket.recv_fds(door, 1, 1)[1]:
+            if os.fork() == 0:
+                door.close()
+                os.close(0)
+                _answer_and_leave(fds[0])
+            os.close(fds[0])
+
+
+def _answer_and_leave(fd: int) -> NoReturn:
+    try:
+        with socket.socket(fileno=fd) as asking, asking.makefile("rwb") as lines:
+            question = msgspec.json.decode(lines.readline(), type=Question)
+            signal.setitimer(signal.ITIMER_REAL, question.within_s + _LATE_S)  # nobody waits for it then
             _bound(question.memory_mb)
-            is_bound = True
-        sys.stdout.buffer.write(msgspec.json.encode(answer(question), enc_hook=_plain) + b"\n")
-        sys.stdout.buffer.flush()
-        if STAY not in sys.argv:
-            return
+            lines.write(msgspec.json.encode(answer(question), enc_hook=_plain))
+    except BrokenPipeError:  # whoever asked has left
+        pass
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":

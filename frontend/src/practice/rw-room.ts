@@ -32,7 +32,7 @@ class RoomElement extends HTMLElement {
   }
 
   async #hear(path: string, asked: HTMLElement): Promise<void> {
-    let asks = asked.textContent;
+    let asks = asked.dataset['asks'] ?? '';
     asked.textContent = '…';
     asked.setAttribute('aria-busy', 'true');
     let said = '';

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from tests.composed import Composed, composed
 from tests.integration.practice import endpoint as fake
+from typer.testing import CliRunner
 
 from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.cli import app
 from reelwright.practice.contract import Interview, Said, TurnMoved
 from reelwright.practice.core.followup import showable
 from reelwright.practice.service import model
@@ -250,6 +252,27 @@ async def test_beyond_the_budget_nobody_is_asked(tmp_path: Path) -> None:
     async with home_with(tmp_path, lambda asked: asked.stream(pieces(ENDS)), llm_budget_usd=0) as home:
         interview = await home.challenged()
         assert await home.hear(interview) == [Said(asks=interview.turns[1].asks)] and home.conversations == 0
+
+
+@pytest.mark.parametrize(("behaviour", "asked"), [(plain, True), (breaking_off, False)], ids=["speaks", "breaks off"])
+def test_the_terminal_converses_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: fake.Behaviour, asked: bool
+) -> None:
+    """What was said is asked, or, where it broke off, the scripted challenge after it."""
+    with fake.endpoint(behaviour) as server:
+        monkeypatch.setenv("REELWRIGHT_PRACTICE_LLM_URL", server.url)
+        monkeypatch.setenv("REELWRIGHT_PRACTICE_LLM_MODEL", "m")
+        for number in range(8):
+            data = str(tmp_path / str(number))
+            run = CliRunner().invoke(app, ["start", "--stage", "design", "--data", data], input=f"{ANSWER}\n\n")
+            assert run.exit_code == 0, run.output
+            if "You said" in run.output:
+                break
+        else:
+            pytest.fail("no answer was challenged")
+    told = " ".join(run.output.split())
+    assert told.count(ENDS) == asked
+    assert any(" ".join(one.split()) in told for one in SCRIPTED) != asked
 
 
 async def test_without_a_model_nothing_is_to_be_put_in_words(tmp_path: Path) -> None:

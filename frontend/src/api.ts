@@ -75,6 +75,24 @@ export async function call<T>(method: string, path: string, body?: unknown, opti
   }
 }
 
+/** Server-Sent Events that answer a POST, each given to `hear` as soon as it is there. Throws like `call`. */
+export async function listen<T>(path: string, hear: (message: T) => void, signal: AbortSignal): Promise<void> {
+  const headers = { Accept: 'text/event-stream', 'X-CSRF-Token': (await caller()).csrf };
+  const response = await fetch(path, { method: 'POST', headers, credentials: 'same-origin', signal });
+  if (!response.ok || !response.body) throw await problemOf(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const events = (rest + value).split('\n\n');
+    rest = events.pop() ?? '';
+    for (const event of events) {
+      if (event.startsWith('data: ')) hear(JSON.parse(event.slice(6)) as T);
+    }
+  }
+}
+
 async function exchange<T>(method: string, path: string, body?: unknown, csrf = '', options: CallOptions = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';

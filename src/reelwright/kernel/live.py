@@ -47,6 +47,20 @@ def live(look: Callable[[], Awaitable[Any]], *, every_s: float = 1.0) -> Stream:
     )
 
 
+def sent(messages: AsyncIterator[Any]) -> Stream:
+    """A stream of messages as JSON, each as soon as it is there; it ends with them."""
+    return Stream(
+        _each(messages),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _each(messages: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+    async for one in messages:
+        yield b"data: " + msgspec.json.encode(one) + b"\n\n"
+
+
 async def _changes(look: Callable[[], Awaitable[Any]], every_s: float) -> AsyncIterator[bytes]:
     last, quiet_s = b"", 0.0
     while True:

@@ -32,7 +32,7 @@ from reelwright.practice.core.calibration import calibrate
 from reelwright.practice.core.evidence import is_quoted
 from reelwright.practice.core.reply import read_reply
 from reelwright.practice.core.rules import RuleGrader
-from reelwright.practice.labs.measure import lab_rows
+from reelwright.practice.labs.measure import lab_parts
 from reelwright.practice.service import LoopsService, PracticeService
 from reelwright.practice.service.sample import put_sample
 
@@ -51,7 +51,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("attacks", _attacks),
         ("speed", _speed),
         ("start", _start),
-        ("labs", lab_rows),
+        *lab_parts(),
         ("calibration", _calibration),
     )
     yield from measured(parts, only)

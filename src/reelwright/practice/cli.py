@@ -46,9 +46,12 @@ def start(
     data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
 ) -> None:
     """Start a stage here; each answer ends with an empty line, and is judged and saved at once."""
-    database, clock = _database(Source.open(), data), SystemClock()
+    source = Source.open()
+    database, clock = _database(source, data), SystemClock()
+    model = ModelService(database=database, clock=clock, settings=source.section("practice", PracticeSettings))
     service = PracticeService(
         database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
+        converse=model.converse if model.grader else None,
         read_lines=StoriesService(database=database, clock=clock).list_lines,
     )  # fmt: skip
     anyio.run(_interview, service, stage, role, track)
@@ -233,7 +236,7 @@ async def _interview(service: PracticeService, stage: Stage, role: Role, track: 
     interview = await service.start(person=LOCAL, stage=stage, role=role, track=track)
     while interview.state != "finished":
         waiting = interview.turns[-1]
-        console.print(f"\n{waiting.asks}", style="bold", markup=False, highlight=False)
+        await _ask(service, interview.id, waiting)
         text = await anyio.to_thread.run_sync(_read_answer)
         if text is None:
             console.print(f"Saved. Go on with it at /practice/interviews/{interview.id}")
@@ -241,6 +244,20 @@ async def _interview(service: PracticeService, stage: Stage, role: Role, track: 
         interview = await service.answer(person=LOCAL, interview_id=interview.id, turn=waiting.number, text=text)
         _tell(interview.turns[waiting.number])
     console.print(f"\nThis stage is finished, after {interview.elapsed_s // 60} minutes.")
+
+
+async def _ask(service: PracticeService, interview_id: str, waiting: Turn) -> None:
+    """Print what is asked, as it is said; what was said in vain is followed by what is scripted."""
+    said, asks = "", waiting.asks
+    console.print()
+    if waiting.to_word:
+        async for one in await service.say(person=LOCAL, interview_id=interview_id, turn=waiting.number):
+            console.print(one.more, end="", style="bold", markup=False, highlight=False, soft_wrap=True)
+            said, asks = said + one.more, one.asks or asks
+    if said != asks:
+        console.print(f"{' …' if said else ''}\n{asks}".lstrip("\n"), style="bold", markup=False, highlight=False)
+    else:
+        console.print()
 
 
 def _read_answer() -> str | None:

@@ -370,6 +370,15 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """Shown once the answer is given."""
     draft: str = ""
     """What was typed so far, kept on the server so that another device goes on with it."""
+    to_word: bool = False
+    """Whether the interviewer is about to put this challenge in words that take up the answer before it."""
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A piece of what the interviewer is saying, or, last, the whole of what is asked."""
+
+    more: str = ""
+    asks: str = ""
 
 
 class Interview(msgspec.Struct, frozen=True, kw_only=True):

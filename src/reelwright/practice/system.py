@@ -58,7 +58,7 @@ class PracticeSystem:
         self.stories = StoriesService(database=database, clock=clock)
         self.service = PracticeService(
             database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
-            phrase=self.model.phrase if self.model.grader else None, read_lines=self.stories.list_lines,
+            converse=self.model.converse if self.model.grader else None, read_lines=self.stories.list_lines,
         )  # fmt: skip
         self.opinions = OpinionsService(database=database, clock=clock, interviews=self.service, model=self.model)
         self.service.tell_answers(self.opinions.ask_later)

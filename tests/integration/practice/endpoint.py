@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,6 +29,29 @@ class Asked(BaseHTTPRequestHandler):
         """A chat completion."""
         usage = {"prompt_tokens": 1000, "completion_tokens": 100}
         self.send(200, json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode())
+
+    def stream(self, pieces: Iterable[str], *, ends: bool = True) -> None:
+        """Chunks of a chat completion, each sent as soon as it is made; `ends` says that all was said."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        try:
+            for piece in pieces:
+                self.chunk({"choices": [{"delta": {"content": piece}}]})
+            if ends:
+                self.chunk({"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 100}})
+                self.wfile.write(b"data: [DONE]\n\n")
+        except OSError:
+            return  # nobody listens any more
+
+    def chunk(self, document: dict[str, Any]) -> None:
+        """One event."""
+        self.wfile.write(f"data: {json.dumps(document)}\n\n".encode())
+
+    @property
+    def answer(self) -> str:
+        """The candidate's words in the prompt."""
+        return re.split(r"<<\w+>>\n?", self.prompt)[1].strip()
 
     def send(self, status: int, data: bytes, **headers: str) -> None:
         """Any HTTP reply."""

@@ -178,26 +178,6 @@ async def test_the_connection_is_tested_from_the_page(tmp_path: Path) -> None:
         assert "Failed." in (await home.client().post("/practice/graders", data={})).text
 
 
-async def test_the_interviewer_takes_up_the_candidates_words(tmp_path: Path) -> None:
-    """A challenge in its own words is asked where it quotes the answer, and only then."""
-
-    def phrasing(asked: fake.Asked) -> None:
-        if "Challenge:" not in asked.prompt:
-            return fake.honest(asked)
-        quote = " ".join(asked.prompt.split("<<")[1].split(">>\n")[1].split()[:4])
-        return asked.say(f'You said "{quote}". How do you know?')
-
-    with fake.endpoint(phrasing) as server:
-        async with home_with(tmp_path, server.url) as home:
-            for _ in range(3):
-                _, state = await answered(home.client())
-                if state["turns"][1]["challenge_id"]:
-                    assert state["turns"][1]["asks"].endswith("How do you know?")
-                    break
-            else:
-                raise AssertionError("no model answer was challenged")
-
-
 @pytest.mark.parametrize(
     "said",
     ["Why?", 'You said "I never said these words", why?', 'Good. "the store is gone and".', "x" * 500 + "?", ""],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -25,6 +26,7 @@ from reelwright.cdn.core.plan import (
     made_up,
     popularity,
     pulled_share,
+    shared,
     sized,
 )
 from reelwright.cdn.core.steering import FULL
@@ -151,3 +153,24 @@ def test_the_command_prints_a_table_or_json_and_reads_its_own_example(tmp_path) 
     assert [one["design"] for one in found] == ["pull", "fill"]
     example.write_text("{}")
     assert run(app, ["plan", str(example)]).exit_code != 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(inside=st.integers(0, 60), outside=st.integers(0, 60), regions=st.integers(1, 5), isps=st.integers(1, 3))
+def test_edges_that_are_there_are_shared_out_by_demand(inside: int, outside: int, regions: int, isps: int) -> None:
+    """None is lost, none is made, and who wants more does not get fewer."""
+    world = made_up(1e6, regions, isps)
+    sites = shared(world, "fill", inside=inside, outside=outside)
+    assert sum(one.edges for one in sites if one.isp) == inside
+    assert sum(one.edges for one in sites if not one.isp) == outside
+    edges = {f"{one.region}/{one.isp}": one.edges for one in sites if one.isp}
+    wanted = demand(world)
+    order = sorted(wanted, key=lambda one: wanted[one])
+    assert all(
+        edges.get(low, 0) <= edges.get(high, 0)
+        for low, high in pairwise(order)
+        if wanted[low] < wanted[high] * (1 - 1e-9)
+    )
+    if inside + outside:
+        judged = judge_sites(world, "fill", sites)
+        assert judged.edges == inside + outside and 0 <= judged.offload <= 1 + 1e-6

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.adapters.bank import load_questions
+from reelwright.practice.contract import Area
 from reelwright.practice.core.board import (
     KINDS,
     MOST_BOXES,
@@ -28,13 +29,13 @@ from reelwright.practice.core.facts import ask, sheet
 from reelwright.practice.labs.run_it import (
     EXPERIMENT,
     LIMITER,
-    OF_AREA,
     PIPELINE,
     Simulated,
     follow_up,
     read_numbers,
     run_it,
 )
+from reelwright.practice.labs.simulations import OF_AREA
 
 LIMITERS = next(one for one in load_questions() if one.id == "limiter-for-millions")
 GOOD = Board(
@@ -54,6 +55,11 @@ NUMBERS: dict[str, dict[str, float]] = {
                  "gb_a_day": 1_300, "commits_a_s": 90},
     "experiment": {"users_a_day": 20_000, "base_share": 0.1, "effect_share": 0.02, "days": 14, "looks": 14,
                    "users_needed": 700_000, "power": 0.35, "naive_false_share": 0.05},
+    "cdn": {"streams": 20e6, "mbps": 5, "catalogue_tb": 3_000, "edges": 1_500, "edge_gbps": 100, "edge_tb": 100,
+            "inside_share": 0.7, "fill_from": 2, "fill_hours": 6, "offload": 0.95, "offload_without": 0.9,
+            "fill_gbps": 100, "peak_left": 0.7, "dearer": 0.05},
+    "bitrate": {"rungs": 6, "lowest_mbps": 0.235, "highest_mbps": 5.8, "safe_share": 0.8, "buffer_s": 30,
+                "starts_with_s": 4, "start_s": 1, "stalled_share": 0.01, "shown_mbps": 4, "changes_a_minute": 2},
 }  # fmt: skip
 
 
@@ -198,6 +204,45 @@ def test_the_simulations_know_what_is_known() -> None:
     short = {one.key: one.measured for one in run_it(LIMITER, {**limiter, "lease_ms": 50.0})}
     long = {one.key: one.measured for one in run_it(LIMITER, {**limiter, "lease_ms": 1_000.0})}
     assert long["calls_share"] < short["calls_share"]
+
+
+def measured(area: Area, **changed: float) -> dict[str, float]:
+    """What a design with some numbers changed comes to."""
+    simulated = OF_AREA[area]
+    numbers = {key: float(value) for key, value in {**NUMBERS[simulated.id], **changed}.items()}
+    return {one.key: one.measured for one in run_it(simulated, numbers)}
+
+
+def test_the_network_knows_what_is_known() -> None:
+    """Too few edges and too little disk cost offload, a lost site costs no less, a late window raises the peak."""
+    whole, few, small = measured("cdn"), measured("cdn", edges=700), measured("cdn", edge_tb=1)
+    assert few["offload"] < whole["offload"] and small["offload"] < whole["offload"]
+    assert all(one["offload_without"] <= one["offload"] for one in (whole, few, small))
+    assert small["peak_left"] > whole["peak_left"]
+    late = measured("cdn", fill_from=22, fill_hours=2)
+    assert late["peak_left"] > whole["peak_left"] and late["fill_gbps"] == pytest.approx(3 * whole["fill_gbps"])
+
+
+def test_many_edges_are_put_together_without_a_change_of_what_they_carry() -> None:
+    """Ten times the edges with a tenth of everything carry the same; only parts of sites are rounded."""
+    few, many = measured("cdn"), measured("cdn", edges=15_000, edge_gbps=10, edge_tb=10)
+    assert few == pytest.approx(many)
+
+
+def test_the_player_knows_what_is_known() -> None:
+    """Asking for more shows more and stalls more; starting later and a deeper buffer stall less."""
+    plain, greedy = measured("streaming"), measured("streaming", safe_share=1.2)
+    assert greedy["shown_mbps"] > plain["shown_mbps"] and greedy["stalled_share"] > plain["stalled_share"]
+    patient = measured("streaming", starts_with_s=20)
+    assert patient["start_s"] > plain["start_s"] and patient["stalled_share"] < plain["stalled_share"]
+    assert measured("streaming", buffer_s=8)["stalled_share"] > plain["stalled_share"]
+    assert measured("streaming", rungs=20)["changes_a_minute"] > plain["changes_a_minute"]
+
+
+def test_a_start_that_no_buffer_holds_is_at_its_fill() -> None:
+    """A player that waits for more than fits would never begin."""
+    asked = measured("streaming", buffer_s=8, starts_with_s=60)
+    assert asked == measured("streaming", buffer_s=8, starts_with_s=8)
 
 
 @pytest.mark.parametrize("text", ["", "nan", "inf", "-1", "1e400", "ten", "1" * 500, "٣"])

@@ -220,6 +220,26 @@ def sized(scenario: Scenario, design: Design) -> list[Site]:
     return sites
 
 
+def shared(scenario: Scenario, design: Design, *, inside: int, outside: int) -> list[Site]:
+    """Sites for edges that are there, not sized: so many inside access networks and at exchanges, by demand."""
+    scenario, buckets, wanted = checked(scenario), popularity(scenario.titles, scenario.zipf), demand(scenario)
+    regions = {one.name: sum(wanted.get(f"{one.name}/{isp}", 0.0) for isp in one.isps) for one in scenario.regions}
+    places = [(group.split("/", 1), count) for group, count in _portions(inside, wanted).items()]
+    places += [([region, ""], count) for region, count in _portions(outside, regions).items()]
+    return [_site(scenario, buckets, region, isp, count, design) for (region, isp), count in places if count > 0]
+
+
+def _portions(count: int, wanted: Mapping[str, float]) -> dict[str, int]:
+    """Whole numbers that sum to `count`, by what each wants: the largest remainders are rounded up."""
+    whole = sum(wanted.values())
+    exact = {name: count * one / whole for name, one in wanted.items()}
+    found = {name: int(one) for name, one in exact.items()}
+    left = count - sum(found.values())
+    for name in sorted(exact, key=lambda one: found[one] - exact[one])[:left]:
+        found[name] += 1
+    return found
+
+
 def _edges_for(scenario: Scenario, bps: float) -> int:
     return max(1, math.ceil(bps * (1 + scenario.spare) / (FULL * scenario.edge_bps)))
 

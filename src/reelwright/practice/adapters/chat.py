@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import Any, TypeVar
 
+import anyio
 import httpx
 import msgspec
 
@@ -15,6 +16,7 @@ MOST_BYTES = 1 << 20
 RETRIES = 2
 LONGEST_WAIT_S = 5.0
 MAX_TOKENS = 2000
+T = TypeVar("T")
 
 
 class EndpointFailed(Transient):
@@ -65,6 +67,41 @@ class ChatEndpoint:
                 time.sleep(wait_s)
         raise EndpointFailed(f"the endpoint answered {status}: {data[:200].decode('utf-8', 'replace')}")
 
+    async def stream(self, prompt: str, *, first_s: float, timeout_s: float) -> AsyncIterator[Reply]:
+        """A reply piece by piece, each as soon as it is there; an endpoint that does not stream has one piece.
+
+        Raises EndpointFailed where the first piece, or another after it, takes longer than `first_s`, all of them
+        longer than `timeout_s`, or where what comes breaks off.
+        """
+        body: dict[str, Any] = {
+            "model": self.model, "temperature": 0, "max_tokens": MAX_TOKENS, "stream": True,
+            "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": prompt}],
+        }  # fmt: skip
+        clock = _Patience(first_s, timeout_s)
+        try:
+            async with httpx.AsyncClient(timeout=timeout_s, headers=self._headers) as client:
+                response = await self._opened(client, body, clock)
+                try:
+                    async for piece in _pieces(response, clock):
+                        if piece.text:
+                            clock.begin()
+                        yield piece
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise EndpointFailed(f"the endpoint failed: {type(error).__name__} {error}".strip()) from None
+
+    async def _opened(self, client: httpx.AsyncClient, body: dict[str, Any], clock: _Patience) -> httpx.Response:
+        """The stream's head; an endpoint that does not know how to count tokens is asked without."""
+        response = await clock.wait(client.send(client.build_request("POST", self._url, json=body), stream=True))
+        if response.status_code == 400 and body.pop("stream_options", None):
+            await response.aclose()
+            return await self._opened(client, body, clock)
+        if response.status_code != 200:
+            await response.aclose()
+            raise EndpointFailed(f"the endpoint answered {response.status_code}")
+        return response
+
     def _post(self, body: dict[str, Any], deadline: float) -> tuple[int, bytes, float]:
         """Status, body and how long to wait; all of it ends at the deadline, also when bytes keep dripping."""
         try:
@@ -77,6 +114,64 @@ class ChatEndpoint:
                 return response.status_code, data, _wait_s(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise EndpointFailed(f"the endpoint failed: {type(error).__name__} {error}".strip()) from None
+
+
+class _Patience:
+    """How long a stream is waited for: so long for each piece, so long for all."""
+
+    def __init__(self, each_s: float, all_s: float) -> None:
+        self._each_s, self._end = each_s, time.monotonic() + all_s
+        self.begin()
+
+    def begin(self) -> None:
+        """A piece came; the next one has its time again."""
+        self._due = time.monotonic() + self._each_s
+
+    async def wait(self, coming: Awaitable[T]) -> T:
+        """What comes in time. Raises EndpointFailed."""
+        with anyio.move_on_after(max(0.0, min(self._due, self._end) - time.monotonic())):
+            return await coming
+        raise EndpointFailed("the endpoint took too long")
+
+
+async def _pieces(response: httpx.Response, clock: _Patience) -> AsyncIterator[Reply]:
+    """Server-Sent Events of a chat completion until it says that it is done."""
+    if "text/event-stream" not in response.headers.get("Content-Type", ""):
+        whole = b"".join([part async for part in _parts(response, clock)])
+        yield _reply(whole, 0.0)
+        return
+    rest = b""
+    async for part in _parts(response, clock):
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            data = line.removeprefix(b"data:").strip()
+            if data == b"[DONE]":
+                return
+            if data and line.startswith(b"data:"):
+                yield _piece(data)
+    raise EndpointFailed("the endpoint broke off")
+
+
+async def _parts(response: httpx.Response, clock: _Patience) -> AsyncIterator[bytes]:
+    size, parts = 0, response.aiter_bytes()
+    while (part := await clock.wait(anext(parts, None))) is not None:
+        size += len(part)
+        if size > MOST_BYTES:
+            raise EndpointFailed(f"the endpoint sent more than {MOST_BYTES >> 20} MB")
+        yield part
+
+
+def _piece(data: bytes) -> Reply:
+    """One event: a piece of text, the count of tokens, or neither."""
+    try:
+        document = msgspec.json.decode(data)
+        choices, usage = document.get("choices") or [], document.get("usage") or {}
+        text = (choices[0].get("delta") or {}).get("content") or "" if choices else ""
+        if not isinstance(text, str):
+            raise TypeError
+    except (msgspec.DecodeError, KeyError, IndexError, TypeError, AttributeError):
+        raise EndpointFailed(f"the endpoint sent no chat chunk: {data[:120].decode('utf-8', 'replace')}") from None
+    return Reply(text=text, tokens_in=_count(usage, "prompt_tokens"), tokens_out=_count(usage, "completion_tokens"))
 
 
 def _bounded(parts: Iterator[bytes], deadline: float) -> Iterator[bytes]:

@@ -40,6 +40,7 @@ TURNS = sa.Table(
     sa.Column("verdicts", sa.JSON, nullable=False),
     sa.Column("answered_ms", sa.BigInteger, nullable=False),
     sa.Column("draft", sa.Text, nullable=False),
+    sa.Column("worded", sa.Boolean, nullable=False, default=False),
 )
 LOOPS = sa.Table(
     "practice_loops",
@@ -131,6 +132,23 @@ def put_draft(connection: sa.Connection, interview_id: str, number: int, text: s
         TURNS.c.interview_id == interview_id, TURNS.c.number == number, TURNS.c.answer.is_(None)
     )
     return bool(connection.execute(statement.values(draft=text)).rowcount)
+
+
+def claim_words(connection: sa.Connection, /, interview_id: str, number: int) -> bool:
+    """Whether the waiting challenge is now the caller's to put in words; each is at most once, whoever asks."""
+    statement = TURNS.update().where(
+        TURNS.c.interview_id == interview_id, TURNS.c.number == number, TURNS.c.answer.is_(None),
+        TURNS.c.challenge_id != "", TURNS.c.worded.is_(False),
+    )  # fmt: skip
+    return bool(connection.execute(statement.values(worded=True)).rowcount)
+
+
+def put_words(connection: sa.Connection, /, interview_id: str, number: int, asks: str) -> bool:
+    """Ask in these words; False when the turn has an answer already: what was answered stays as it was asked."""
+    statement = TURNS.update().where(
+        TURNS.c.interview_id == interview_id, TURNS.c.number == number, TURNS.c.answer.is_(None)
+    )
+    return bool(connection.execute(statement.values(asks=asks)).rowcount)
 
 
 def put_loop(connection: sa.Connection, /, **values: Any) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Request, delete, get, post, put
+from litestar.response import Stream
 
+from reelwright.kernel.live import sent
 from reelwright.kernel.system import Resources
 from reelwright.practice.api.person import person_of
 from reelwright.practice.contract import (
@@ -129,6 +131,25 @@ class PracticeRoutes(Controller):
         """Keep what was typed so far; 409 where the turn has its answer."""
         person = person_of(request, resources)
         await practice.put_draft(person=person, interview_id=interview_id, turn=data.turn, text=data.text)
+
+    @post(
+        "/interviews/{interview_id:str}/turns/{turn:int}/words", summary="Hear the waiting challenge",
+        status_code=200, media_type="text/event-stream",
+    )  # fmt: skip
+    async def say(
+        self,
+        request: Request[Any, Any, Any],
+        practice: PracticeService,
+        resources: Resources,
+        interview_id: str,
+        turn: int,
+    ) -> Stream:
+        """Hear the waiting challenge put in words that take up your answer, as they come.
+
+        Server-Sent Events with `more`; the last has `asks`, what is asked: as scripted where the words failed.
+        """
+        said = await practice.say(person=person_of(request, resources), interview_id=interview_id, turn=turn)
+        return sent(said)
 
     @get("/loops", summary="List loops")
     async def list_loops(

@@ -7,6 +7,8 @@ import re
 from reelwright.practice.core.evidence import locate
 
 MOST_CHARS = 400
+_MARK = re.compile('["“”„«»]')
+_TAIL = ".,;:!?… "
 _QUOTED = re.compile(r"[\"“„«]([^\"”“»]{12,})[\"”“»]")
 
 
@@ -21,10 +23,23 @@ def followup_prompt(*, asked: str, answer: str, challenge: str, fence: str) -> s
     )
 
 
+def showable(said: str, *, answer: str) -> str | None:
+    """What of an unfinished follow-up may be shown already; None once it cannot be used any more.
+
+    Words inside quotation marks are the candidate's from the first one on, also while the quotation is open.
+    """
+    text = " ".join(said.split())
+    if len(text) > MOST_CHARS:
+        return None
+    known = " ".join(answer.split()).casefold()
+    quoted = (" ".join(part.split()).rstrip(_TAIL).casefold() for part in _MARK.split(text)[1::2])
+    return text if all(part in known for part in quoted) else None
+
+
 def usable(said: str, *, answer: str) -> str:
     """The follow-up where it asks, is short, and every quotation in it is the candidate's; empty otherwise."""
     text = " ".join(said.split())
     quotes = _QUOTED.findall(text)
     if not text.endswith("?") or len(text) > MOST_CHARS or not quotes:
         return ""
-    return text if all(locate(quote.rstrip(".,;:!?… "), answer) for quote in quotes) else ""
+    return text if all(locate(quote.rstrip(_TAIL), answer) for quote in quotes) else ""

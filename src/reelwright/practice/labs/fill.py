@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,9 +18,11 @@ from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, own
 
 SCENARIO = VodScenario(titles=150, sessions_a_day=500, days=6, segment_s=240.0, jumps_a_day=8)
-COUNTS_FROM, CAPACITY, WORLDS = 3, 0.2, 2
-RULE = FillRule()
-MOST_PEAK, MOST_TOTAL = 0.92, 1.03
+COUNTS_FROM, CAPACITY, WORLDS = 3, 0.2, 4
+RULE = FillRule(policy="lru")
+"""A policy that looks ahead would make up for a poor choice in what is left to it, at ten times the cost."""
+MOST_PEAK, MOST_TOTAL = 1.03, 1.025
+"""Of what our own fill takes on the same days: beside LRU alone, chance between audiences is as large as mistakes."""
 BRIEF = """\
 Write `class Filling` with `choose(self, night)`: what an edge is to hold on the coming day, as a list of `[title,
 rung, index]`. What is not there yet is fetched between 2 and 14 o'clock; what you do not choose is left to LRU,
@@ -31,8 +34,9 @@ tomorrow, released or recommended; `rungs`, how many sessions chose each rung; `
 each fiftieth of a film; `segments`, by title how many there are; `objects`, every segment as `[title, rung, index,
 bytes]`; and `held`, what lies there now, from which nothing has to be fetched.
 
-It passes when over three days of two audiences the busiest hour takes at most 0.92 of what it takes with LRU alone,
-and all hours together at most 1.03: what is fetched ahead and not watched was fetched for nothing.
+It passes when over three days of four audiences the busiest hour takes at most 1.03 of what it takes with
+Reelwright's own fill, which is about 0.84 of what LRU alone takes, and all hours together at most 1.025: what is
+fetched ahead and not watched was fetched for nothing.
 """
 
 
@@ -77,9 +81,10 @@ def _key(one: Any, night: Night) -> tuple[int, int, int]:
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Days of one audience, filled and not."""
+    """Days of one audience: filled as asked, filled by our own, and not filled."""
 
     filled: Upstream
+    ours: Upstream
     lru: Upstream
 
 
@@ -88,35 +93,50 @@ def judge(decider: Decider, seed: int) -> Judged:
     found = []
     for number in range(WORLDS):
         asked = Asked(Remote(decider, f"audience {number}", "Filling"))
-        found.append(_replay(np.random.default_rng([seed, number]), asked))
-    peak, total = _share(found, lambda one: one.peak), _share(found, lambda one: one.total)
+        ours, lru = _without(seed, number)
+        found.append(Found(_replay(seed, number, RULE, asked), ours, lru))
+    peak, total = (_share(found, of, lambda one: one.ours) for of in (_peak, _total))
     reason = _tell(peak, total)
-    worst = max(found, key=lambda one: one.filled.peak / one.lru.peak)
+    worst = max(found, key=lambda one: one.filled.peak / one.ours.peak)
     return Judged(
         passed=not reason, reason=reason, picture=_draw(worst) if reason else "",
-        measures={"peak_share": peak, "total_share": total},
+        measures={
+            "peak_to_ours": peak, "total_to_ours": total,
+            "peak_share": _share(found, _peak, lambda one: one.lru),
+            "total_share": _share(found, _total, lambda one: one.lru),
+        },
     )  # fmt: skip
 
 
-def _replay(rng: np.random.Generator, filling: Filling) -> Found:
-    days = by_day(SCENARIO, rng)
+@functools.lru_cache(maxsize=64)  # a grading puts several policies on the same days
+def _without(seed: int, number: int) -> tuple[Upstream, Upstream]:
+    """What our own fill and LRU alone take."""
+    return _replay(seed, number, RULE, None), _replay(seed, number, None, None)
+
+
+def _replay(seed: int, number: int, rule: FillRule | None, filling: Filling | None) -> Upstream:
+    days = by_day(SCENARIO, np.random.default_rng([seed, number]))
     capacity = int(CAPACITY * sum({visit.key: visit.size for day in days for visit in day}.values()))
-    filled, lru = (
-        run_days(days, capacity, counts_from=COUNTS_FROM, scenario=SCENARIO, rule=rule, filling=filling)
-        for rule in (RULE, None)
-    )
-    return Found(filled, lru)
+    return run_days(days, capacity, counts_from=COUNTS_FROM, scenario=SCENARIO, rule=rule, filling=filling)
 
 
-def _share(found: Sequence[Found], of: Callable[[Upstream], float]) -> float:
-    return sum(of(one.filled) for one in found) / sum(of(one.lru) for one in found)
+def _peak(one: Upstream) -> float:
+    return one.peak
+
+
+def _total(one: Upstream) -> float:
+    return one.total
+
+
+def _share(found: Sequence[Found], of: Callable[[Upstream], float], beside: Callable[[Found], Upstream]) -> float:
+    return sum(of(one.filled) for one in found) / sum(of(beside(one)) for one in found)
 
 
 def _tell(peak: float, total: float) -> str:
     if peak > MOST_PEAK:
-        return f"the busiest hour takes {peak:.3f} of what it takes with LRU alone, more than {MOST_PEAK}"
+        return f"the busiest hour takes {peak:.3f} of what it takes with our own fill, more than {MOST_PEAK}"
     if total > MOST_TOTAL:
-        return f"all hours take {total:.3f} of what they take with LRU alone, more than {MOST_TOTAL}"
+        return f"all hours take {total:.3f} of what they take with our own fill, more than {MOST_TOTAL}"
     return ""
 
 

@@ -99,7 +99,7 @@ def unheard(_said: str) -> None:
 
 def practise(lab: Lab, source: str, *, confinement: Confinement = "bubblewrap", told: Told = unheard) -> LabResult:
     """Run on the visible seeds; our own policies run on the same."""
-    return _beside(lab, _run(lab, source, lab.seeds, hidden=False, confinement=confinement, told=told), told)
+    return _beside(lab, run_alone(lab, source, lab.seeds, hidden=False, confinement=confinement, told=told), told)
 
 
 def grade(
@@ -112,7 +112,7 @@ def grade(
 ) -> LabResult:
     """Run on hidden seeds, drawn now unless a stored result is repeated; our own policies run on the same."""
     drawn = seeds or draw_seeds()
-    return _beside(lab, _run(lab, source, drawn, hidden=True, confinement=confinement, told=told), told)
+    return _beside(lab, run_alone(lab, source, drawn, hidden=True, confinement=confinement, told=told), told)
 
 
 def starter(lab: Lab) -> str:
@@ -127,9 +127,16 @@ def solutions(lab: Lab) -> dict[str, str]:
     return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
 
 
-def _run(
-    lab: Lab, source: str, seeds: tuple[int, ...], *, hidden: bool, confinement: Confinement, told: Told
+def run_alone(
+    lab: Lab,
+    source: str,
+    seeds: tuple[int, ...],
+    *,
+    hidden: bool = False,
+    confinement: Confinement = "bubblewrap",
+    told: Told = unheard,
 ) -> LabResult:
+    """The verdict without the policies beside it. Cost: a process in the sandbox and a replay for each seed."""
     judged: list[Judged] = []
     try:
         for number, seed in enumerate(seeds, start=1):

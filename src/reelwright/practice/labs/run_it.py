@@ -18,7 +18,6 @@ from reelwright.kernel.errors import Invalid
 from reelwright.kernel.simulation import Simulation
 from reelwright.limits.contract import Limit
 from reelwright.limits.replay import MS, Faults, S, fullest_window, leases
-from reelwright.practice.contract import Area
 
 SEED = 7
 FSYNC_MS = 4.0
@@ -281,6 +280,3 @@ EXPERIMENT = Simulated(
         "naive_false_share": "Each look is another chance to be wrong; they are not independent, and they add up.",
     },
 )
-OF_AREA: Mapping[Area, Simulated] = {
-    "rate_limiting": LIMITER, "data_processing": PIPELINE, "experimentation": EXPERIMENT,
-}  # fmt: skip

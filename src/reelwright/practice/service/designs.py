@@ -14,7 +14,8 @@ from reelwright.practice.contract import Interview, NoInterview, Question
 from reelwright.practice.core.board import Board
 from reelwright.practice.core.design import MOST_CHARS, Design, Phase, judge_design, written
 from reelwright.practice.core.facts import ask, sheet
-from reelwright.practice.labs.run_it import OF_AREA, Gap, Simulated, read_numbers, run_it
+from reelwright.practice.labs.run_it import Gap, Simulated, read_numbers, run_it
+from reelwright.practice.labs.simulations import OF_AREA
 from reelwright.practice.service.interviews import PracticeService
 from reelwright.practice.service.notes import Shelf
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import anyio.to_thread
@@ -22,6 +23,7 @@ from reelwright.practice.contract import (
     NoInterview,
     Question,
     Role,
+    Said,
     Skill,
     SkillPoint,
     Stage,
@@ -33,6 +35,7 @@ from reelwright.practice.contract import (
 from reelwright.practice.core import loop, skill
 from reelwright.practice.core.cards import Missed
 from reelwright.practice.core.counting import counts
+from reelwright.practice.core.followup import usable
 from reelwright.practice.core.levels import dimension_levels
 from reelwright.practice.core.past_work import Line, LineQuestion, questions_about, with_lines
 from reelwright.practice.labs.labs import LABS
@@ -49,12 +52,16 @@ ReadLines = Callable[[str], Awaitable[Sequence[Line]]]
 """Lines of a person's past work that may be asked about."""
 
 
-class Phrase(Protocol):
+class Converse(Protocol):
     """Puts a challenge in words that take up the answer."""
 
-    def __call__(self, *, asked: str, answer: str, challenge: str) -> str:
-        """The words; empty where there are none in time."""
+    def __call__(self, *, asked: str, answer: str, challenge: str) -> AsyncGenerator[str]:
+        """What may be shown of them so far, again with each piece; it ends where no more come."""
         ...
+
+
+async def _said(asks: str) -> AsyncIterator[Said]:
+    yield Said(asks=asks)
 
 
 TOLD = ("number", "question_id", "challenge_id", "kind", "asks", "answer", "draft")
@@ -65,13 +72,13 @@ class PracticeService:
 
     def __init__(
         self, *, database: Database, clock: Clock, questions: Sequence[Question], grader: Grader,
-        phrase: Phrase | None = None, read_lines: ReadLines | None = None,
+        converse: Converse | None = None, read_lines: ReadLines | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._questions: Mapping[str, Question] = {question.id: question for question in questions}
         self._grader = grader
-        self._phrase = phrase
+        self._converse = converse
         self._read_lines = read_lines
         self._answered: list[Answered] = []
 
@@ -131,8 +138,6 @@ class PracticeService:
         following = self._following(row, turns, {verdict.criterion: verdict for verdict in verdicts})
         if following and not following["challenge_id"]:
             following = _quoting(following, await self._about(person, row["stage"], interview_id))
-        if following and following["challenge_id"] and self._phrase:
-            following = await anyio.to_thread.run_sync(self._phrased, waiting["asks"], text, following)
         saved = await self._database.write(
             sql.answer_turn, interview_id=interview_id, number=turn, following=following,
             values={
@@ -145,6 +150,41 @@ class PracticeService:
         for hears in self._answered:
             hears(person, interview_id, turn)
         return await self.get(person=person, interview_id=interview_id)
+
+    async def say(self, *, person: str, interview_id: str, turn: int) -> AsyncIterator[Said]:
+        """The waiting challenge in words that take up the answer before it, as they come; last what is asked.
+
+        The scripted challenge waits meanwhile and stays where the words fail, are not usable, or come too late. Of
+        several devices that ask, one hears the words come; the others hear what is asked. Raises NoInterview,
+        TurnMoved.
+        """
+        row = await self._row(person, interview_id)
+        turns = await self._database.read(sql.list_turns, row["id"])
+        if not 0 < turn < len(turns) or turns[turn]["answer"] is not None:
+            raise TurnMoved(f"turn {turn} does not wait for an answer; reload the interview")
+        if self._converse is None:
+            return _said(turns[turn]["asks"])
+        mine = await self._database.write(sql.claim_words, interview_id, turn)
+        return (
+            self._saying(interview_id, turns[turn - 1], turns[turn], self._converse)
+            if mine
+            else _said(turns[turn]["asks"])
+        )
+
+    async def _saying(
+        self, interview_id: str, before: Mapping[str, Any], waiting: Mapping[str, Any], converse: Converse
+    ) -> AsyncIterator[Said]:
+        shown = ""
+        words = converse(asked=before["asks"], answer=before["answer"], challenge=waiting["asks"])
+        async with aclosing(words):
+            async for now in words:
+                if len(now) > len(shown):
+                    yield Said(more=now[len(shown) :])
+                    shown = now
+        asks = usable(shown, answer=before["answer"])
+        if not asks or not await self._database.write(sql.put_words, interview_id, waiting["number"], asks):
+            asks = waiting["asks"]
+        yield Said(asks=asks)
 
     async def list_missed(self, *, person: str) -> list[Missed]:
         """Criteria that the latest answer to their question did not meet; the demo's only where there is no other."""
@@ -272,12 +312,6 @@ class PracticeService:
         found = (one.criteria for one in question.challenges if one.id == turn["challenge_id"])
         return next(found, ())
 
-    def _phrased(self, asked: str, answer: str, following: dict[str, Any]) -> dict[str, Any]:
-        """The challenge in words that take up the answer, where there are some in time; else as scripted."""
-        assert self._phrase is not None
-        said = self._phrase(asked=asked, answer=answer, challenge=following["asks"])
-        return {**following, "asks": said} if said else following
-
     def _following(
         self, row: Mapping[str, Any], turns: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Verdict]
     ) -> dict[str, Any] | None:
@@ -310,7 +344,7 @@ class PracticeService:
     def _told(self, turn: Mapping[str, Any]) -> Turn:
         known = {key: turn[key] for key in TOLD}
         if turn["answer"] is None:
-            return Turn(**known)
+            return Turn(**known, to_word=bool(self._converse and turn["challenge_id"] and not turn["worded"]))
         verdicts = msgspec.convert(turn["verdicts"], tuple[Verdict, ...])
         by_id = {verdict.criterion: verdict for verdict in verdicts}
         criteria = [criterion for criterion in self._criteria(turn) if criterion.id in by_id]

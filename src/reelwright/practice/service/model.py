@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncGenerator
 
+import anyio
+import anyio.to_thread
 import msgspec
+import structlog
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
@@ -13,12 +17,15 @@ from reelwright.practice.adapters.chat import ChatEndpoint, EndpointFailed, Repl
 from reelwright.practice.adapters.llm_grader import LlmGrader
 from reelwright.practice.contract import Calibration, GraderTold
 from reelwright.practice.core.calibration import passes
-from reelwright.practice.core.followup import followup_prompt, usable
+from reelwright.practice.core.followup import followup_prompt, showable
 from reelwright.practice.settings import PracticeSettings
 
 DAY_NS = 86_400 * 10**9
-PHRASE_S = 2.0
-"""A sentence that takes longer is not waited for; the scripted one is asked."""
+PIECE_S, SENTENCE_S = 2.0, 15.0
+"""How long the next piece of a sentence is waited for, and all of it; then the scripted one is asked."""
+CHARS_A_TOKEN = 4
+"""Roughly; for endpoints that stream without counting."""
+log = structlog.get_logger(__name__)
 
 
 class ModelService:
@@ -45,17 +52,31 @@ class ModelService:
             spent, _ = sql.get_spending(connection, self._day())
         return spent < self._settings.llm_budget_usd
 
-    def phrase(self, *, asked: str, answer: str, challenge: str) -> str:
-        """The challenge in words that quote the candidate; empty where that fails, or is not affordable."""
-        if self._endpoint is None or not self.affordable():
-            return ""
+    async def converse(self, *, asked: str, answer: str, challenge: str) -> AsyncGenerator[str]:
+        """The challenge in words that quote the candidate: what may be shown of it so far, again with each piece.
+
+        It ends early where the endpoint fails or is too slow, says what it may not, or costs too much.
+        """
+        if self._endpoint is None or not await anyio.to_thread.run_sync(self.affordable):
+            return
         prompt = followup_prompt(asked=asked, answer=answer, challenge=challenge, fence=secrets.token_hex(8))
+        said, tokens_in, tokens_out = "", 0, 0
         try:
-            reply = self._endpoint.ask(prompt, timeout_s=PHRASE_S, as_json=False)
-        except EndpointFailed:
-            return ""
-        self._spend(reply)
-        return usable(reply.text, answer=answer)
+            async for piece in self._endpoint.stream(prompt, first_s=PIECE_S, timeout_s=SENTENCE_S):
+                said, tokens_in, tokens_out = said + piece.text, piece.tokens_in, piece.tokens_out
+                shown = showable(said, answer=answer)
+                if shown is None:
+                    return
+                yield shown
+        except EndpointFailed as error:
+            log.info("interviewer_scripted", reason=str(error))
+        finally:
+            with anyio.CancelScope(shield=True):  # who goes away meanwhile has cost something, too
+                reply = Reply(
+                    text=said, tokens_in=tokens_in or len(prompt) // CHARS_A_TOKEN,
+                    tokens_out=tokens_out or len(said) // CHARS_A_TOKEN,
+                )  # fmt: skip
+                await anyio.to_thread.run_sync(self._spend, reply)
 
     def test(self) -> str:
         """What a first call brings, in one sentence."""

@@ -52,14 +52,20 @@ class Estimate:
 class Buffer:
     """Seconds of film that are there and not yet played."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, most_s: float = BUFFER_MOST_S) -> None:
         self.seconds = seconds
+        self._most_s = most_s
 
     def take(self, took_s: float) -> float:
         """A segment arrives after so long; the seconds for which the picture stood still."""
         stalled_s = max(0.0, took_s - self.seconds)
-        self.seconds = min(BUFFER_MOST_S, max(0.0, self.seconds - took_s) + SEGMENT_S)
+        self.seconds = min(self._most_s, max(0.0, self.seconds - took_s) + SEGMENT_S)
         return stalled_s
+
+    def gather(self, took_s: float) -> float:
+        """A segment arrives before the first frame; the seconds of waiting for it."""
+        self.seconds = min(self._most_s, self.seconds + SEGMENT_S)
+        return took_s
 
 
 class ByThroughput:
@@ -89,19 +95,34 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     """After each segment."""
 
 
-def play(speeds_bps: Sequence[float], rungs_bps: Sequence[float], rtt_s: float, bitrate: Bitrate) -> Play:
-    """A film over a network that carries each segment at its own speed."""
-    buffer, rung = Buffer(), -1
+def play(
+    speeds_bps: Sequence[float],
+    rungs_bps: Sequence[float],
+    rtt_s: float,
+    bitrate: Bitrate,
+    *,
+    buffer_most_s: float = BUFFER_MOST_S,
+    starts_with_s: float = SEGMENT_S,
+) -> Play:
+    """A film over a network that carries each segment at its own speed.
+
+    The first frame is shown once `starts_with_s` of film are there, or as much as the buffer takes.
+    """
+    buffer, rung, started = Buffer(most_s=buffer_most_s), -1, False
     rungs, stalls, buffers, start_s = [], [], [], 0.0
     for at, speed in enumerate(speeds_bps):
         measured = tuple(speeds_bps[max(0, at - 20) : at])
         rung = bitrate.choose(
             Known(rungs_bps=tuple(rungs_bps), buffer_s=buffer.seconds, rung=rung, speeds_bps=measured)
         )
-        stalled_s = buffer.take(rungs_bps[rung] * SEGMENT_S / speed + rtt_s)
-        start_s = stalled_s if at == 0 else start_s
+        took_s = rungs_bps[rung] * SEGMENT_S / speed + rtt_s
+        if started:
+            stalls.append(buffer.take(took_s))
+        else:
+            start_s += buffer.gather(took_s)
+            stalls.append(0.0)
+            started = buffer.seconds >= min(starts_with_s, buffer_most_s)
         rungs.append(rung)
-        stalls.append(stalled_s if at else 0.0)
         buffers.append(buffer.seconds)
     return Play(start_s=start_s, rungs=tuple(rungs), stalls_s=tuple(stalls), buffers_s=tuple(buffers))
 

@@ -285,13 +285,17 @@ class ExperimentsService:
         return found
 
     async def calibrate(self) -> list[Calibration]:
-        """Make A/A tests of every metric with everybody who watched lately, and keep how they came out."""
+        """Make A/A tests of every mean and ratio with everybody who watched lately, and keep how they came out.
+
+        Not of quantiles: splits of the same viewers say how values happen to lie around one, not how its test is.
+        """
         from reelwright.experiments.core.calibration import calibrate
 
         now_ms = self._now_ms()
         today = now_ms // DAY_MS
         lately = await self._database.read(read_lately, today=today, most=self._settings.calibrate_viewers)
-        found = calibrate(lately, tuple(METRICS.values()), seed=today, at_ms=now_ms)
+        means = tuple(one for one in METRICS.values() if one.quantile is None)
+        found = calibrate(lately, means, seed=today, at_ms=now_ms)
         await self._database.write(put_calibrations, found)
         return list(found)
 

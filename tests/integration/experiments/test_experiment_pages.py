@@ -59,6 +59,8 @@ async def watch(made: Composed, key: str, *, lift: float, viewers: int = 400) ->
         for day in range(4):
             seconds = float(draw.lognormal(7, 0.5)) * (lift if cell == "taste" else 1)
             facts.append((profile_id, "heartbeat", began + day * 86_400_000, {}, seconds))
+            took = float(draw.lognormal(6, 0.4))
+            facts.append((profile_id, "play", began + day * 86_400_000, {"start_ms": took}, 0.0))
     rows = [
         Fact(
             profile_id=who,
@@ -88,8 +90,13 @@ async def test_from_a_draft_to_an_answer(made: Composed) -> None:
     assert page.count("<svg viewBox") == 2 and "too early" not in page
     assert "by segment" in page and "watched nothing before" in page
     card = await made.wiring.dependencies["experiments"].get_scorecard("rows-by-taste")
-    now = next(line.now for line in card.lines if line.metric == "watch_hours")
+    lines = {line.metric: line for line in card.lines}
+    now = lines["watch_hours"].now
     assert f"{now.low * 100:+.1f} % to {now.high * 100:+.1f} %" in page and now.low < 0.5 < now.high
+    slowest = lines["start_p95_ms"]
+    assert "start time, 95th percentile" in page and f"{slowest.control:.4g} ms" in page
+    told = f"{slowest.now.low * 100:+.1f} % to {slowest.now.high * 100:+.1f} %".replace("-", "−")
+    assert told in page and slowest.now.low < 0 < slowest.now.high
     for step, says in (("stop", "rows-by-taste → stopped"), ("archive", "It is archived; its figures stay.")):
         assert (await send(editor, f"{PATH}/rows-by-taste", do=step)).status_code == 303
         assert says in await text(editor, f"{PATH}/rows-by-taste")

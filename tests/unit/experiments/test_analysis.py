@@ -16,7 +16,7 @@ from statsmodels.stats.power import NormalIndPower
 from reelwright.experiments.contract import Guardrail
 from reelwright.experiments.core.analysis import checks, designs, effects, looks, quantiles
 from reelwright.experiments.core.analysis.guardrails import breached
-from reelwright.experiments.core.analysis.moments import Moments, merged, moments_of
+from reelwright.experiments.core.analysis.moments import Clustered, Moments, merged, moments_of
 from reelwright.experiments.core.interleaving import team_draft
 from reelwright.experiments.replay import worked_cases
 from reelwright.kernel.errors import Invalid
@@ -172,6 +172,52 @@ def test_sample_ratios_by_segment() -> None:
         checks.sample_ratio([1, 2, 3], [0.5, 0.5])
     with pytest.raises(Invalid, match="none below 0"):
         checks.sample_ratio([1, 2], [1.5, -0.5])
+
+
+def clustered(values: list[list[float]], edges: np.ndarray) -> Clustered:
+    """Units with any number of values each, counted one by one."""
+    tables = np.zeros((3, len(edges) - 1))
+    for mine in values:
+        held, _ = np.histogram(mine, edges)
+        up_to = held.cumsum()
+        tables += held, held * len(mine), np.diff(up_to**2, prepend=0)
+    return Clustered(edges[:-1], edges[1:], np.array(float(len(values))), *tables)
+
+
+def test_of_single_values_a_clustered_quantile_is_the_order_statistics_one() -> None:
+    """One value a unit: estimate and error are those of the histogram's interval."""
+    values = draw(3).lognormal(size=5000)
+    edges = quantiles.edges_for(values, [0.95], units=len(values))
+    _, low, high = quantiles.quantile_interval(quantiles.histogram(values, edges), [0.95])
+    found = quantiles.quantile_arm(clustered([[one] for one in values], edges), 0.95)
+    assert found.mean == pytest.approx(np.quantile(values, 0.95), rel=0.01)
+    assert np.sqrt(found.variance / found.n) == pytest.approx((high - low)[0] / (2 * 1.959964), rel=0.01)
+
+
+def test_quantiles_of_units_with_many_values_vary_as_units_do() -> None:
+    """400 runs with a habit a unit: the interval covers as it says; one that took values for units would not."""
+    covered = naive = 0
+    truth = np.exp(np.sqrt(0.5**2 + 0.3**2) * 1.6448536)
+    for seed in range(400):
+        chance = draw(seed)
+        habit = chance.normal(0, 0.5, 300)
+        values = [np.exp(one + chance.normal(0, 0.3, chance.integers(4, 12))).tolist() for one in habit]
+        flat = np.concatenate(values)
+        edges = quantiles.edges_for(flat, [0.95], units=len(flat))
+        found = quantiles.quantile_arm(clustered(values, edges), 0.95)
+        covered += abs(found.mean - truth) < 1.959964 * np.sqrt(found.variance / found.n)
+        _, low, high = quantiles.quantile_interval(quantiles.histogram(flat, edges), [0.95])
+        naive += low[0] < truth < high[0]
+    assert 0.92 < covered / 400 < 0.98 and naive / 400 < 0.85
+
+
+def test_a_quantile_whose_interval_leaves_the_values_has_no_error() -> None:
+    """A 95th percentile of thirty values has no upper end; without values there is no estimate either."""
+    edges = np.linspace(0, 100, 101)
+    few = quantiles.quantile_arm(clustered([[float(at)] for at in range(30)], edges), 0.95)
+    assert few.mean == pytest.approx(28.5) and np.isnan(few.variance)
+    none = quantiles.quantile_arm(clustered([[], []], edges), 0.95)
+    assert np.isnan(none.mean) and np.isnan(none.variance)
 
 
 def test_quantiles_of_histograms_are_those_of_values() -> None:

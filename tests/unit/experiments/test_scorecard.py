@@ -13,8 +13,21 @@ from msgspec.structs import replace
 from reelwright.events.contract import Event, Fact
 from reelwright.experiments.contract import BadConfiguration, Cell, Configuration, Experiment, Guardrail
 from reelwright.experiments.core.check import check
-from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, daily_sums, merged, moments_by_day
-from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, METRICS, days_of
+from reelwright.experiments.core.daily import (
+    DailySums,
+    Exposed,
+    Statistics,
+    bins_by_day,
+    daily_sums,
+    merged,
+    moments_by_day,
+    spreads_of,
+)
+from reelwright.experiments.core.daily import (
+    exposed_of as columns_of,
+)
+from reelwright.experiments.core.histograms import merged_spread
+from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, METRICS, days_of, hour_starts_of, row_of, starts_of
 from reelwright.experiments.core.product import DRAFTS, completed
 from reelwright.experiments.core.scorecard import FIRST_LOOK, Scorecard, measured, score
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId
@@ -314,3 +327,135 @@ def test_only_lists_are_interleaved_and_two_of_them() -> None:
         check(completed(Configuration(experiments=(wrong,))))
     said = str(raised.value)
     assert all(one in said for one in ("'x': only home-page", "two cells are interleaved, got 3", "whose picks"))
+
+
+QUANTILES = tuple(one for one in METRICS.values() if one.quantile is not None)
+SLOW = replace(TEST, metrics=("start_p95_ms", "watch_p50_hours"), guardrails=())
+Rows = list[tuple[int, int, float, int]]
+
+
+def starting(since: list[int], rows: Rows) -> Exposed:
+    """Rows are (viewer, day, seconds watched, milliseconds of a start)."""
+    days: dict[tuple[str, int], float] = {}
+    starts: dict[tuple[str, int, int], int] = {}
+    for viewer, day, seconds, start_ms in rows:
+        if viewer < len(since):
+            place = str(viewer), day
+            days[place] = days.get(place, 0.0) + seconds
+            starts[*place, start_ms] = starts.get((*place, start_ms), 0) + 1
+    return columns_of(
+        [(str(at), at % 2, day) for at, day in enumerate(since)],
+        [(*place, row_of({"watch_s": seconds})) for place, seconds in sorted(days.items())],
+        [(*place, plays) for place, plays in sorted(starts.items())],
+    )
+
+
+START = st.tuples(st.integers(0, 9), st.integers(0, 20), st.integers(0, 1000), st.integers(0, 5000))
+
+
+@given(st.lists(st.integers(3, 12), min_size=1, max_size=10), st.lists(START, max_size=60))
+def test_daily_histograms_are_those_of_the_whole(since: list[int], rows: Rows) -> None:
+    """Up to the last day: as many values in each bin, and what bins add to the sums of c·m and c², by cell."""
+    statistics = statistics_of(daily_sums(starting(since, rows), QUANTILES, cells=2))
+    for metric in QUANTILES:
+        found = bins_by_day(statistics, metric.key, cells=2)
+        for cell in (0, 1):
+            table = np.zeros((3, len(found.low)))
+            for unit in range(cell, len(since), 2):
+                mine = [row for row in rows if row[0] == unit and row[1] >= since[unit]]
+                values = [row[3] for row in mine] if metric.of_starts else [sum(row[2] for row in mine)]
+                held = np.array(
+                    [
+                        sum(low <= one < high for one in values)
+                        for low, high in zip(found.low, found.high, strict=True)
+                    ]
+                )
+                assert held.sum() == len(values)
+                table += held, held * len(values), np.diff(held.cumsum() ** 2, prepend=0)
+            assert found.n[-1, cell] == len(range(cell, len(since), 2))
+            assert np.array_equal(np.stack([found.counts, found.joint, found.squares])[:, -1, cell], table)
+
+
+@given(st.lists(st.integers(3, 12), min_size=2, max_size=10), st.lists(START, max_size=60), st.integers(1, 9))
+def test_histograms_of_parts_are_to_the_bit_those_of_all(since: list[int], rows: Rows, at: int) -> None:
+    """Whoever fills them, once all know what the edges are chosen from."""
+    whole = starting(since, rows)
+    parts = [
+        starting(since[:at], [row for row in rows if row[0] < at]),
+        starting(since[at:], [(row[0] - at, *row[1:]) for row in rows if row[0] >= at]),
+    ]
+    parts[1] = replace(parts[1], cell=whole.cell[at:])
+    told = [spreads_of(part, QUANTILES) for part in parts]
+    spreads = {one.key: merged_spread(part[one.key] for part in told) for one in QUANTILES}
+    assert spreads == spreads_of(whole, QUANTILES)
+    together = merged([daily_sums(part, QUANTILES, cells=2, spreads=spreads) for part in parts])
+
+    def by_place(days: tuple[DailySums, ...]) -> dict[tuple[int, int, str, str], object]:
+        return {(day.day, one.cell, one.metric, one.segment): one for day in days for one in day.sums}
+
+    assert by_place(together) == by_place(daily_sums(whole, QUANTILES, cells=2))
+
+
+def starters(seed: int, *, slower: float = 1.0, count: int = 2000) -> Exposed:
+    """Viewers with slow or fast networks who start three films a day; the new arm starts `slower`."""
+    chance = np.random.default_rng(seed)
+    habit, seconds = chance.lognormal(6, 0.5, count), chance.lognormal(7, 1, (count, 6))
+    days, starts = [], []
+    for at in range(count):
+        factor = slower if at % 2 else 1.0
+        for day in range(6):
+            days.append((str(at), day, row_of({"watch_s": seconds[at, day]})))
+            took = habit[at] * chance.lognormal(0, 0.3, 3) * (factor if day >= 2 else 1.0)
+            starts += [(str(at), day, round(one), 1) for one in took]
+    return columns_of([(str(at), at % 2, 2) for at in range(count)], days, starts)
+
+
+def test_a_slower_tail_is_found_on_the_scorecard() -> None:
+    """The 95th percentile's interval holds the true change and narrows; the level is the viewers' own; every figure
+    that stands beside a mean stands here; segments are told apart."""
+    exposed = starters(4, slower=1.2)
+    card = scored(exposed, SLOW)
+    line, hours = card.lines
+    assert (line.metric, line.state, card.decided) == ("start_p95_ms", "worse", "worse")
+    assert line.now is not None and line.now.low < 0.2 < line.now.high and line.now.high - line.now.low < 0.3
+    widths = [point.high - point.low for point in line.points]
+    assert len(widths) == 4 and widths[-1] < widths[0]
+    late = (exposed.start_day >= 2) & (exposed.cell[exposed.start_viewer] == 0)
+    exact = np.quantile(np.repeat(exposed.start_ms[late], exposed.start_plays[late]), 0.95)
+    assert line.control == pytest.approx(exact, rel=0.005)
+    assert line.p is not None and line.q is not None and line.chance is not None and line.detectable is not None
+    assert hours.state == "unsure" and hours.now is not None and hours.now.low < 0 < hours.now.high
+    assert card.divisions[0].parts[1].now is not None and card.divisions[0].weighted is None
+
+
+def test_equal_tails_are_called_at_most_once_in_twenty() -> None:
+    """60 experiments of equal arms, looked at on four days; more than 7 would have a chance below 1 %."""
+    called = 0
+    for seed in range(60):
+        line = scored(starters(seed, count=240), SLOW).lines[0]
+        called += any(not point.low <= 0 <= point.high for point in line.points)
+    assert called <= 7
+
+
+def test_a_median_of_nothing_has_no_change() -> None:
+    """More than half of the viewers watched nothing: the level is zero, and no share of it is told."""
+    rows: Rows = [(at, 5, 600.0, 300) for at in range(0, 200, 5)]
+    line = scored(starting([5] * 200, rows), SLOW).lines[1]
+    assert (line.control, line.value, line.now, line.state) == (0.0, 0.0, None, "nothing")
+
+
+def test_start_times_are_counted_by_viewer_and_day_and_by_hour() -> None:
+    """Whole milliseconds; what is no start time is none, and an hour's first minutes are left out."""
+
+    def played_at(at_ms: int, **data: object) -> Fact:
+        event = Event(id=EventId("e"), type="play", at_ms=at_ms, data=data)
+        return Fact(profile_id=ProfileId("p"), synthetic=False, event=event)
+
+    facts = [
+        played_at(DAY_MS + 1, start_ms=400.4),
+        played_at(DAY_MS + 400_000, start_ms=400),
+        played_at(DAY_MS + 500_000, start_ms=-1),
+        played_at(DAY_MS + 500_000),
+    ]
+    assert starts_of(facts) == {("p", 1): {400: 2}}
+    assert hour_starts_of(facts) == {(24, False): {400: 1}}

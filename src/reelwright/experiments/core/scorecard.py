@@ -18,8 +18,10 @@ from msgspec.structs import replace
 from reelwright.experiments.contract import Experiment, Guardrail
 from reelwright.experiments.core.analysis import checks, effects
 from reelwright.experiments.core.analysis.guardrails import breached
-from reelwright.experiments.core.analysis.moments import Floats, Moments
-from reelwright.experiments.core.daily import SEGMENTS, Statistics, moments_by_day
+from reelwright.experiments.core.analysis.moments import Clustered, Floats, Moments
+from reelwright.experiments.core.analysis.quantiles import quantile_arm
+from reelwright.experiments.core.daily import SEGMENTS, Statistics, bins_by_day, moments_by_day
+from reelwright.experiments.core.histograms import ZERO_BELOW
 from reelwright.experiments.core.metrics import METRICS, PREFERENCE, Metric
 
 ALPHA = 0.05
@@ -28,6 +30,8 @@ FIRST_LOOK = 50
 MISMATCH = 0.001
 """A sample ratio less likely than this is an error of the platform, not chance."""
 UNEVEN = "Viewers did not come by the weights: find out why before you believe any figure."
+Table = Moments | Clustered
+"""Up to each day, by cell: moments of a mean or a ratio, histograms of a quantile."""
 State = Literal["better", "worse", "unsure", "early", "nothing"]
 Decided = Literal["better", "worse", "unsure", "early", "nothing", "mismatch", "stopped"]
 GuardState = Literal["holds", "breached", "early", "nothing"]
@@ -100,7 +104,7 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
     differ_p: float | None
     """The chance of segments that differ as much where the effect is the same in all (Cochran's Q)."""
     weighted: Point | None
-    """The effect with segments weighted by their share of all viewers; of a mean, not of a ratio."""
+    """The effect with segments weighted by their share of all viewers; of a mean, not of a ratio or a quantile."""
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +141,7 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
         return _score_interleaved(experiment, statistics)
     cells = [cell.key for cell in experiment.cells]
     days = [one.day for one in statistics.days]
-    tables = {one.key: moments_by_day(statistics, one.key, cells=len(cells)) for one in measured(experiment)}
+    tables = {one.key: table_of(statistics, one, cells=len(cells)) for one in measured(experiment)}
     viewers = next(iter(tables.values())).n[-1] if statistics.days and tables else np.zeros(len(cells))
     lines = _corrected(
         [
@@ -179,7 +183,7 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
     day = statistics.days[-1].day
     parts, effects_, strata = [], [], []
     for segment in SEGMENTS:
-        table = moments_by_day(statistics, metric.key, cells=cells, segment=segment)
+        table = table_of(statistics, metric, cells=cells, segment=segment)
         viewers = table.n[-1]
         found, _ = relative_effect(metric, table, arm)
         bounds = effects.anytime(found, rho=rho, alpha=alpha)
@@ -188,7 +192,8 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
         ratio = checks.sample_ratio(viewers, [cell.weight for cell in experiment.cells]) if viewers.sum() else None
         if now is not None and _enough(table, arm):
             effects_.append(_last(found))
-            strata.append((effects.mean_arm(_at_last(table, 0)), effects.mean_arm(_at_last(table, arm))))
+            if isinstance(table, Moments):
+                strata.append((effects.mean_arm(_at_last(table, 0)), effects.mean_arm(_at_last(table, arm))))
         parts.append(
             Part(
                 segment=segment,
@@ -294,7 +299,14 @@ def _points(days: Sequence[int], found: effects.Effect, bounds: effects.Interval
     return tuple(Point(day, *values) for day, *values in columns if all(math.isfinite(one) for one in values))
 
 
-def _line(experiment: Experiment, metric: Metric, table: Moments, arm: int, days: Sequence[int]) -> Line:
+def table_of(statistics: Statistics, metric: Metric, *, cells: int, segment: str | None = None) -> Table:
+    """What a metric is scored from, of one segment, or of all."""
+    if metric.quantile is None:
+        return moments_by_day(statistics, metric.key, cells=cells, segment=segment)
+    return bins_by_day(statistics, metric.key, cells=cells, segment=segment)
+
+
+def _line(experiment: Experiment, metric: Metric, table: Table, arm: int, days: Sequence[int]) -> Line:
     alpha = ALPHA / (len(experiment.cells) - 1)
     found, adjusted = relative_effect(metric, table, arm)
     bounds = effects.anytime(found, rho=effects.best_rho(experiment.planned_units, alpha=alpha), alpha=alpha)
@@ -333,7 +345,7 @@ def _corrected(lines: list[Line]) -> tuple[Line, ...]:
     return tuple(line if line.p is None else replace(line, q=next(q)) for line in lines)
 
 
-def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: int) -> Guard:
+def _guard(experiment: Experiment, guardrail: Guardrail, table: Table, arm: int) -> Guard:
     alpha = ALPHA / (len(experiment.guardrails) * (len(experiment.cells) - 1))
     rho = effects.best_rho(experiment.planned_units, alpha=2 * alpha)  # one side of an interval is asked
     state: GuardState = "nothing"
@@ -347,11 +359,13 @@ def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: in
     return Guard(metric=guardrail.metric, cell=cell, worse=guardrail.worse, margin=guardrail.margin, state=state)
 
 
-def relative_effect(metric: Metric, table: Moments, arm: int) -> tuple[effects.Effect, bool]:
+def relative_effect(metric: Metric, table: Table, arm: int) -> tuple[effects.Effect, bool]:
     """The relative effect up to each day, and whether the past was used for it."""
-    control, treatment = _of(table, 0), _of(table, arm)
     if not len(table.n):
         return effects.Effect(*(np.zeros(0),) * 4), False
+    if isinstance(table, Clustered):
+        return effects.effect(_quantile(metric, table, 0), _quantile(metric, table, arm), relative=True), False
+    control, treatment = _of(table, 0), _of(table, arm)
     adjusted = _has_past(metric, control) and _has_past(metric, treatment)
     if metric.bottom:
         arms = (
@@ -364,6 +378,16 @@ def relative_effect(metric: Metric, table: Moments, arm: int) -> tuple[effects.E
     else:
         arms = effects.mean_arm(control), effects.mean_arm(treatment)
     return effects.effect(*arms, relative=True), adjusted
+
+
+def _quantile(metric: Metric, table: Clustered, arm: int) -> effects.Arm:
+    """Without a variance where it is nothing, of which no share can be told."""
+    quantile = metric.quantile
+    assert quantile is not None  # its table says so
+    columns = (one[:, arm] for one in (table.n, table.counts, table.joint, table.squares))
+    found = quantile_arm(Clustered(table.low, table.high, *columns), quantile)
+    some = found.mean >= ZERO_BELOW
+    return effects.plain_arm(found.mean, np.where(some, found.variance, np.nan), found.n)
 
 
 def _has_past(metric: Metric, moments: Moments) -> bool:
@@ -379,19 +403,22 @@ def _part(moments: Moments, at: tuple[int, ...]) -> Moments:
     return Moments(moments.n, moments.total[..., at], moments.cross[..., at, :][..., at])
 
 
-def _level(metric: Metric, table: Moments, arm: int) -> float | None:
+def _level(metric: Metric, table: Table, arm: int) -> float | None:
     if not len(table.n):
         return None
+    if isinstance(table, Clustered):
+        level = float(_quantile(metric, table, arm).mean[-1])
+        return None if math.isnan(level) else level * metric.scale if level >= ZERO_BELOW else 0.0
     top, bottom = table.total[-1, arm, :2]
     return float(top / bottom * metric.scale) if bottom > 0 else None
 
 
-def _enough(table: Moments, arm: int) -> bool:
+def _enough(table: Table, arm: int) -> bool:
     counts: Floats = table.n[-1]
     return bool(min(counts[0], counts[arm]) >= FIRST_LOOK)
 
 
-def _state(metric: Metric, table: Moments, arm: int, now: Point | None) -> State:
+def _state(metric: Metric, table: Table, arm: int, now: Point | None) -> State:
     if now is None:
         return "nothing"
     if not _enough(table, arm):

@@ -208,9 +208,10 @@ def _linear(moments: Moments, *, ratio: bool) -> tuple[tuple[Floats, Floats], Fl
         mean = moments.mean
         return (mean[..., 0], mean[..., 1]), covariance[..., 0, 0], covariance[..., 1, 1], covariance[..., 0, 1]
     now, past = _ratio_gradient(moments, 0), _ratio_gradient(moments, 2)
-    mean = moments.mean
+    with np.errstate(invalid="ignore", divide="ignore"):  # a day on which nobody had done anything yet
+        ratios = moments.mean[..., 0] / moments.mean[..., 1], moments.mean[..., 2] / moments.mean[..., 3]
     return (
-        (mean[..., 0] / mean[..., 1], mean[..., 2] / mean[..., 3]),
+        ratios,
         _quadratic(now, covariance[..., :2, :2], now),
         _quadratic(past, covariance[..., 2:, 2:], past),
         _quadratic(now, covariance[..., :2, 2:], past),

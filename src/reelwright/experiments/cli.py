@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,7 +90,10 @@ def analyse_experiment(
     measure: Annotated[bool, typer.Option(help="Measure anew first; else the worker's last round counts.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what an experiment says so far: intervals that hold at every look, sample ratio, guardrails, a verdict."""
+    """Say what an experiment says so far: intervals that hold at every look, sample ratio, guardrails, a verdict.
+
+    An experiment with planned looks is read at those alone.
+    """
     url = _url(data, database)
     if measure:
         asyncio.run(_measure(url, key))
@@ -215,6 +219,9 @@ def _print_card(card: Scorecard) -> None:
     ratio = "" if card.sample_ratio_p is None else f"; sample ratio p {card.sample_ratio_p:.3g}"
     console.print(f"Viewers: {arms}{ratio}", highlight=False)
     console.print(lines_of(card))
+    if card.looks:
+        told = [f"{one.units:,} viewers ({'not yet' if one.day is None else _iso(one.day)})" for one in card.looks]
+        console.print(f"Read at planned looks alone: {', '.join(told)}", highlight=False)
     for one in card.guards:
         way = "up" if one.worse == "up" else "down"
         console.print(f"guardrail {one.metric} {way} of {one.cell}: {one.state}", highlight=False)
@@ -228,6 +235,10 @@ def lines_of(card: Scorecard) -> Table:
     for line in card.lines:
         table.add_row(line.metric, line.cell, *_figures(line), line.state)
     return table
+
+
+def _iso(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).date().isoformat()
 
 
 def _figures(line: Line) -> tuple[str, str, str, str]:

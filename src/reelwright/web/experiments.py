@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 PATH = "/studio/experiments"
 RAMP_DAYS = ("3", "7", "14")
+LOOKS = ("1", "2", "3", "4", "5")
+UNITS_MOST = 1_000_000_000
 RAMP_SHARES = (0.1, 0.25, 0.5, 1.0)
 STEPS: Any = {"canary": "canary", "start": "running", "stop": "stopped", "archive": "archived"}
 
@@ -199,6 +201,7 @@ async def _new_page(
         profile=await profile_of(request, accounts),
         layers=experiments.snapshot.layers,
         metrics=METRICS,
+        looks=LOOKS,
         form=form,
         problem=problem,
     )
@@ -230,7 +233,7 @@ def _plots(card: Scorecard) -> list[dict[str, Any]]:
                 "cell": arm.cell,
                 "first": first,
                 "forest": forest(f"{arm.cell} against {card.arms[0].cell}", rows),
-                "band": band(f"{first}, up to each day", days),
+                "band": band(f"{first}, up to each {'look' if card.looks else 'day'}", days),
             }
         )
     return plots
@@ -257,7 +260,22 @@ def _draft(form: dict[str, str]) -> Experiment:
         if form.get("metric") and kind == "split"
         else (),
         guardrails=guardrails,
+        planned_units=_units(form.get("planned_units") or "10000"),
+        looks=_looks(form.get("looks", "")) if kind == "split" else (),
     )
+
+
+def _units(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= UNITS_MOST):
+        raise BadConfiguration([f"planned viewers are a whole number up to {UNITS_MOST:,}, got {text[:30]!r}"])
+    return int(text)
+
+
+def _looks(text: str) -> tuple[float, ...]:
+    """So many, evenly apart; of none, anybody looks at any time."""
+    if text and text not in LOOKS:
+        raise BadConfiguration([f"looks are planned {', '.join(LOOKS)} times or not at all, got {text[:20]!r}"])
+    return tuple((at + 1) / int(text) for at in range(int(text or "0")))
 
 
 def _ramped(experiments: ExperimentsService, key: str, days: str) -> Experiment:

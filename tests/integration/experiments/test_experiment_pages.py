@@ -162,6 +162,31 @@ async def test_an_interleaved_draft_says_how_it_decides(made: Composed) -> None:
     assert wrong.status_code == 422 and "only home-page can be interleaved" in html.unescape(wrong.text)
 
 
+async def test_planned_looks_are_told_and_waited_for(made: Composed) -> None:
+    """By the form: so many viewers, so many looks; the page lists them, and says nothing between them."""
+    editor = await made.session(await made.person("ed", "editor"))
+    form = {**DRAFT, "planned_units": "600", "looks": "2"}
+    await send(editor, f"{PATH}/new", **form)
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "Planned looks" in page and "300 viewers" in page and "600 viewers" in page
+    await send(editor, f"{PATH}/rows-by-taste", do="start", share="100")
+    await watch(made, "rows-by-taste", lift=1.5, viewers=240)
+    await send(editor, f"{PATH}/rows-by-taste", do="resize", share="100")
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "the first look is planned for 300 viewers" in page and "300 viewers: not yet" in page
+    assert "<svg viewBox" not in page and "nothing is told between them" in page
+    await watch(made, "rows-by-taste", lift=1.5, viewers=100)
+    await send(editor, f"{PATH}/rows-by-taste", do="resize", share="100")
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "300 viewers: not yet" not in page and "600 viewers: not yet" in page and "up to each look" in page
+    for field, value, says in (
+        ("planned_units", "many", "planned viewers are a whole number"),
+        ("looks", "9", "looks are planned 1, 2, 3, 4, 5 times"),
+    ):
+        wrong = await send(editor, f"{PATH}/new", **{**form, "key": "other", field: value})
+        assert wrong.status_code == 422 and says in html.unescape(wrong.text)
+
+
 async def test_viewers_do_not_see_experiments(made: Composed) -> None:
     """They are in them."""
     viewer = await made.session(await made.person("vi"))

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reelwright.events.contract import Event, Fact
-from reelwright.experiments.contract import BadConfiguration, Cell, Configuration, Experiment, Guardrail
+from reelwright.experiments.contract import BadConfiguration, Cell, Configuration, Experiment, Guardrail, WrongState
+from reelwright.experiments.core import lifecycle
+from reelwright.experiments.core.analysis import looks
 from reelwright.experiments.core.check import check
 from reelwright.experiments.core.daily import (
     DailySums,
@@ -459,3 +461,102 @@ def test_start_times_are_counted_by_viewer_and_day_and_by_hour() -> None:
     ]
     assert starts_of(facts) == {("p", 1): {400: 2}}
     assert hour_starts_of(facts) == {(24, False): {400: 1}}
+
+
+LOOKING = replace(TEST, metrics=("watch_hours", "views"), guardrails=(), looks=(0.25, 0.5, 1.0), planned_units=2000)
+
+
+def arriving(seed: int, *, lift: float = 1.0, days: int = 8, count: int = 2000) -> Exposed:
+    """As many new viewers each day, who watch on that day alone."""
+    chance = np.random.default_rng(seed)
+    hours = chance.lognormal(7, 1, count) * np.where(np.arange(count) % 2, lift, 1.0)
+    since = [10 + at * days // count for at in range(count)]
+    return columns_of(
+        [(str(at), at % 2, day) for at, day in enumerate(since)],
+        [(str(at), day, row_of({"watch_s": hours[at]})) for at, day in enumerate(since)],
+    )
+
+
+def looked(exposed: Exposed, today: int, experiment: Experiment = LOOKING) -> Scorecard:
+    """On the morning of a day."""
+    sums = daily_sums(exposed, measured(experiment), cells=2)
+    kept = tuple(one for one in sums if one.day <= today)
+    return score(experiment, Statistics(experiment="test", at_ms=today * DAY_MS + 1, synthetic=False, days=kept))
+
+
+def test_planned_looks_are_read_at_the_end_of_the_day_that_reached_them() -> None:
+    """Nothing before the first; between two, what the earlier one said, whatever came since; the interval at the
+    horizon is narrower than one that holds at any time, and a little wider than a fixed one."""
+    exposed = arriving(1, lift=1.02)
+    early = looked(exposed, 11)
+    assert early.decided == "early" and "planned for 500 viewers" in early.verdict and early.lines[0].now is None
+    assert [(one.units, one.day) for one in early.looks] == [(500, None), (1000, None), (2000, None)]
+    first, later = looked(exposed, 12), looked(exposed, 13)
+    assert first.lines[0].now is not None and first.lines[0].now.day == 11 and first.lines[0].p is None
+    assert later.lines == first.lines and later.arms != first.arms
+    whole = looked(exposed, 18)
+    (line, views) = whole.lines
+    assert [one.day for one in whole.looks] == [11, 13, 17] == [one.day for one in line.points]
+    assert line.state == "unsure" and "no look is left" in whole.verdict and line.p is not None
+    assert views.now is None and views.state == "nothing"
+    any_time = looked(exposed, 18, replace(LOOKING, looks=())).lines[0].now
+    fixed = looked(exposed, 18, replace(LOOKING, looks=(1.0,))).lines[0].now
+    assert any_time is not None and line.now is not None and fixed is not None
+    ratio = (line.now.high - line.now.low) / (fixed.high - fixed.low)
+    assert 1.0 < ratio < 1.05 and line.now.high - line.now.low < 0.75 * (any_time.high - any_time.low)
+
+
+def test_the_look_at_which_it_was_sure_counts() -> None:
+    """A strong effect is called at the second look and not taken back; its p is below 5 %, and q follows."""
+    exposed = arriving(2, lift=1.8)
+    late = looked(exposed, 18).lines[0]
+    sooner = looked(exposed, 14).lines[0]
+    assert (late.state, sooner.state) == ("better", "better") and late.now == sooner.now
+    assert late.now is not None and late.now.day < 17 and late.p is not None and late.p < 0.05 and late.q == late.p
+    assert late.value == sooner.value and late.chance == sooner.chance
+
+
+def test_equal_arms_are_called_at_planned_looks_at_most_once_in_twenty() -> None:
+    """300 experiments, each read at every look; more than 25 would have a chance below 1 %."""
+    called = sum(looked(arriving(seed, count=800), 18, SMALL).decided in ("better", "worse") for seed in range(300))
+    assert called <= 25
+
+
+SMALL = replace(LOOKING, metrics=("watch_hours",), planned_units=800)
+
+
+def test_stagewise_p_is_alpha_where_the_bound_is() -> None:
+    """At each look, exactly what has been spent by then; earlier endings are further out than any later one."""
+    times = (0.3, 0.6, 1.0)
+    critical, spending = looks.bounds(times), looks.spent(np.array(times), alpha=0.025)
+    for at in range(3):
+        found = looks.stagewise_p(times[: at + 1], float(critical[at]))
+        assert found == pytest.approx(2 * spending[at], rel=1e-6)
+    assert looks.stagewise_p((1.0,), 1.959964) == pytest.approx(0.05, rel=1e-5)
+    assert looks.stagewise_p(times, 99.0) > looks.stagewise_p(times[:2], float(critical[1]) + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("given_looks", "kind", "says"),
+    [
+        ((0.5,), "split", "up to 20 looks are shares of the planned units up to 1"),
+        ((0.5, 0.25, 1.0), "split", "looks rise"),
+        ((float("nan"), 1.0), "split", "up to 20 looks"),
+        (tuple((at + 1) / 21 for at in range(21)), "split", "up to 20 looks"),
+        ((1.0,), "interleaving", "looks are planned for splits"),
+    ],
+)
+def test_looks_that_cannot_be_are_refused(given_looks: tuple[float, ...], kind: str, says: str) -> None:
+    """By name, before anybody is assigned."""
+    wrong = replace(LOOKING if kind == "split" else DUEL, looks=given_looks)
+    with pytest.raises(BadConfiguration, match=says):
+        check(completed(Configuration(experiments=(wrong,))))
+
+
+@pytest.mark.parametrize("change", [{"looks": ()}, {"planned_units": 500}])
+def test_looks_stay_as_they_were_planned(change: dict[str, object]) -> None:
+    """Once viewers are assigned, neither they nor the horizon may be chosen by what was seen."""
+    running = completed(Configuration(experiments=(replace(LOOKING, state="running"),)))
+    changed = replace(LOOKING, state="running", **change)
+    with pytest.raises(WrongState, match="looks"):
+        lifecycle.put(running, changed)

@@ -3,6 +3,9 @@
 Relative effects with the anytime-valid interval of `analysis.effects`; CUPED where viewers have a past; alpha is
 divided among the arms (Bonferroni), and for guardrails among them too, so that a test is stopped by mistake at most
 once in twenty.
+
+Where looks are planned, lines are read at them alone, by intervals that hold at all of them together; guardrails and
+segments stay as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from reelwright.experiments.core.analysis.moments import Clustered, Floats, Mome
 from reelwright.experiments.core.analysis.quantiles import quantile_arm
 from reelwright.experiments.core.daily import SEGMENTS, Statistics, bins_by_day, moments_by_day
 from reelwright.experiments.core.histograms import ZERO_BELOW
-from reelwright.experiments.core.metrics import METRICS, PREFERENCE, Metric
+from reelwright.experiments.core.metrics import DAY_MS, METRICS, PREFERENCE, Metric
+from reelwright.experiments.core.planned import Look, Plan, plan_of, read
 
 ALPHA = 0.05
 FIRST_LOOK = 50
@@ -120,6 +124,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     decided: Decided
     divisions: tuple[Division, ...] = ()
+    looks: tuple[Look, ...] = ()
+    """Those that were planned; of none, lines are read at any time."""
 
     @property
     def breached(self) -> tuple[Guard, ...]:
@@ -143,9 +149,13 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
     days = [one.day for one in statistics.days]
     tables = {one.key: table_of(statistics, one, cells=len(cells)) for one in measured(experiment)}
     viewers = next(iter(tables.values())).n[-1] if statistics.days and tables else np.zeros(len(cells))
+    plan = None
+    if experiment.looks:
+        units = next(iter(tables.values())).n.sum(axis=1)
+        plan = plan_of(experiment, days, units, today=statistics.at_ms // DAY_MS)
     lines = _corrected(
         [
-            _line(experiment, METRICS[key], table, arm, days)
+            _line(experiment, METRICS[key], table, arm, days, plan)
             for key, table in tables.items()
             for arm in range(1, len(cells))
             if key in (experiment.metrics or METRICS)
@@ -161,7 +171,7 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
         Arm(cell.key, cell.weight, int(count)) for cell, count in zip(experiment.cells, viewers, strict=True)
     )
     ratio = float(checks.sample_ratio(viewers, [one.weight for one in arms])) if viewers.sum() else None
-    decided, verdict = _verdict(experiment, arms, ratio, lines, guards)
+    decided, verdict = _verdict(experiment, arms, ratio, lines, guards, plan)
     return Scorecard(
         experiment=experiment.key,
         at_ms=statistics.at_ms,
@@ -173,6 +183,7 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
         verdict=verdict,
         decided=decided,
         divisions=tuple(_division(experiment, statistics, arm) for arm in range(1, len(cells)) if days and tables),
+        looks=plan.looks if plan else (),
     )
 
 
@@ -217,7 +228,11 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
 
 
 def _last(found: effects.Effect) -> effects.Effect:
-    return effects.Effect(found.estimate[-1], found.error[-1], found.df[-1], found.n[-1])
+    return _at(found, -1)
+
+
+def _at(found: effects.Effect, row: int) -> effects.Effect:
+    return effects.Effect(found.estimate[row], found.error[row], found.df[row], found.n[row])
 
 
 def _at_last(table: Moments, arm: int) -> Moments:
@@ -306,9 +321,13 @@ def table_of(statistics: Statistics, metric: Metric, *, cells: int, segment: str
     return bins_by_day(statistics, metric.key, cells=cells, segment=segment)
 
 
-def _line(experiment: Experiment, metric: Metric, table: Table, arm: int, days: Sequence[int]) -> Line:
+def _line(
+    experiment: Experiment, metric: Metric, table: Table, arm: int, days: Sequence[int], plan: Plan | None
+) -> Line:
     alpha = ALPHA / (len(experiment.cells) - 1)
     found, adjusted = relative_effect(metric, table, arm)
+    if plan is not None:
+        return _planned_line(experiment, metric, table, arm, days, plan, found, adjusted)
     bounds = effects.anytime(found, rho=effects.best_rho(experiment.planned_units, alpha=alpha), alpha=alpha)
     points = _points(days, found, bounds)
     now = points[-1] if points and points[-1].day == days[-1] else None
@@ -322,20 +341,52 @@ def _line(experiment: Experiment, metric: Metric, table: Table, arm: int, days: 
         adjusted=adjusted,
         state=_state(metric, table, arm, now),
         points=points,
-        chance=_chance(metric, found) if now else None,
-        detectable=_detectable(experiment, found) if now else None,
+        chance=_chance(metric, _last(found)) if now else None,
+        detectable=_detectable(experiment, _last(found)) if now else None,
     )
 
 
-def _chance(metric: Metric, found: effects.Effect) -> float | None:
-    _, win, _ = effects.bayesian(_last(found))
+def _planned_line(
+    experiment: Experiment,
+    metric: Metric,
+    table: Table,
+    arm: int,
+    days: Sequence[int],
+    plan: Plan,
+    found: effects.Effect,
+    adjusted: bool,
+) -> Line:
+    """All figures as of the look that counts."""
+    reading = read(plan, found, alpha=ALPHA / (len(experiment.cells) - 1))
+    ends = zip(plan.rows, reading.low, reading.high, strict=True)
+    points = [Point(days[row], float(found.estimate[row]), low, high) for row, low, high in ends]
+    now = None if reading.at is None else points[reading.at]
+    row = None if reading.at is None else plan.rows[reading.at]
+    then = None if row is None else _at(found, row)
+    return Line(
+        metric=metric.key,
+        cell=experiment.cells[arm].key,
+        control=None if row is None else _level(metric, table, 0, row),
+        value=None if row is None else _level(metric, table, arm, row),
+        now=now,
+        p=reading.p,
+        adjusted=adjusted,
+        state="early" if not plan.rows else _state(metric, table, arm, now),
+        points=tuple(one for one in points if math.isfinite(one.low)),
+        chance=_chance(metric, then) if then else None,
+        detectable=_detectable(experiment, then) if then else None,
+    )
+
+
+def _chance(metric: Metric, now: effects.Effect) -> float | None:
+    _, win, _ = effects.bayesian(now)
     if not math.isfinite(float(win)):
         return None
     return float(win) if metric.better == "up" else 1 - float(win)
 
 
-def _detectable(experiment: Experiment, found: effects.Effect) -> float:
-    planned = float(found.error[-1]) * math.sqrt(float(found.n[-1]) / experiment.planned_units)
+def _detectable(experiment: Experiment, now: effects.Effect) -> float:
+    planned = float(now.error) * math.sqrt(float(now.n) / experiment.planned_units)
     return float(checks.detectable(planned))
 
 
@@ -403,13 +454,13 @@ def _part(moments: Moments, at: tuple[int, ...]) -> Moments:
     return Moments(moments.n, moments.total[..., at], moments.cross[..., at, :][..., at])
 
 
-def _level(metric: Metric, table: Table, arm: int) -> float | None:
+def _level(metric: Metric, table: Table, arm: int, row: int = -1) -> float | None:
     if not len(table.n):
         return None
     if isinstance(table, Clustered):
-        level = float(_quantile(metric, table, arm).mean[-1])
+        level = float(_quantile(metric, table, arm).mean[row])
         return None if math.isnan(level) else level * metric.scale if level >= ZERO_BELOW else 0.0
-    top, bottom = table.total[-1, arm, :2]
+    top, bottom = table.total[row, arm, :2]
     return float(top / bottom * metric.scale) if bottom > 0 else None
 
 
@@ -434,6 +485,7 @@ def _verdict(
     ratio: float | None,
     lines: tuple[Line, ...],
     guards: tuple[Guard, ...],
+    plan: Plan | None,
 ) -> tuple[Decided, str]:
     """What to make of it, in plain words."""
     broken = [one for one in guards if one.state == "breached"]
@@ -444,6 +496,12 @@ def _verdict(
         return "nothing", "Nobody has been exposed yet."
     if ratio is not None and ratio < MISMATCH:
         return "mismatch", UNEVEN
+    if plan is not None and not plan.rows:
+        here, needed = sum(one.viewers for one in arms), plan.looks[0].units
+        return (
+            "early",
+            f"Too early: the first look is planned for {needed} viewers and the end of a day; {here} came.",
+        )
     first = [line for line in lines if line.metric == measured(experiment)[0].key]
     if not first or all(line.state == "nothing" for line in first):
         return "nothing", "Viewers were exposed, and nothing that decides has been measured of them yet."
@@ -460,6 +518,8 @@ def _verdict(
         return "better", f"{best.cell} is better ({said})."
     if best.state == "worse":
         return "worse", f"{best.cell} is worse ({said})."
+    if plan is not None and plan.ended:
+        return "unsure", f"No difference was found, and no look is left ({said})."
     return "unsure", f"No difference is sure yet ({said})."
 
 

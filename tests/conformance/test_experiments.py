@@ -46,7 +46,7 @@ from reelwright.experiments.core.daily import DailySums, Sums
 from reelwright.experiments.core.importers.flagd import Flagd
 from reelwright.experiments.core.scorecard import measured
 from reelwright.experiments.jobs import guard_for_ever
-from reelwright.experiments.service import ExperimentsService, analyse
+from reelwright.experiments.service import ExperimentsService, analyse, size
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.errors import Conflict
@@ -747,6 +747,11 @@ async def test_the_platform_tests_itself_on_its_own_viewers(place: Place) -> Non
     for one in found:
         assert (one.viewers, one.draws) == (400, 400) and 0.01 < one.called < 0.1 and not one.is_off
     assert {one.metric: one for one in await place.service.list_calibrations()} == {one.metric: one for one in found}
+    known = await place.service.list_baselines()
+    assert {"watch_hours", "start_ms", "start_p95_ms"} <= known.keys() and known["start_ms"].viewers == 400
+    assert "errors_per_play" not in known
+    (first, *_) = await asyncio.to_thread(size, place.made.resources.database.url, "player-start", 0.05)
+    assert first.metric == "start_ms" and dict(first.cells).keys() == {"estimate", "cautious"} and first.total > 50
     looking = asyncio.create_task(guard_for_ever(place.service, every_s=3600, calibrate_s=86_400))
     await place.made.resources.database.write(put_calibrations, ())
     while not await place.service.list_calibrations():

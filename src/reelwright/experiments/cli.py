@@ -18,16 +18,19 @@ from reelwright.experiments.adapters.sql import get_configuration
 from reelwright.experiments.contract import BUCKETS, Configuration, Import, Resolution, Vendor
 from reelwright.experiments.core.assign import assign
 from reelwright.experiments.core.importers.vendors import read_flags
-from reelwright.experiments.core.metrics import EVERY
+from reelwright.experiments.core.metrics import EVERY, NO_BASELINE
 from reelwright.experiments.core.snapshot import Snapshot
-from reelwright.experiments.service import ExperimentsService, analyse
+from reelwright.experiments.service import ExperimentsService, analyse, size
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reelwright.experiments.core.scorecard import Line, Scorecard
+    from reelwright.experiments.core.sizes import Size
 
 app = typer.Typer(help="Experiments of a service.", no_args_is_help=True)
 console = Console()
@@ -88,6 +91,9 @@ def analyse_experiment(
     data: Data = HERE,
     database: Url = "",
     measure: Annotated[bool, typer.Option(help="Measure anew first; else the worker's last round counts.")] = False,
+    plan: Annotated[
+        float, typer.Option(help="Before it begins: the viewers that each arm needs to find a change of so many %.")
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Say what an experiment says so far: intervals that hold at every look, sample ratio, guardrails, a verdict.
@@ -95,6 +101,9 @@ def analyse_experiment(
     An experiment with planned looks is read at those alone.
     """
     url = _url(data, database)
+    if plan:
+        _print_sizes(size(url, key, plan / 100), plan, as_json=as_json)
+        return
     if measure:
         asyncio.run(_measure(url, key))
     card = analyse(url, key)
@@ -225,6 +234,21 @@ def _print_card(card: Scorecard) -> None:
     for one in card.guards:
         way = "up" if one.worse == "up" else "down"
         console.print(f"guardrail {one.metric} {way} of {one.cell}: {one.state}", highlight=False)
+
+
+def _print_sizes(found: Sequence[Size], percent: float, *, as_json: bool) -> None:
+    if as_json:
+        _print([{**msgspec.to_builtins(one), "total": one.total} for one in found])
+        return
+    if not found:
+        console.print(NO_BASELINE, highlight=False)
+        return
+    cells = [cell for cell, _ in found[0].cells]
+    table = Table("metric", *(f"viewers, {cell}" for cell in cells), "all", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(one.metric, *(f"{viewers:,}" for _, viewers in one.cells), f"{one.total:,}")
+    console.print(f"To find a change of {percent:g} %, four times of five:", highlight=False)
+    console.print(table)
 
 
 def lines_of(card: Scorecard) -> Table:

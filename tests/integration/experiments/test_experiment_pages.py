@@ -14,6 +14,7 @@ from tests.composed import Composed, composed
 
 from reelwright.events.contract import Event, Fact
 from reelwright.experiments.adapters.viewing import project_viewing
+from reelwright.experiments.core.sizes import sizes_of
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
 
 pytestmark = pytest.mark.anyio
@@ -185,6 +186,41 @@ async def test_planned_looks_are_told_and_waited_for(made: Composed) -> None:
     ):
         wrong = await send(editor, f"{PATH}/new", **{**form, "key": "other", field: value})
         assert wrong.status_code == 422 and says in html.unescape(wrong.text)
+
+
+async def test_a_draft_says_how_many_viewers_it_needs(made: Composed) -> None:
+    """Before it is created and after; nobody knows before anybody watched; what is no percentage is refused."""
+    editor = await made.session(await made.person("ed", "editor"))
+    service = made.wiring.dependencies["experiments"]
+    for path in (f"{PATH}/new", f"{PATH}/player-start"):
+        assert "No data yet: sizes rest on" in await text(editor, path)
+    now_ms = made.resources.clock.wall_ns() // 1_000_000
+    draw, facts = np.random.default_rng(1), []
+    for number in range(300):
+        for _ in range(2):
+            event = Event(
+                id=EventId(new_id()),
+                type="play",
+                at_ms=now_ms - 2 * 86_400_000,
+                data={"start_ms": float(draw.lognormal(6, 0.5))},
+            )
+            facts.append(Fact(profile_id=ProfileId(f"{number:026}"), synthetic=False, event=event))
+    await made.resources.database.write(project_viewing, facts)
+    await service.calibrate()
+    sizes = []
+    for detect in ("4", "2"):
+        page = await text(editor, f"{PATH}/player-start?detect={detect}")
+        experiment = next(one for one in service.snapshot.configuration.experiments if one.key == "player-start")
+        first, slowest = sizes_of(experiment, await service.list_baselines(), float(detect) / 100)
+        assert "Viewers, cautious" in page and "300 viewers differed" in page and slowest.metric == "start_p95_ms"
+        assert f">{first.total:,}<" in page and f">{slowest.total:,}<" in page
+        sizes.append(first.total)
+    assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.01)
+    assert "Viewers, new" in await text(editor, f"{PATH}/new?detect=2")
+    assert "a share is from 0 to 100 percent" in await text(editor, f"{PATH}/new?detect=much")
+    await send(editor, f"{PATH}/player-start", do="start", share="10")
+    assert "How many viewers does it need?" not in await text(editor, f"{PATH}/player-start")
+    assert "How many viewers does it need?" not in await text(editor, f"{PATH}/home-interleaved")
 
 
 async def test_viewers_do_not_see_experiments(made: Composed) -> None:

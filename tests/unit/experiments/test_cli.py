@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from reelwright.events.contract import Event, Fact
 from reelwright.experiments.adapters import sql
-from reelwright.experiments.adapters.viewing import project_viewing
+from reelwright.experiments.adapters.viewing import project_viewing, put_baselines
 from reelwright.experiments.cli import app
 from reelwright.experiments.contract import (
     BUCKETS,
@@ -24,6 +24,7 @@ from reelwright.experiments.contract import (
     NoSuchExperiment,
     NotMeasured,
 )
+from reelwright.experiments.core.sizes import Baseline
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, ReelwrightError
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
@@ -41,6 +42,21 @@ def data(tmp_path: Path) -> Path:
     change = Change(revision=1, at_ms=0, by="ada", what="made")
     database.transact(sql.put_configuration, 0, configuration, change)
     return tmp_path
+
+
+def test_a_size_is_planned_before_there_is_a_scorecard(data: Path) -> None:
+    """Nothing is known at first, and that is said; then viewers by arm, in words and as JSON."""
+    ask = ["analyse", "player-start", "--plan", "5", "--data", str(data)]
+    assert "No data yet: sizes rest on" in CliRunner().invoke(app, ask).output
+    known = (Baseline(metric="start_ms", day=9, viewers=900, level=400.0, deviation=0.5),)
+    Database(f"sqlite:///{data}/reelwright.sqlite").transact(put_baselines, known)
+    said = CliRunner().invoke(app, ask).output
+    (told,) = json.loads(CliRunner().invoke(app, [*ask, "--json"]).output)
+    assert told["metric"] == "start_ms" and told["total"] == sum(viewers for _, viewers in told["cells"])
+    assert f"{told['total']:,}" in said and "viewers, cautious" in said and "a change of 5 %" in said
+    for key, problem in (("nothing", NoSuchExperiment), ("home-interleaved", Invalid), ("ranker", Invalid)):
+        asked = CliRunner().invoke(app, ["analyse", key, "--plan", "5", "--data", str(data)])
+        assert isinstance(asked.exception, problem)
 
 
 def test_list_and_assign(data: Path) -> None:

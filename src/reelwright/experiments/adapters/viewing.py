@@ -28,6 +28,7 @@ from reelwright.kernel.ids import ProfileId
 
 if TYPE_CHECKING:
     from reelwright.experiments.core.calibration import Calibration
+    from reelwright.experiments.core.sizes import Baseline
 
 PAST_DAYS = 14
 """Days before the exposure that CUPED looks at."""
@@ -107,6 +108,15 @@ CALIBRATIONS = sa.Table(
     sa.Column("draws", sa.Integer, nullable=False),
     sa.Column("called", sa.Float, nullable=False),
     sa.Column("p", sa.Float, nullable=False),
+)
+BASELINES = sa.Table(
+    "experiments_baselines",
+    METADATA,
+    sa.Column("metric", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("day", sa.Integer, nullable=False),
+    sa.Column("viewers", sa.Integer, nullable=False),
+    sa.Column("level", sa.Float, nullable=False),
+    sa.Column("deviation", sa.Float, nullable=False),
 )
 DAILY = sa.Table(
     "experiments_daily",
@@ -297,9 +307,16 @@ def read_lately(connection: sa.Connection, *, today: int, most: int) -> Exposed:
         .where(VIEWING.c.profile_id.in_(people), VIEWING.c.day >= today - 14, VIEWING.c.day < today)
         .order_by(VIEWING.c.profile_id, VIEWING.c.day)
     ).all()
+    starts = connection.execute(
+        sa.select(STARTS)
+        .where(STARTS.c.profile_id.in_(people), STARTS.c.day >= today - 7, STARTS.c.day < today)
+        .order_by(STARTS.c.profile_id, STARTS.c.day, STARTS.c.start_ms)
+    ).all()
+    known = dict.fromkeys(row.profile_id for row in rows)
     return exposed_of(
-        [(who, 0, today - 7) for who in dict.fromkeys(row.profile_id for row in rows)],
+        [(who, 0, today - 7) for who in known],
         [(row.profile_id, row.day, row_of(dict(zip(STORED, row[2:], strict=True)))) for row in rows],
+        [(row.profile_id, row.day, row.start_ms, row.plays) for row in starts if row.profile_id in known],
     )
 
 
@@ -315,6 +332,20 @@ def list_calibrations(connection: sa.Connection) -> list[Calibration]:
 
     rows = connection.execute(sa.select(CALIBRATIONS).order_by(CALIBRATIONS.c.p))
     return [Calibration(**row_dict(row)) for row in rows]
+
+
+def put_baselines(connection: sa.Connection, found: Sequence[Baseline]) -> None:
+    """The latest, in place of those before."""
+    connection.execute(BASELINES.delete())
+    upsert(connection, BASELINES, [msgspec.structs.asdict(one) for one in found])
+
+
+def list_baselines(connection: sa.Connection) -> dict[str, Baseline]:
+    """The latest, by metric."""
+    from reelwright.experiments.core.sizes import Baseline
+
+    rows = connection.execute(sa.select(BASELINES).order_by(BASELINES.c.metric))
+    return {row.metric: Baseline(**row_dict(row)) for row in rows}
 
 
 def get_cells(connection: sa.Connection, profile_id: str, keys: Sequence[str]) -> dict[str, str]:

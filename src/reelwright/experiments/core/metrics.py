@@ -88,6 +88,13 @@ PREFERENCE = Metric(key="preference", says="plays of its picks", top="won", bott
 EVERY: Mapping[str, Metric] = {**METRICS, PREFERENCE.key: PREFERENCE}
 
 
+NO_BASELINE = (
+    "No data yet: sizes rest on how viewers of the last week differ, which the worker takes down once a day, as soon "
+    "as 50 of them have watched."
+)
+"""What is said where a size is asked for too early."""
+
+
 def row_of(day: Day, credited: tuple[float, float] = (0.0, 0.0)) -> list[float]:
     """A day as a row of `COLUMNS`, with how many titles were credited, and how many to the second cell."""
     return [*(day.get(name, 0.0) for name in STORED), float(day.get("watch_s", 0.0) > 0), *credited]

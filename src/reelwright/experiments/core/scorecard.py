@@ -334,8 +334,8 @@ def _line(
     return Line(
         metric=metric.key,
         cell=experiment.cells[arm].key,
-        control=_level(metric, table, 0),
-        value=_level(metric, table, arm),
+        control=level_of(metric, table, 0),
+        value=level_of(metric, table, arm),
         now=now,
         p=float(bounds.p[-1]) if now and math.isfinite(bounds.p[-1]) else None,
         adjusted=adjusted,
@@ -366,8 +366,8 @@ def _planned_line(
     return Line(
         metric=metric.key,
         cell=experiment.cells[arm].key,
-        control=None if row is None else _level(metric, table, 0, row),
-        value=None if row is None else _level(metric, table, arm, row),
+        control=None if row is None else level_of(metric, table, 0, row),
+        value=None if row is None else level_of(metric, table, arm, row),
         now=now,
         p=reading.p,
         adjusted=adjusted,
@@ -454,7 +454,8 @@ def _part(moments: Moments, at: tuple[int, ...]) -> Moments:
     return Moments(moments.n, moments.total[..., at], moments.cross[..., at, :][..., at])
 
 
-def _level(metric: Metric, table: Table, arm: int, row: int = -1) -> float | None:
+def level_of(metric: Metric, table: Table, arm: int, row: int = -1) -> float | None:
+    """A metric of an arm up to a day, in its unit; nothing where there is none."""
     if not len(table.n):
         return None
     if isinstance(table, Clustered):

@@ -257,6 +257,8 @@ def test_segments_that_differ_are_told_apart() -> None:
     assert returning.now is not None and returning.now.low < 0.5 < returning.now.high and returning.state == "better"
     assert division.differ_p is not None and division.differ_p < 0.001
     assert division.weighted is not None and division.weighted.low < 0.25 < division.weighted.high
+    ratio = scored(newcomers(1.5), replace(TEST, metrics=("stalls_per_hour",))).divisions[0].weighted
+    assert ratio is not None and -0.4 < ratio.low < ratio.high < 0, "as many stalls in more hours"
     (alike,) = scored(newcomers(1.0)).divisions
     assert alike.differ_p is not None and alike.differ_p > 0.01
 

@@ -108,7 +108,7 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
     differ_p: float | None
     """The chance of segments that differ as much where the effect is the same in all (Cochran's Q)."""
     weighted: Point | None
-    """The effect with segments weighted by their share of all viewers; of a mean, not of a ratio or a quantile."""
+    """The effect with segments weighted by their share of all viewers; of a mean or a ratio, not of a quantile."""
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,7 +204,7 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
         if now is not None and _enough(table, arm):
             effects_.append(_last(found))
             if isinstance(table, Moments):
-                strata.append((effects.mean_arm(_at_last(table, 0)), effects.mean_arm(_at_last(table, arm))))
+                strata.append((_at_last(table, 0), _at_last(table, arm)))
         parts.append(
             Part(
                 segment=segment,
@@ -215,8 +215,8 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
             )
         )
     weighted = None
-    if len(strata) == len(SEGMENTS) and not metric.bottom:
-        whole = effects.post_stratified(strata, relative=True)
+    if len(strata) == len(SEGMENTS):
+        whole = effects.post_stratified(strata, ratio=bool(metric.bottom), relative=True)
         limits = effects.anytime(whole, rho=effects.best_rho(experiment.planned_units), alpha=ALPHA / (cells - 1))
         weighted = Point(day, float(whole.estimate), float(limits.low), float(limits.high))
     return Division(

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from reelwright.events.contract import Event, Fact
@@ -111,6 +112,13 @@ def test_analyse_says_the_verdict_and_every_metric(data: Path) -> None:
     )
     told = json.loads(CliRunner().invoke(app, ["analyse", "start", "--json", "--data", str(data)]).output)
     assert told["decided"] == "worse" and told["arms"][1]["viewers"] == 200
+    planned = replace(one, metrics=("start_p95_ms",), planned_units=800, looks=(0.25, 0.5, 1.0))
+    change = Change(revision=3, at_ms=0, by="ada", what="looks")
+    database.transact(sql.put_configuration, 2, replace(configuration, experiments=(planned,)), change)
+    looked = CliRunner().invoke(app, ["analyse", "start", "--measure", "--data", str(data)]).output
+    assert "b is worse (start time, 95th percentile: +" in looked and "start_p95_ms" in looked
+    told_looks = "looks alone: 200 viewers (2026-09-21), 400 viewers (2026-09-21), 800 viewers (not yet)"
+    assert told_looks in " ".join(looked.split())
     assert isinstance(CliRunner().invoke(app, ["analyse", "x", "--data", str(data)]).exception, NoSuchExperiment)
     nowhere = CliRunner().invoke(app, ["analyse", "start", "--data", str(data / "none")])
     assert isinstance(nowhere.exception, Invalid) and "say --data FOLDER" in str(nowhere.exception)

@@ -441,6 +441,14 @@ def test_equal_tails_are_called_at_most_once_in_twenty() -> None:
     assert called <= 7
 
 
+def test_values_in_clumps_are_not_spread_between_them() -> None:
+    """Whole milliseconds, each arm in a clump of its own: levels and change are those of the values."""
+    rows: Rows = [(at, 5, 60.0, 300 + at % 7 + 200 * (at % 2)) for at in range(400)]
+    line = scored(starting([5] * 400, rows), SLOW).lines[0]
+    assert line.control == pytest.approx(306, abs=0.5) and line.value == pytest.approx(506, abs=0.5)
+    assert line.now is not None and line.now.low <= 506 / 306 - 1 <= line.now.high
+
+
 def test_a_median_of_nothing_has_no_change() -> None:
     """More than half of the viewers watched nothing: the level is zero, and no share of it is told."""
     rows: Rows = [(at, 5, 600.0, 300) for at in range(0, 200, 5)]

@@ -68,7 +68,17 @@ def edges_of(spread: Spread, quantile: float) -> Floats:
     sample = np.repeat(np.array(spread.values), np.array(spread.counts))
     most = max(sample[-1] * (1 + 2.0 ** (1 - BITS)), 2 * ZERO_BELOW)
     inner = edges_for(sample, [quantile], units=len(sample))
-    return np.unique(np.concatenate([[0.0, ZERO_BELOW, most], inner[inner < most]]))
+    return _tight(np.unique(np.concatenate([[0.0, ZERO_BELOW, most], inner[inner < most]])), np.array(spread.values))
+
+
+def _tight(edges: Floats, values: Floats) -> Floats:
+    """With edges around the values of bins that are mostly empty: values count as evenly spread within a bin."""
+    first, after = np.searchsorted(values, edges[:-1]), np.searchsorted(values, edges[1:])
+    low = values[np.minimum(first, len(values) - 1)] * (1 - 2.0**-BITS)
+    high = values[np.maximum(after - 1, 0)] * (1 + 2.0**-BITS)
+    empty = (first < after) & (high - low < np.diff(edges) / 2)
+    more = np.concatenate([low[empty & (low > edges[:-1])], high[empty & (high < edges[1:])]])
+    return np.unique(np.concatenate([edges, more]))
 
 
 def bin_of(values: Floats, edges: Floats) -> Ints:

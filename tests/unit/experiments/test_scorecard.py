@@ -14,6 +14,7 @@ from reelwright.events.contract import Event, Fact
 from reelwright.experiments.contract import BadConfiguration, Cell, Configuration, Experiment, Guardrail, WrongState
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.analysis import looks
+from reelwright.experiments.core.analysis.quantiles import quantile_arm
 from reelwright.experiments.core.check import check
 from reelwright.experiments.core.daily import (
     DailySums,
@@ -28,7 +29,7 @@ from reelwright.experiments.core.daily import (
 from reelwright.experiments.core.daily import (
     exposed_of as columns_of,
 )
-from reelwright.experiments.core.histograms import merged_spread
+from reelwright.experiments.core.histograms import merged_spreads
 from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, METRICS, days_of, hour_starts_of, row_of, starts_of
 from reelwright.experiments.core.product import DRAFTS, completed
 from reelwright.experiments.core.scorecard import FIRST_LOOK, Scorecard, measured, score
@@ -390,7 +391,7 @@ def test_histograms_of_parts_are_to_the_bit_those_of_all(since: list[int], rows:
     ]
     parts[1] = replace(parts[1], cell=whole.cell[at:])
     told = [spreads_of(part, QUANTILES) for part in parts]
-    spreads = {one.key: merged_spread(part[one.key] for part in told) for one in QUANTILES}
+    spreads = {one.key: merged_spreads(part[one.key] for part in told) for one in QUANTILES}
     assert spreads == spreads_of(whole, QUANTILES)
     together = merged([daily_sums(part, QUANTILES, cells=2, spreads=spreads) for part in parts])
 
@@ -439,6 +440,22 @@ def test_equal_tails_are_called_at_most_once_in_twenty() -> None:
         line = scored(starters(seed, count=240), SLOW).lines[0]
         called += any(not point.low <= 0 <= point.high for point in line.points)
     assert called <= 7
+
+
+def test_a_growing_sum_is_read_as_well_on_its_first_day_as_on_its_last() -> None:
+    """Ten days of habits that hardly differ, so that all last sums are above all first ones."""
+    chance = np.random.default_rng(1)
+    rows: Rows = [(at, 5 + day, float(chance.lognormal(7, 0.3)), 300) for at in range(600) for day in range(10)]
+    statistics = statistics_of(daily_sums(starting([5] * 600, rows), QUANTILES, cells=2))
+    table = bins_by_day(statistics, "watch_p50_hours", cells=2)
+    found = quantile_arm(table, 0.5)
+    for day in range(10):
+        for cell in (0, 1):
+            sums = [sum(row[2] for row in rows[at * 10 : at * 10 + day + 1]) for at in range(cell, 600, 2)]
+            half = 1.96 * np.sqrt(float(found.variance[day, cell]) / 300)
+            assert abs(float(found.mean[day, cell]) - float(np.median(sums))) < half / 8
+            low, high = np.quantile(sums, [0.5 - 0.98 / 300**0.5, 0.5 + 0.98 / 300**0.5])
+            assert 2 * half == pytest.approx(high - low, rel=0.15)
 
 
 def test_values_in_clumps_are_not_spread_between_them() -> None:

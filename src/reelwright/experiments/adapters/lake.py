@@ -19,7 +19,7 @@ from reelwright.experiments.adapters.viewing import PAST_DAYS
 from reelwright.experiments.contract import Experiment
 from reelwright.experiments.core.comparison import Measure
 from reelwright.experiments.core.daily import DailySums, Exposed, daily_sums, exposed_of, merged, spreads_of
-from reelwright.experiments.core.histograms import Spread, merged_spread
+from reelwright.experiments.core.histograms import Spreads, merged_spreads
 from reelwright.experiments.core.interleaving import credits_of
 from reelwright.experiments.core.metrics import DAY_MS, Metric, days_of, row_of, starts_of
 from reelwright.kernel.errors import Invalid
@@ -109,18 +109,18 @@ class SparkViewing:
             f"WHERE profile_id IN ({exposed}) AND type IN ({', '.join(map(_escaped, TYPES))})"
         )
         into = pa.schema([("synthetic", pa.bool_()), ("real", pa.int64()), ("told", pa.string())])
-        spreads: dict[bool, dict[str, Spread]] = {False: {}, True: {}}
+        spreads: dict[bool, dict[str, Spreads]] = {False: {}, True: {}}
         quantiles = tuple(one for one in metrics if one.quantile is not None)
         if quantiles:
             fold = functools.partial(_folded, experiment=experiment, tell=functools.partial(_spreads, quantiles))
             rows = (await self._lake.fold(sql, by="share", fold=fold, into=into)).to_pylist()
             for synthetic in spreads:
                 known = [
-                    msgspec.json.decode(row["told"], type=dict[str, Spread])
+                    msgspec.json.decode(row["told"], type=dict[str, Spreads])
                     for row in rows
                     if row["synthetic"] is synthetic
                 ]
-                spreads[synthetic] = {one.key: merged_spread(part[one.key] for part in known) for one in quantiles}
+                spreads[synthetic] = {one.key: merged_spreads(part[one.key] for part in known) for one in quantiles}
         tell = functools.partial(_days_told, tuple(metrics), len(experiment.cells), spreads)
         fold = functools.partial(_folded, experiment=experiment, tell=tell)
         rows = (await self._lake.fold(sql, by="share", fold=fold, into=into)).to_pylist()
@@ -138,14 +138,14 @@ def viewing_of(lake: LakeService) -> LakeViewing | SparkViewing:
     return LakeViewing(lake) if lake.settings.engine == "duckdb" else SparkViewing(lake)
 
 
-def _spreads(metrics: Sequence[Metric], exposed: Exposed, _synthetic: bool) -> dict[str, Spread]:
+def _spreads(metrics: Sequence[Metric], exposed: Exposed, _synthetic: bool) -> dict[str, Spreads]:
     return spreads_of(exposed, metrics)
 
 
 def _days_told(
     metrics: Sequence[Metric],
     cells: int,
-    spreads: Mapping[bool, Mapping[str, Spread]],
+    spreads: Mapping[bool, Mapping[str, Spreads]],
     exposed: Exposed,
     synthetic: bool,
 ) -> tuple[DailySums, ...]:

@@ -17,7 +17,7 @@ from reelwright.experiments.core.analysis.moments import Clustered, Floats, Mome
 from reelwright.experiments.core.histograms import (
     Bins,
     Ints,
-    Spread,
+    Spreads,
     added_bins,
     bin_of,
     edges_of,
@@ -113,20 +113,24 @@ def exposed_of(
     )
 
 
-def spreads_of(exposed: Exposed, metrics: Sequence[Metric]) -> dict[str, Spread]:
+def spreads_of(exposed: Exposed, metrics: Sequence[Metric]) -> dict[str, Spreads]:
     """What the edges of each quantile's bins are chosen from."""
     found = {}
     for metric in metrics:
         if metric.of_starts:
             late = _late_starts(exposed)
-            found[metric.key] = spread_of(exposed.start_ms[late].astype(np.float64), exposed.start_plays[late])
+            found[metric.key] = Spreads(
+                spread_of(exposed.start_ms[late].astype(np.float64), exposed.start_plays[late])
+            )
         elif metric.quantile is not None:
-            found[metric.key] = spread_of(totals(exposed, metric)[:, 0], np.ones(len(exposed.cell), dtype=np.int64))
+            last, grown = totals(exposed, metric)[:, 0], _grown(exposed)
+            along = _vector(grown.after, grown.past[grown.viewer], metric)[:, 0]
+            found[metric.key] = Spreads(*(spread_of(one, np.ones(len(one), dtype=np.int64)) for one in (last, along)))
     return found
 
 
 def daily_sums(
-    exposed: Exposed, metrics: Sequence[Metric], *, cells: int, spreads: Mapping[str, Spread] | None = None
+    exposed: Exposed, metrics: Sequence[Metric], *, cells: int, spreads: Mapping[str, Spreads] | None = None
 ) -> tuple[DailySums, ...]:
     """One entry a day with something new, in order of days. O(rows × metrics), and of quantiles × bins.
 

@@ -7,7 +7,7 @@ same edges on every engine. Counts are whole numbers, exact in any order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -20,6 +20,8 @@ Ints = npt.NDArray[np.int64]
 BITS = 12
 ZERO_BELOW = 1 / GRAIN
 """Less is nothing: values are counted in such grains."""
+EVEN = 1024
+"""Bins with as many of the values of all days each."""
 ROWS = 2048
 """Viewers' days whose bins are in memory at once."""
 
@@ -50,25 +52,45 @@ def spread_of(values: Floats, counts: Ints) -> Spread:
     return Spread(tuple(coarse.tolist()), tuple(total.tolist()))
 
 
-def merged_spread(parts: Iterable[Spread]) -> Spread:
+class Spreads(msgspec.Struct, frozen=True):
+    """What the edges of one quantile's bins are chosen from."""
+
+    last: Spread
+    """All values up to the last day."""
+    along: Spread = Spread()
+    """Of values that grow from day to day, what they were on each."""
+
+
+def merged_spreads(parts: Iterable[Spreads]) -> Spreads:
     """Of all parts together."""
     found = list(parts)
+    return Spreads(_merged([one.last for one in found]), _merged([one.along for one in found]))
+
+
+def _merged(parts: Sequence[Spread]) -> Spread:
     return spread_of(
-        np.array([one for part in found for one in part.values], dtype=np.float64),
-        np.array([one for part in found for one in part.counts], dtype=np.int64),
+        np.array([one for part in parts for one in part.values], dtype=np.float64),
+        np.array([one for part in parts for one in part.counts], dtype=np.int64),
     )
 
 
-def edges_of(spread: Spread, quantile: float) -> Floats:
-    """Edges for the quantile's interval at as many values as there are; zeros are in a bin of their own."""
+def edges_of(spreads: Spreads, quantile: float) -> Floats:
+    """Edges for the quantile's interval at as many values as there are on the last day; even ones for days before.
+
+    Zeros are in a bin of their own.
+    """
     from reelwright.experiments.core.analysis.quantiles import edges_for  # SciPy: only a process that measures
 
-    if not spread.values:
+    if not spreads.last.values:
         return np.array([0.0, ZERO_BELOW])
-    sample = np.repeat(np.array(spread.values), np.array(spread.counts))
+    sample = np.repeat(np.array(spreads.last.values), np.array(spreads.last.counts))
     most = max(sample[-1] * (1 + 2.0 ** (1 - BITS)), 2 * ZERO_BELOW)
     inner = edges_for(sample, [quantile], units=len(sample))
-    return _tight(np.unique(np.concatenate([[0.0, ZERO_BELOW, most], inner[inner < most]])), np.array(spread.values))
+    if spreads.along.values:
+        grown = np.repeat(np.array(spreads.along.values), np.array(spreads.along.counts))
+        inner = np.concatenate([inner, np.quantile(grown, np.linspace(0, 1, EVEN + 1))])
+    values = np.union1d(spreads.last.values, spreads.along.values)
+    return _tight(np.unique(np.concatenate([[0.0, ZERO_BELOW, most], inner[inner < most]])), values)
 
 
 def _tight(edges: Floats, values: Floats) -> Floats:

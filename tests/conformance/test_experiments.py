@@ -46,7 +46,7 @@ from reelwright.experiments.core.daily import DailySums, Sums
 from reelwright.experiments.core.importers.flagd import Flagd
 from reelwright.experiments.core.scorecard import measured
 from reelwright.experiments.jobs import guard_for_ever
-from reelwright.experiments.service import ExperimentsService, analyse
+from reelwright.experiments.service import ExperimentsService, analyse, size
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.errors import Conflict
@@ -488,6 +488,34 @@ async def test_the_players_start_is_an_experiment_out_of_the_box(place: Place) -
     assert sum(arm.viewers for arm in (await place.service.get_scorecard("player-start")).arms) == 3
 
 
+@pytest.mark.parametrize("key", ["player-start", "edge-order", "ladder-rungs"])
+async def test_the_slowest_starts_are_on_the_scorecard_out_of_the_box(place: Place, key: str) -> None:
+    """The 95th percentile of start times, several a viewer and day, in batches; a notebook has each figure."""
+    await begin(place, key)
+    cells = [cell.key for cell in place.service.snapshot.experiments[place.service.snapshot.index[key]].cells]
+    now_ms = place.made.resources.clock.wall_ns() // 1_000_000
+    draw, took = Random(2), {cell: list[int]() for cell in cells}
+    for number in range(240):
+        who, cell = ProfileId(f"{number:026}"), cells[number % 2]
+        facts = [event_of("exposure", now_ms - 2 * 86_400_000, data={"experiment": key, "cell": cell})]
+        for _ in range(6):
+            start_ms = draw.lognormvariate(6, 0.5) * (1.5 if number % 2 else 1.0)
+            facts.append(event_of("play", now_ms - draw.choice((0, 86_400_000)), data={"start_ms": start_ms}))
+            took[cell].append(round(start_ms))
+        early = event_of("play", now_ms - 3 * 86_400_000, data={"start_ms": 9_000})
+        for part in ([early], facts[:4], facts[4:]):
+            rows = [Fact(profile_id=who, synthetic=False, event=one) for one in part]
+            await place.made.resources.database.write(project_viewing, rows)
+    await place.service.measure(key)
+    card = await place.service.get_scorecard(key)
+    line = next(one for one in card.lines if one.metric == "start_p95_ms")
+    for found, cell in ((line.control, cells[0]), (line.value, cells[1])):
+        assert found == pytest.approx(sorted(took[cell])[round(0.95 * len(took[cell]))], rel=0.02)
+    assert line.state == "worse" and line.now is not None and line.now.low < 0.5 < line.now.high
+    again = await asyncio.to_thread(analyse, place.made.resources.database.url, key)
+    assert msgspec.json.encode(again) == msgspec.json.encode(card)
+
+
 async def test_edges_and_ladder_are_experiments_out_of_the_box(database_url: str, tmp_path: Path) -> None:
     """A session gets its cell's order of edges and keeps it when the experiment stops; the exposures are events."""
     edges = ["http://a.example", "http://b.example", "http://c.example"]
@@ -526,7 +554,11 @@ async def test_the_lake_gives_the_same_statistics_to_the_bit(place: Place) -> No
     pytest.importorskip("pyiceberg", reason="pip install 'reelwright[lake]'")
     key = "o'clock"
     await place.run(
-        experiment=replace(TEST, key=key, metrics=("watch_hours", "start_ms", "stall_share", "thumbs_up"))
+        experiment=replace(
+            TEST,
+            key=key,
+            metrics=("watch_hours", "start_ms", "stall_share", "thumbs_up", "start_p95_ms", "watch_p50_hours"),
+        )
     )
     draw = Random(5)
     now_ms = place.made.resources.clock.wall_ns() // 1_000_000 - 3_600_000
@@ -560,6 +592,8 @@ async def test_the_lake_gives_the_same_statistics_to_the_bit(place: Place) -> No
     assert msgspec.json.encode(from_database) == msgspec.json.encode(from_lake) and from_lake[0] is False
     assert joined(from_lake[1], "watch_hours") == 12
     assert sum(one.total[0] for one in sums_of(from_lake[1], "watch_hours")) > 1000
+    packed = [one.bins for one in sums_of(from_lake[1], "start_p95_ms") if one.bins]
+    assert sum(sum(one.counts) for one in packed) == 12 * 3
     nobody = await lake.daily(replace(TEST, key="nobody"), metrics)
     assert nobody == (True, ())
 
@@ -675,6 +709,7 @@ async def test_a_switchback_gives_each_hour_to_one_arm(place: Place) -> None:
             began = event.data["hour"] * 3_600_000
             early = event_of("stall", began + 60_000, data={"ms": 9e6})
             told_ = [event_of("stall", began + 400_000, data={"ms": 1000}) for _ in range(round(stalls))]
+            told_ += [event_of("play", began + 450_000, data={"start_ms": draw.uniform(300, 600)}) for _ in range(3)]
             beat = event_of("heartbeat", began + 500_000)
             facts += [
                 Fact(profile_id=ProfileId("x" * 26), synthetic=False, event=one, watched_s=7200.0 * (one is beat))
@@ -687,6 +722,8 @@ async def test_a_switchback_gives_each_hour_to_one_arm(place: Place) -> None:
         line = next(one for one in card.lines if one.metric == "stalls_per_hour")
         assert line.now is not None and line.now.low < 0.5 < line.now.high and line.state == "worse"
         assert line.control == pytest.approx(10, rel=0.1)
+        slowest = next(one for one in card.lines if one.metric == "start_p95_ms")
+        assert slowest.control == pytest.approx(585, rel=0.05) and slowest.now is not None
         assert [one.metric for one in card.breached] == ["stalls_per_hour"]
 
 
@@ -710,6 +747,11 @@ async def test_the_platform_tests_itself_on_its_own_viewers(place: Place) -> Non
     for one in found:
         assert (one.viewers, one.draws) == (400, 400) and 0.01 < one.called < 0.1 and not one.is_off
     assert {one.metric: one for one in await place.service.list_calibrations()} == {one.metric: one for one in found}
+    known = await place.service.list_baselines()
+    assert {"watch_hours", "start_ms", "start_p95_ms"} <= known.keys() and known["start_ms"].viewers == 400
+    assert "errors_per_play" not in known
+    (first, *_) = await asyncio.to_thread(size, place.made.resources.database.url, "player-start", 0.05)
+    assert first.metric == "start_ms" and dict(first.cells).keys() == {"estimate", "cautious"} and first.total > 50
     looking = asyncio.create_task(guard_for_ever(place.service, every_s=3600, calibrate_s=86_400))
     await place.made.resources.database.write(put_calibrations, ())
     while not await place.service.list_calibrations():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,16 +18,19 @@ from reelwright.experiments.adapters.sql import get_configuration
 from reelwright.experiments.contract import BUCKETS, Configuration, Import, Resolution, Vendor
 from reelwright.experiments.core.assign import assign
 from reelwright.experiments.core.importers.vendors import read_flags
-from reelwright.experiments.core.metrics import EVERY
+from reelwright.experiments.core.metrics import EVERY, NO_BASELINE
 from reelwright.experiments.core.snapshot import Snapshot
-from reelwright.experiments.service import ExperimentsService, analyse
+from reelwright.experiments.service import ExperimentsService, analyse, size
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reelwright.experiments.core.scorecard import Line, Scorecard
+    from reelwright.experiments.core.sizes import Size
 
 app = typer.Typer(help="Experiments of a service.", no_args_is_help=True)
 console = Console()
@@ -87,10 +91,19 @@ def analyse_experiment(
     data: Data = HERE,
     database: Url = "",
     measure: Annotated[bool, typer.Option(help="Measure anew first; else the worker's last round counts.")] = False,
+    plan: Annotated[
+        float, typer.Option(help="Before it begins: the viewers that each arm needs to find a change of so many %.")
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Say what an experiment says so far: intervals that hold at every look, sample ratio, guardrails, a verdict."""
+    """Say what an experiment says so far: intervals that hold at every look, sample ratio, guardrails, a verdict.
+
+    An experiment with planned looks is read at those alone.
+    """
     url = _url(data, database)
+    if plan:
+        _print_sizes(size(url, key, plan / 100), plan, as_json=as_json)
+        return
     if measure:
         asyncio.run(_measure(url, key))
     card = analyse(url, key)
@@ -215,9 +228,27 @@ def _print_card(card: Scorecard) -> None:
     ratio = "" if card.sample_ratio_p is None else f"; sample ratio p {card.sample_ratio_p:.3g}"
     console.print(f"Viewers: {arms}{ratio}", highlight=False)
     console.print(lines_of(card))
+    if card.looks:
+        told = [f"{one.units:,} viewers ({'not yet' if one.day is None else _iso(one.day)})" for one in card.looks]
+        console.print(f"Read at planned looks alone: {', '.join(told)}", highlight=False)
     for one in card.guards:
         way = "up" if one.worse == "up" else "down"
         console.print(f"guardrail {one.metric} {way} of {one.cell}: {one.state}", highlight=False)
+
+
+def _print_sizes(found: Sequence[Size], percent: float, *, as_json: bool) -> None:
+    if as_json:
+        _print([{**msgspec.to_builtins(one), "total": one.total} for one in found])
+        return
+    if not found:
+        console.print(NO_BASELINE, highlight=False)
+        return
+    cells = [cell for cell, _ in found[0].cells]
+    table = Table("metric", *(f"viewers, {cell}" for cell in cells), "all", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(one.metric, *(f"{viewers:,}" for _, viewers in one.cells), f"{one.total:,}")
+    console.print(f"To find a change of {percent:g} %, four times of five:", highlight=False)
+    console.print(table)
 
 
 def lines_of(card: Scorecard) -> Table:
@@ -228,6 +259,10 @@ def lines_of(card: Scorecard) -> Table:
     for line in card.lines:
         table.add_row(line.metric, line.cell, *_figures(line), line.state)
     return table
+
+
+def _iso(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).date().isoformat()
 
 
 def _figures(line: Line) -> tuple[str, str, str, str]:

@@ -193,6 +193,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at; the first decides. None: all that are measured."""
     planned_units: int = 10_000
     """Units, all arms together, at which the intervals are narrowest; chosen beforehand."""
+    looks: tuple[float, ...] = ()
+    """Planned looks, as rising shares of the planned units, the last is 1; of none, anybody looks at any time."""
     canary_share: float = 0.1
     """How much of its buckets takes part while it is a canary."""
     guardrails: tuple[Guardrail, ...] = ()

@@ -14,7 +14,9 @@ from reelwright.experiments.adapters.viewing import (
     ProjectedViewing,
     get_cells,
     get_statistics,
+    list_baselines,
     list_calibrations,
+    put_baselines,
     put_calibrations,
     put_statistics,
     read_hours,
@@ -46,13 +48,14 @@ from reelwright.experiments.ports import ViewingFacts
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Transient
+from reelwright.kernel.errors import Invalid, Transient
 from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
 from reelwright.kernel.telemetry import logger
 
 if TYPE_CHECKING:
     from reelwright.experiments.core.calibration import Calibration
     from reelwright.experiments.core.scorecard import Scorecard
+    from reelwright.experiments.core.sizes import Baseline, Size
 
 log = logger(__name__)
 
@@ -285,19 +288,30 @@ class ExperimentsService:
         return found
 
     async def calibrate(self) -> list[Calibration]:
-        """Make A/A tests of every metric with everybody who watched lately, and keep how they came out."""
+        """Make A/A tests of every mean and ratio with everybody who watched lately, and keep how they came out.
+
+        How each metric varies is kept too: tests are sized by it.
+        Not of quantiles: splits of the same viewers say how values happen to lie around one, not how its test is.
+        """
         from reelwright.experiments.core.calibration import calibrate
+        from reelwright.experiments.core.sizes import baselines
 
         now_ms = self._now_ms()
         today = now_ms // DAY_MS
         lately = await self._database.read(read_lately, today=today, most=self._settings.calibrate_viewers)
-        found = calibrate(lately, tuple(METRICS.values()), seed=today, at_ms=now_ms)
+        means = tuple(one for one in METRICS.values() if one.quantile is None)
+        found = calibrate(lately, means, seed=today, at_ms=now_ms)
         await self._database.write(put_calibrations, found)
+        await self._database.write(put_baselines, baselines(lately, tuple(METRICS.values()), day=today - 1))
         return list(found)
 
     async def list_calibrations(self) -> list[Calibration]:
         """How the latest A/A tests came out, by metric."""
         return await self._database.read(list_calibrations)
+
+    async def list_baselines(self) -> dict[str, Baseline]:
+        """How each metric varied from viewer to viewer until yesterday; of none, nobody knows yet."""
+        return await self._database.read(list_baselines)
 
     def _is_switchback(self, layer: str) -> bool:
         return any(one.key == layer and one.unit == HOUR for one in self.snapshot.layers)
@@ -376,6 +390,27 @@ def analyse(url: str, key: str) -> Scorecard:
             return _score(lifecycle.find(configuration, key), get_statistics(connection, key))
     finally:
         database.close()
+
+
+def size(url: str, key: str, effect: float) -> list[Size]:
+    """Viewers that each arm of an experiment needs for a relative change of each of its metrics, from the database.
+
+    Empty while nobody's days are known. Raises NoSuchExperiment, Invalid where it is no split of viewers.
+    """
+    from reelwright.experiments.core.sizes import sizes_of
+
+    database = Database(url)
+    try:
+        with database.reading() as connection:
+            configuration = completed(sql.get_configuration(connection)[1])
+            known = list_baselines(connection)
+    finally:
+        database.close()
+    experiment = lifecycle.find(configuration, key)
+    unit = next((one.unit for one in configuration.layers if one.key == experiment.layer), "")
+    if experiment.kind != "split" or unit != "profile":
+        raise Invalid(f"sizes are of splits of profiles; {key[:60]!r} is a {experiment.kind} by {unit or 'nothing'}")
+    return sizes_of(experiment, known, effect)
 
 
 def _with(configuration: Configuration, **changes: Any) -> Configuration:

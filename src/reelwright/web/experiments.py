@@ -22,7 +22,7 @@ from reelwright.experiments.contract import (
     RampStep,
 )
 from reelwright.experiments.core import lifecycle
-from reelwright.experiments.core.metrics import EVERY, METRICS
+from reelwright.experiments.core.metrics import EVERY, METRICS, NO_BASELINE
 from reelwright.experiments.service import ExperimentsService
 from reelwright.kernel.errors import ReelwrightError, Terminal
 from reelwright.kernel.principal import principal_of, require
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 PATH = "/studio/experiments"
 RAMP_DAYS = ("3", "7", "14")
+DETECT = "5"
+"""Percent: a change worth finding, until somebody says another."""
+LOOKS = ("1", "2", "3", "4", "5")
+UNITS_MOST = 1_000_000_000
 RAMP_SHARES = (0.1, 0.25, 0.5, 1.0)
 STEPS: Any = {"canary": "canary", "start": "running", "stop": "stopped", "archive": "archived"}
 
@@ -90,9 +94,10 @@ class ExperimentPages(Controller):
         accounts: AccountsService,
         experiments: ExperimentsService,
         renderer: Renderer,
+        detect: Annotated[str, Parameter(max_length=20)] = DETECT,
     ) -> Response[Any]:
         """What is to be tried?"""
-        return await _new_page(request, accounts, experiments, renderer, {}, "")
+        return await _new_page(request, accounts, experiments, renderer, {}, "", detect=detect)
 
     @post("/new")
     async def create(
@@ -120,9 +125,10 @@ class ExperimentPages(Controller):
         accounts: AccountsService,
         experiments: ExperimentsService,
         renderer: Renderer,
+        detect: Annotated[str, Parameter(max_length=20)] = DETECT,
     ) -> Response[Any]:
         """What does it say?"""
-        return await _page(request, key, accounts, experiments, renderer)
+        return await _page(request, key, accounts, experiments, renderer, detect=detect)
 
     @post("/{key:str}")
     async def change(
@@ -158,6 +164,7 @@ async def _page(
     *,
     status: int = 200,
     problem: str = "",
+    detect: str = DETECT,
 ) -> Response[Any]:
     experiment = lifecycle.find(experiments.snapshot.configuration, key)
     card = await _card(experiments, experiment)
@@ -170,6 +177,9 @@ async def _page(
         profile=await profile_of(request, accounts),
         one=experiment,
         layer=layer,
+        sizing=await _sizing(experiments, experiment, detect)
+        if experiment.state == "draft" and experiment.kind == "split" and layer.unit == "profile"
+        else None,
         card=card,
         plots=_plots(card) if card else [],
         metrics=EVERY,
@@ -191,7 +201,10 @@ async def _new_page(
     renderer: Renderer,
     form: dict[str, str],
     problem: str,
+    *,
+    detect: str = DETECT,
 ) -> Response[Any]:
+    halves = Experiment(key="", layer="", cells=(Cell(key="control", weight=0.5), Cell(key="new", weight=0.5)))
     return renderer.page(
         request,
         "studio/experiment_new.html",
@@ -199,9 +212,29 @@ async def _new_page(
         profile=await profile_of(request, accounts),
         layers=experiments.snapshot.layers,
         metrics=METRICS,
+        looks=LOOKS,
+        sizing=await _sizing(experiments, halves, detect),
         form=form,
         problem=problem,
     )
+
+
+async def _sizing(experiments: ExperimentsService, experiment: Experiment, detect: str) -> dict[str, Any]:
+    """Viewers that a split of profiles needs to find a change of so many percent, or why nobody can say."""
+    from reelwright.experiments.core.sizes import sizes_of
+
+    known = await experiments.list_baselines()
+    try:
+        found, problem = sizes_of(experiment, known, _percent(detect)), ""
+    except Terminal as error:
+        found, problem = [], str(error)
+    return {
+        "detect": detect,
+        "sizes": found,
+        "problem": problem or ("" if found else NO_BASELINE),
+        "known": known,
+        "looks": experiment.looks,
+    }
 
 
 async def _card(experiments: ExperimentsService, experiment: Experiment) -> Scorecard | None:
@@ -230,7 +263,7 @@ def _plots(card: Scorecard) -> list[dict[str, Any]]:
                 "cell": arm.cell,
                 "first": first,
                 "forest": forest(f"{arm.cell} against {card.arms[0].cell}", rows),
-                "band": band(f"{first}, up to each day", days),
+                "band": band(f"{first}, up to each {'look' if card.looks else 'day'}", days),
             }
         )
     return plots
@@ -257,7 +290,22 @@ def _draft(form: dict[str, str]) -> Experiment:
         if form.get("metric") and kind == "split"
         else (),
         guardrails=guardrails,
+        planned_units=_units(form.get("planned_units") or "10000"),
+        looks=_looks(form.get("looks", "")) if kind == "split" else (),
     )
+
+
+def _units(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= UNITS_MOST):
+        raise BadConfiguration([f"planned viewers are a whole number up to {UNITS_MOST:,}, got {text[:30]!r}"])
+    return int(text)
+
+
+def _looks(text: str) -> tuple[float, ...]:
+    """So many, evenly apart; of none, anybody looks at any time."""
+    if text and text not in LOOKS:
+        raise BadConfiguration([f"looks are planned {', '.join(LOOKS)} times or not at all, got {text[:20]!r}"])
+    return tuple((at + 1) / int(text) for at in range(int(text or "0")))
 
 
 def _ramped(experiments: ExperimentsService, key: str, days: str) -> Experiment:

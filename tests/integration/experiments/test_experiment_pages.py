@@ -14,6 +14,7 @@ from tests.composed import Composed, composed
 
 from reelwright.events.contract import Event, Fact
 from reelwright.experiments.adapters.viewing import project_viewing
+from reelwright.experiments.core.sizes import sizes_of
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +60,8 @@ async def watch(made: Composed, key: str, *, lift: float, viewers: int = 400) ->
         for day in range(4):
             seconds = float(draw.lognormal(7, 0.5)) * (lift if cell == "taste" else 1)
             facts.append((profile_id, "heartbeat", began + day * 86_400_000, {}, seconds))
+            took = float(draw.lognormal(6, 0.4))
+            facts.append((profile_id, "play", began + day * 86_400_000, {"start_ms": took}, 0.0))
     rows = [
         Fact(
             profile_id=who,
@@ -88,8 +91,13 @@ async def test_from_a_draft_to_an_answer(made: Composed) -> None:
     assert page.count("<svg viewBox") == 2 and "too early" not in page
     assert "by segment" in page and "watched nothing before" in page
     card = await made.wiring.dependencies["experiments"].get_scorecard("rows-by-taste")
-    now = next(line.now for line in card.lines if line.metric == "watch_hours")
+    lines = {line.metric: line for line in card.lines}
+    now = lines["watch_hours"].now
     assert f"{now.low * 100:+.1f} % to {now.high * 100:+.1f} %" in page and now.low < 0.5 < now.high
+    slowest = lines["start_p95_ms"]
+    assert "start time, 95th percentile" in page and f"{slowest.control:.4g} ms" in page
+    told = f"{slowest.now.low * 100:+.1f} % to {slowest.now.high * 100:+.1f} %".replace("-", "−")
+    assert told in page and slowest.now.low < 0 < slowest.now.high
     for step, says in (("stop", "rows-by-taste → stopped"), ("archive", "It is archived; its figures stay.")):
         assert (await send(editor, f"{PATH}/rows-by-taste", do=step)).status_code == 303
         assert says in await text(editor, f"{PATH}/rows-by-taste")
@@ -153,6 +161,66 @@ async def test_an_interleaved_draft_says_how_it_decides(made: Composed) -> None:
     arms = 'a 50\nb 50 {"player.start_share": 0.5}'
     wrong = await send(editor, f"{PATH}/new", **{**form, "key": "other", "layer": "player", "arms": arms})
     assert wrong.status_code == 422 and "only home-page can be interleaved" in html.unescape(wrong.text)
+
+
+async def test_planned_looks_are_told_and_waited_for(made: Composed) -> None:
+    """By the form: so many viewers, so many looks; the page lists them, and says nothing between them."""
+    editor = await made.session(await made.person("ed", "editor"))
+    form = {**DRAFT, "planned_units": "600", "looks": "2"}
+    await send(editor, f"{PATH}/new", **form)
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "Planned looks" in page and "300 viewers" in page and "600 viewers" in page
+    await send(editor, f"{PATH}/rows-by-taste", do="start", share="100")
+    await watch(made, "rows-by-taste", lift=1.5, viewers=240)
+    await send(editor, f"{PATH}/rows-by-taste", do="resize", share="100")
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "the first look is planned for 300 viewers" in page and "300 viewers: not yet" in page
+    assert "<svg viewBox" not in page and "nothing is told between them" in page
+    await watch(made, "rows-by-taste", lift=1.5, viewers=100)
+    await send(editor, f"{PATH}/rows-by-taste", do="resize", share="100")
+    page = await text(editor, f"{PATH}/rows-by-taste")
+    assert "300 viewers: not yet" not in page and "600 viewers: not yet" in page and "up to each look" in page
+    for field, value, says in (
+        ("planned_units", "many", "planned viewers are a whole number"),
+        ("looks", "9", "looks are planned 1, 2, 3, 4, 5 times"),
+    ):
+        wrong = await send(editor, f"{PATH}/new", **{**form, "key": "other", field: value})
+        assert wrong.status_code == 422 and says in html.unescape(wrong.text)
+
+
+async def test_a_draft_says_how_many_viewers_it_needs(made: Composed) -> None:
+    """Before it is created and after; nobody knows before anybody watched; what is no percentage is refused."""
+    editor = await made.session(await made.person("ed", "editor"))
+    service = made.wiring.dependencies["experiments"]
+    for path in (f"{PATH}/new", f"{PATH}/player-start"):
+        assert "No data yet: sizes rest on" in await text(editor, path)
+    now_ms = made.resources.clock.wall_ns() // 1_000_000
+    draw, facts = np.random.default_rng(1), []
+    for number in range(300):
+        for _ in range(2):
+            event = Event(
+                id=EventId(new_id()),
+                type="play",
+                at_ms=now_ms - 2 * 86_400_000,
+                data={"start_ms": float(draw.lognormal(6, 0.5))},
+            )
+            facts.append(Fact(profile_id=ProfileId(f"{number:026}"), synthetic=False, event=event))
+    await made.resources.database.write(project_viewing, facts)
+    await service.calibrate()
+    sizes = []
+    for detect in ("4", "2"):
+        page = await text(editor, f"{PATH}/player-start?detect={detect}")
+        experiment = next(one for one in service.snapshot.configuration.experiments if one.key == "player-start")
+        first, slowest = sizes_of(experiment, await service.list_baselines(), float(detect) / 100)
+        assert "Viewers, cautious" in page and "300 viewers differed" in page and slowest.metric == "start_p95_ms"
+        assert f">{first.total:,}<" in page and f">{slowest.total:,}<" in page
+        sizes.append(first.total)
+    assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.01)
+    assert "Viewers, new" in await text(editor, f"{PATH}/new?detect=2")
+    assert "a share is from 0 to 100 percent" in await text(editor, f"{PATH}/new?detect=much")
+    await send(editor, f"{PATH}/player-start", do="start", share="10")
+    assert "How many viewers does it need?" not in await text(editor, f"{PATH}/player-start")
+    assert "How many viewers does it need?" not in await text(editor, f"{PATH}/home-interleaved")
 
 
 async def test_viewers_do_not_see_experiments(made: Composed) -> None:

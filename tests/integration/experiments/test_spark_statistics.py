@@ -81,7 +81,7 @@ def lake_of(folder: Path, engine: str) -> LakeService:
 
 @pytest.mark.slow
 async def test_spark_adds_up_what_duckdb_adds_up(folder: Path) -> None:
-    """Counts exactly, sums to a billionth: day by day, cell by cell, metric by metric."""
+    """Counts and histograms exactly, sums to a billionth: day by day, cell by cell, metric by metric."""
     pytest.importorskip("pyspark", reason="needs the extra: pip install 'reelwright[spark]'")
     if shutil.which("java") is None:
         pytest.skip("needs Java 17: apt install openjdk-17-jre-headless")
@@ -96,6 +96,9 @@ async def test_spark_adds_up_what_duckdb_adds_up(folder: Path) -> None:
         assert other[place].n == sums.n, place
         assert other[place].total == pytest.approx(sums.total, rel=1e-9), place
         assert other[place].products == pytest.approx(sums.products, rel=1e-9), place
+        assert other[place].bins == sums.bins, "histograms are the same to the bit"
+    starts = [sums.bins for place, sums in one.items() if place[2] == "start_p95_ms" and sums.bins]
+    assert sum(sum(bins.counts) for bins in starts) == 27 * 3
     assert sum(sums.n for place, sums in one.items() if place[2] == "views") == 27
     assert all(any(sums.total) for place, sums in one.items() if place[2] == "watch_hours")
 

@@ -16,7 +16,7 @@ from statsmodels.stats.power import NormalIndPower
 from reelwright.experiments.contract import Guardrail
 from reelwright.experiments.core.analysis import checks, designs, effects, looks, quantiles
 from reelwright.experiments.core.analysis.guardrails import breached
-from reelwright.experiments.core.analysis.moments import Moments, merged, moments_of
+from reelwright.experiments.core.analysis.moments import Clustered, Moments, merged, moments_of
 from reelwright.experiments.core.interleaving import team_draft
 from reelwright.experiments.replay import worked_cases
 from reelwright.kernel.errors import Invalid
@@ -39,7 +39,7 @@ def close(one: Any, other: Any, tolerance: float = 1e-10) -> bool:
 def test_worked_numbers_of_others() -> None:
     """gbstats, GrowthBook, Spotify's confidence, confseq: every quantity that is ours too."""
     found = list(worked_cases(NUMBERS))
-    assert len(found) >= 50
+    assert len(found) >= 50 and sum("post_strat_ratio_effect" in name for name, *_ in found) == 2
     assert [f"{name}: {says}" for name, passed, says in found if not passed] == []
 
 
@@ -174,6 +174,52 @@ def test_sample_ratios_by_segment() -> None:
         checks.sample_ratio([1, 2], [1.5, -0.5])
 
 
+def clustered(values: list[list[float]], edges: np.ndarray) -> Clustered:
+    """Units with any number of values each, counted one by one."""
+    tables = np.zeros((3, len(edges) - 1))
+    for mine in values:
+        held, _ = np.histogram(mine, edges)
+        up_to = held.cumsum()
+        tables += held, held * len(mine), np.diff(up_to**2, prepend=0)
+    return Clustered(edges[:-1], edges[1:], np.array(float(len(values))), *tables)
+
+
+def test_of_single_values_a_clustered_quantile_is_the_order_statistics_one() -> None:
+    """One value a unit: estimate and error are those of the histogram's interval."""
+    values = draw(3).lognormal(size=5000)
+    edges = quantiles.edges_for(values, [0.95], units=len(values))
+    _, low, high = quantiles.quantile_interval(quantiles.histogram(values, edges), [0.95])
+    found = quantiles.quantile_arm(clustered([[one] for one in values], edges), 0.95)
+    assert found.mean == pytest.approx(np.quantile(values, 0.95), rel=0.01)
+    assert np.sqrt(found.variance / found.n) == pytest.approx((high - low)[0] / (2 * 1.959964), rel=0.01)
+
+
+def test_quantiles_of_units_with_many_values_vary_as_units_do() -> None:
+    """400 runs with a habit a unit: the interval covers as it says; one that took values for units would not."""
+    covered = naive = 0
+    truth = np.exp(np.sqrt(0.5**2 + 0.3**2) * 1.6448536)
+    for seed in range(400):
+        chance = draw(seed)
+        habit = chance.normal(0, 0.5, 300)
+        values = [np.exp(one + chance.normal(0, 0.3, chance.integers(4, 12))).tolist() for one in habit]
+        flat = np.concatenate(values)
+        edges = quantiles.edges_for(flat, [0.95], units=len(flat))
+        found = quantiles.quantile_arm(clustered(values, edges), 0.95)
+        covered += abs(found.mean - truth) < 1.959964 * np.sqrt(found.variance / found.n)
+        _, low, high = quantiles.quantile_interval(quantiles.histogram(flat, edges), [0.95])
+        naive += low[0] < truth < high[0]
+    assert 0.92 < covered / 400 < 0.98 and naive / 400 < 0.85
+
+
+def test_a_quantile_whose_interval_leaves_the_values_has_no_error() -> None:
+    """A 95th percentile of thirty values has no upper end; without values there is no estimate either."""
+    edges = np.linspace(0, 100, 101)
+    few = quantiles.quantile_arm(clustered([[float(at)] for at in range(30)], edges), 0.95)
+    assert few.mean == pytest.approx(28.5) and np.isnan(few.variance)
+    none = quantiles.quantile_arm(clustered([[], []], edges), 0.95)
+    assert np.isnan(none.mean) and np.isnan(none.variance)
+
+
 def test_quantiles_of_histograms_are_those_of_values() -> None:
     """Intervals within 5 % at far more than 80 times fewer numbers; parts merge; both cover."""
     values = draw().lognormal(size=200_000)
@@ -238,17 +284,40 @@ def test_strata_remove_what_they_explain() -> None:
     """The same data have a smaller error and an unbiased effect; segments that differ are told apart."""
     stratum = draw().integers(0, 2, size=(2, 4000))
     y = 10.0 * stratum + draw(3).normal(size=stratum.shape) + np.array([[0.0], [0.5]])
-    pairs = [
-        tuple(effects.mean_arm(moments_of(side[at == one])) for side, at in zip(y, stratum, strict=True))
-        for one in (0, 1)
-    ]
-    strata = [(control, treatment) for control, treatment in pairs]
+    strata = [(moments_of(y[0][stratum[0] == one]), moments_of(y[1][stratum[1] == one])) for one in (0, 1)]
     found = effects.post_stratified(strata)
     assert abs(float(found.estimate) - 0.5) < 4 * float(found.error) < 0.2
-    parts = [effects.effect(control, treatment) for control, treatment in strata]
+    parts = [effects.effect(effects.mean_arm(control), effects.mean_arm(treatment)) for control, treatment in strata]
     assert effects.heterogeneous(parts) > 1e-4
     apart = [parts[0], effects.Effect(parts[1].estimate + 1, parts[1].error, parts[1].df, parts[1].n)]
     assert effects.heterogeneous(apart) < 1e-6
+
+
+def test_strata_of_a_ratio_count_by_what_they_bring() -> None:
+    """400 runs of a ratio in two strata that differ in level, size, denominator and effect: the interval covers the
+    ratio of the whole and is narrower than without strata; the weighted mean of the strata's ratios is another thing.
+    """
+    truth = (0.7 * 2 * 3.3 + 0.3 * 40 * 1.5) / (0.7 * 2 + 0.3 * 40) / ((0.7 * 2 * 3 + 0.3 * 40 * 1.5) / 13.4) - 1
+    covered, narrower, naive = 0, 0, []
+    for seed in range(400):
+        chance = draw(seed)
+        sides = []
+        for lift in (1.0, 1.1):
+            heavy = chance.random(1500) < 0.3
+            bottom = np.where(heavy, 40.0, 2.0) * chance.lognormal(-0.02, 0.2, 1500)
+            top = bottom * np.where(heavy, 1.5, 3.0 * lift) * chance.lognormal(-0.02, 0.2, 1500)
+            sides.append((heavy, np.stack([top, bottom], axis=1)))
+        strata = [tuple(moments_of(rows[heavy == one]) for heavy, rows in sides) for one in (False, True)]
+        found = effects.post_stratified(strata, ratio=True, relative=True)  # type: ignore[arg-type]
+        covered += abs(float(found.estimate) - truth) < 1.959964 * float(found.error)
+        plain = effects.effect(*(effects.ratio_arm(moments_of(rows)) for _, rows in sides), relative=True)
+        narrower += float(found.error) < float(plain.error)
+        shares = [sum(float(one.n) for one in pair) / 3000 for pair in strata]
+        levels = [[float(one.total[0] / one.total[1]) for one in pair] for pair in strata]
+        control, treatment = (sum(w * pair[at] for w, pair in zip(shares, levels, strict=True)) for at in (0, 1))
+        naive.append(treatment / control - 1)
+    assert 0.92 < covered / 400 < 0.98 and narrower == 400
+    assert abs(float(np.mean(naive)) - truth) > 0.02
 
 
 @given(st.permutations(range(8)), st.permutations(range(8)), st.integers(1, 10), st.integers(0, 2**16))

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from reelwright.events.contract import Event, Fact
 from reelwright.experiments.adapters import sql
-from reelwright.experiments.adapters.viewing import project_viewing
+from reelwright.experiments.adapters.viewing import project_viewing, put_baselines
 from reelwright.experiments.cli import app
 from reelwright.experiments.contract import (
     BUCKETS,
@@ -24,6 +25,7 @@ from reelwright.experiments.contract import (
     NoSuchExperiment,
     NotMeasured,
 )
+from reelwright.experiments.core.sizes import Baseline
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, ReelwrightError
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
@@ -41,6 +43,21 @@ def data(tmp_path: Path) -> Path:
     change = Change(revision=1, at_ms=0, by="ada", what="made")
     database.transact(sql.put_configuration, 0, configuration, change)
     return tmp_path
+
+
+def test_a_size_is_planned_before_there_is_a_scorecard(data: Path) -> None:
+    """Nothing is known at first, and that is said; then viewers by arm, in words and as JSON."""
+    ask = ["analyse", "player-start", "--plan", "5", "--data", str(data)]
+    assert "No data yet: sizes rest on" in CliRunner().invoke(app, ask).output
+    known = (Baseline(metric="start_ms", day=9, viewers=900, level=400.0, deviation=0.5),)
+    Database(f"sqlite:///{data}/reelwright.sqlite").transact(put_baselines, known)
+    said = CliRunner().invoke(app, ask).output
+    (told,) = json.loads(CliRunner().invoke(app, [*ask, "--json"]).output)
+    assert told["metric"] == "start_ms" and told["total"] == sum(viewers for _, viewers in told["cells"])
+    assert f"{told['total']:,}" in said and "viewers, cautious" in said and "a change of 5 %" in said
+    for key, problem in (("nothing", NoSuchExperiment), ("home-interleaved", Invalid), ("ranker", Invalid)):
+        asked = CliRunner().invoke(app, ["analyse", key, "--plan", "5", "--data", str(data)])
+        assert isinstance(asked.exception, problem)
 
 
 def test_list_and_assign(data: Path) -> None:
@@ -95,6 +112,13 @@ def test_analyse_says_the_verdict_and_every_metric(data: Path) -> None:
     )
     told = json.loads(CliRunner().invoke(app, ["analyse", "start", "--json", "--data", str(data)]).output)
     assert told["decided"] == "worse" and told["arms"][1]["viewers"] == 200
+    planned = replace(one, metrics=("start_p95_ms",), planned_units=800, looks=(0.25, 0.5, 1.0))
+    change = Change(revision=3, at_ms=0, by="ada", what="looks")
+    database.transact(sql.put_configuration, 2, replace(configuration, experiments=(planned,)), change)
+    looked = CliRunner().invoke(app, ["analyse", "start", "--measure", "--data", str(data)]).output
+    assert "b is worse (start time, 95th percentile: +" in looked and "start_p95_ms" in looked
+    told_looks = "looks alone: 200 viewers (2026-09-21), 400 viewers (2026-09-21), 800 viewers (not yet)"
+    assert told_looks in " ".join(looked.split())
     assert isinstance(CliRunner().invoke(app, ["analyse", "x", "--data", str(data)]).exception, NoSuchExperiment)
     nowhere = CliRunner().invoke(app, ["analyse", "start", "--data", str(data / "none")])
     assert isinstance(nowhere.exception, Invalid) and "say --data FOLDER" in str(nowhere.exception)

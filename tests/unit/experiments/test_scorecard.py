@@ -11,10 +11,26 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reelwright.events.contract import Event, Fact
-from reelwright.experiments.contract import BadConfiguration, Cell, Configuration, Experiment, Guardrail
+from reelwright.experiments.contract import BadConfiguration, Cell, Configuration, Experiment, Guardrail, WrongState
+from reelwright.experiments.core import lifecycle
+from reelwright.experiments.core.analysis import looks
+from reelwright.experiments.core.analysis.quantiles import quantile_arm
 from reelwright.experiments.core.check import check
-from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, daily_sums, merged, moments_by_day
-from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, METRICS, days_of
+from reelwright.experiments.core.daily import (
+    DailySums,
+    Exposed,
+    Statistics,
+    bins_by_day,
+    daily_sums,
+    merged,
+    moments_by_day,
+    spreads_of,
+)
+from reelwright.experiments.core.daily import (
+    exposed_of as columns_of,
+)
+from reelwright.experiments.core.histograms import merged_spreads
+from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, METRICS, days_of, hour_starts_of, row_of, starts_of
 from reelwright.experiments.core.product import DRAFTS, completed
 from reelwright.experiments.core.scorecard import FIRST_LOOK, Scorecard, measured, score
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId
@@ -242,6 +258,8 @@ def test_segments_that_differ_are_told_apart() -> None:
     assert returning.now is not None and returning.now.low < 0.5 < returning.now.high and returning.state == "better"
     assert division.differ_p is not None and division.differ_p < 0.001
     assert division.weighted is not None and division.weighted.low < 0.25 < division.weighted.high
+    ratio = scored(newcomers(1.5), replace(TEST, metrics=("stalls_per_hour",))).divisions[0].weighted
+    assert ratio is not None and -0.4 < ratio.low < ratio.high < 0, "as many stalls in more hours"
     (alike,) = scored(newcomers(1.0)).divisions
     assert alike.differ_p is not None and alike.differ_p > 0.01
 
@@ -314,3 +332,258 @@ def test_only_lists_are_interleaved_and_two_of_them() -> None:
         check(completed(Configuration(experiments=(wrong,))))
     said = str(raised.value)
     assert all(one in said for one in ("'x': only home-page", "two cells are interleaved, got 3", "whose picks"))
+
+
+QUANTILES = tuple(one for one in METRICS.values() if one.quantile is not None)
+SLOW = replace(TEST, metrics=("start_p95_ms", "watch_p50_hours"), guardrails=())
+Rows = list[tuple[int, int, float, int]]
+
+
+def starting(since: list[int], rows: Rows) -> Exposed:
+    """Rows are (viewer, day, seconds watched, milliseconds of a start)."""
+    days: dict[tuple[str, int], float] = {}
+    starts: dict[tuple[str, int, int], int] = {}
+    for viewer, day, seconds, start_ms in rows:
+        if viewer < len(since):
+            place = str(viewer), day
+            days[place] = days.get(place, 0.0) + seconds
+            starts[*place, start_ms] = starts.get((*place, start_ms), 0) + 1
+    return columns_of(
+        [(str(at), at % 2, day) for at, day in enumerate(since)],
+        [(*place, row_of({"watch_s": seconds})) for place, seconds in sorted(days.items())],
+        [(*place, plays) for place, plays in sorted(starts.items())],
+    )
+
+
+START = st.tuples(st.integers(0, 9), st.integers(0, 20), st.integers(0, 1000), st.integers(0, 5000))
+
+
+@given(st.lists(st.integers(3, 12), min_size=1, max_size=10), st.lists(START, max_size=60))
+def test_daily_histograms_are_those_of_the_whole(since: list[int], rows: Rows) -> None:
+    """Up to the last day: as many values in each bin, and what bins add to the sums of c·m and c², by cell."""
+    statistics = statistics_of(daily_sums(starting(since, rows), QUANTILES, cells=2))
+    for metric in QUANTILES:
+        found = bins_by_day(statistics, metric.key, cells=2)
+        for cell in (0, 1):
+            table = np.zeros((3, len(found.low)))
+            for unit in range(cell, len(since), 2):
+                mine = [row for row in rows if row[0] == unit and row[1] >= since[unit]]
+                values = [row[3] for row in mine] if metric.of_starts else [sum(row[2] for row in mine)]
+                held = np.array(
+                    [
+                        sum(low <= one < high for one in values)
+                        for low, high in zip(found.low, found.high, strict=True)
+                    ]
+                )
+                assert held.sum() == len(values)
+                table += held, held * len(values), np.diff(held.cumsum() ** 2, prepend=0)
+            assert found.n[-1, cell] == len(range(cell, len(since), 2))
+            assert np.array_equal(np.stack([found.counts, found.joint, found.squares])[:, -1, cell], table)
+
+
+@given(st.lists(st.integers(3, 12), min_size=2, max_size=10), st.lists(START, max_size=60), st.integers(1, 9))
+def test_histograms_of_parts_are_to_the_bit_those_of_all(since: list[int], rows: Rows, at: int) -> None:
+    """Whoever fills them, once all know what the edges are chosen from."""
+    whole = starting(since, rows)
+    parts = [
+        starting(since[:at], [row for row in rows if row[0] < at]),
+        starting(since[at:], [(row[0] - at, *row[1:]) for row in rows if row[0] >= at]),
+    ]
+    parts[1] = replace(parts[1], cell=whole.cell[at:])
+    told = [spreads_of(part, QUANTILES) for part in parts]
+    spreads = {one.key: merged_spreads(part[one.key] for part in told) for one in QUANTILES}
+    assert spreads == spreads_of(whole, QUANTILES)
+    together = merged([daily_sums(part, QUANTILES, cells=2, spreads=spreads) for part in parts])
+
+    def by_place(days: tuple[DailySums, ...]) -> dict[tuple[int, int, str, str], object]:
+        return {(day.day, one.cell, one.metric, one.segment): one for day in days for one in day.sums}
+
+    assert by_place(together) == by_place(daily_sums(whole, QUANTILES, cells=2))
+
+
+def starters(seed: int, *, slower: float = 1.0, count: int = 2000) -> Exposed:
+    """Viewers with slow or fast networks who start three films a day; the new arm starts `slower`."""
+    chance = np.random.default_rng(seed)
+    habit, seconds = chance.lognormal(6, 0.5, count), chance.lognormal(7, 1, (count, 6))
+    days, starts = [], []
+    for at in range(count):
+        factor = slower if at % 2 else 1.0
+        for day in range(6):
+            days.append((str(at), day, row_of({"watch_s": seconds[at, day]})))
+            took = habit[at] * chance.lognormal(0, 0.3, 3) * (factor if day >= 2 else 1.0)
+            starts += [(str(at), day, round(one), 1) for one in took]
+    return columns_of([(str(at), at % 2, 2) for at in range(count)], days, starts)
+
+
+def test_a_slower_tail_is_found_on_the_scorecard() -> None:
+    """The 95th percentile's interval holds the true change and narrows; the level is the viewers' own; every figure
+    that stands beside a mean stands here; segments are told apart."""
+    exposed = starters(4, slower=1.2)
+    card = scored(exposed, SLOW)
+    line, hours = card.lines
+    assert (line.metric, line.state, card.decided) == ("start_p95_ms", "worse", "worse")
+    assert line.now is not None and line.now.low < 0.2 < line.now.high and line.now.high - line.now.low < 0.3
+    widths = [point.high - point.low for point in line.points]
+    assert len(widths) == 4 and widths[-1] < widths[0]
+    late = (exposed.start_day >= 2) & (exposed.cell[exposed.start_viewer] == 0)
+    exact = np.quantile(np.repeat(exposed.start_ms[late], exposed.start_plays[late]), 0.95)
+    assert line.control == pytest.approx(exact, rel=0.005)
+    assert line.p is not None and line.q is not None and line.chance is not None and line.detectable is not None
+    assert hours.state == "unsure" and hours.now is not None and hours.now.low < 0 < hours.now.high
+    assert card.divisions[0].parts[1].now is not None and card.divisions[0].weighted is None
+
+
+def test_equal_tails_are_called_at_most_once_in_twenty() -> None:
+    """60 experiments of equal arms, looked at on four days; more than 7 would have a chance below 1 %."""
+    called = 0
+    for seed in range(60):
+        line = scored(starters(seed, count=240), SLOW).lines[0]
+        called += any(not point.low <= 0 <= point.high for point in line.points)
+    assert called <= 7
+
+
+def test_a_growing_sum_is_read_as_well_on_its_first_day_as_on_its_last() -> None:
+    """Ten days of habits that hardly differ, so that all last sums are above all first ones."""
+    chance = np.random.default_rng(1)
+    rows: Rows = [(at, 5 + day, float(chance.lognormal(7, 0.3)), 300) for at in range(600) for day in range(10)]
+    statistics = statistics_of(daily_sums(starting([5] * 600, rows), QUANTILES, cells=2))
+    table = bins_by_day(statistics, "watch_p50_hours", cells=2)
+    found = quantile_arm(table, 0.5)
+    for day in range(10):
+        for cell in (0, 1):
+            sums = [sum(row[2] for row in rows[at * 10 : at * 10 + day + 1]) for at in range(cell, 600, 2)]
+            half = 1.96 * np.sqrt(float(found.variance[day, cell]) / 300)
+            assert abs(float(found.mean[day, cell]) - float(np.median(sums))) < half / 8
+            low, high = np.quantile(sums, [0.5 - 0.98 / 300**0.5, 0.5 + 0.98 / 300**0.5])
+            assert 2 * half == pytest.approx(high - low, rel=0.15)
+
+
+def test_values_in_clumps_are_not_spread_between_them() -> None:
+    """Whole milliseconds, each arm in a clump of its own: levels and change are those of the values."""
+    rows: Rows = [(at, 5, 60.0, 300 + at % 7 + 200 * (at % 2)) for at in range(400)]
+    line = scored(starting([5] * 400, rows), SLOW).lines[0]
+    assert line.control == pytest.approx(306, abs=0.5) and line.value == pytest.approx(506, abs=0.5)
+    assert line.now is not None and line.now.low <= 506 / 306 - 1 <= line.now.high
+
+
+def test_a_median_of_nothing_has_no_change() -> None:
+    """More than half of the viewers watched nothing: the level is zero, and no share of it is told."""
+    rows: Rows = [(at, 5, 600.0, 300) for at in range(0, 200, 5)]
+    line = scored(starting([5] * 200, rows), SLOW).lines[1]
+    assert (line.control, line.value, line.now, line.state) == (0.0, 0.0, None, "nothing")
+
+
+def test_start_times_are_counted_by_viewer_and_day_and_by_hour() -> None:
+    """Whole milliseconds; what is no start time is none, and an hour's first minutes are left out."""
+
+    def played_at(at_ms: int, **data: object) -> Fact:
+        event = Event(id=EventId("e"), type="play", at_ms=at_ms, data=data)
+        return Fact(profile_id=ProfileId("p"), synthetic=False, event=event)
+
+    facts = [
+        played_at(DAY_MS + 1, start_ms=400.4),
+        played_at(DAY_MS + 400_000, start_ms=400),
+        played_at(DAY_MS + 500_000, start_ms=-1),
+        played_at(DAY_MS + 500_000),
+    ]
+    assert starts_of(facts) == {("p", 1): {400: 2}}
+    assert hour_starts_of(facts) == {(24, False): {400: 1}}
+
+
+LOOKING = replace(TEST, metrics=("watch_hours", "views"), guardrails=(), looks=(0.25, 0.5, 1.0), planned_units=2000)
+
+
+def arriving(seed: int, *, lift: float = 1.0, days: int = 8, count: int = 2000) -> Exposed:
+    """As many new viewers each day, who watch on that day alone."""
+    chance = np.random.default_rng(seed)
+    hours = chance.lognormal(7, 1, count) * np.where(np.arange(count) % 2, lift, 1.0)
+    since = [10 + at * days // count for at in range(count)]
+    return columns_of(
+        [(str(at), at % 2, day) for at, day in enumerate(since)],
+        [(str(at), day, row_of({"watch_s": hours[at]})) for at, day in enumerate(since)],
+    )
+
+
+def looked(exposed: Exposed, today: int, experiment: Experiment = LOOKING) -> Scorecard:
+    """On the morning of a day."""
+    sums = daily_sums(exposed, measured(experiment), cells=2)
+    kept = tuple(one for one in sums if one.day <= today)
+    return score(experiment, Statistics(experiment="test", at_ms=today * DAY_MS + 1, synthetic=False, days=kept))
+
+
+def test_planned_looks_are_read_at_the_end_of_the_day_that_reached_them() -> None:
+    """Nothing before the first; between two, what the earlier one said, whatever came since; the interval at the
+    horizon is narrower than one that holds at any time, and a little wider than a fixed one."""
+    exposed = arriving(1, lift=1.02)
+    early = looked(exposed, 11)
+    assert early.decided == "early" and "planned for 500 viewers" in early.verdict and early.lines[0].now is None
+    assert [(one.units, one.day) for one in early.looks] == [(500, None), (1000, None), (2000, None)]
+    first, later = looked(exposed, 12), looked(exposed, 13)
+    assert first.lines[0].now is not None and first.lines[0].now.day == 11 and first.lines[0].p is None
+    assert later.lines == first.lines and later.arms != first.arms
+    whole = looked(exposed, 18)
+    (line, views) = whole.lines
+    assert [one.day for one in whole.looks] == [11, 13, 17] == [one.day for one in line.points]
+    assert line.state == "unsure" and "no look is left" in whole.verdict and line.p is not None
+    assert views.now is None and views.state == "nothing"
+    any_time = looked(exposed, 18, replace(LOOKING, looks=())).lines[0].now
+    fixed = looked(exposed, 18, replace(LOOKING, looks=(1.0,))).lines[0].now
+    assert any_time is not None and line.now is not None and fixed is not None
+    ratio = (line.now.high - line.now.low) / (fixed.high - fixed.low)
+    assert 1.0 < ratio < 1.05 and line.now.high - line.now.low < 0.75 * (any_time.high - any_time.low)
+
+
+def test_the_look_at_which_it_was_sure_counts() -> None:
+    """A strong effect is called at the second look and not taken back; its p is below 5 %, and q follows."""
+    exposed = arriving(2, lift=1.8)
+    late = looked(exposed, 18).lines[0]
+    sooner = looked(exposed, 14).lines[0]
+    assert (late.state, sooner.state) == ("better", "better") and late.now == sooner.now
+    assert late.now is not None and late.now.day < 17 and late.p is not None and late.p < 0.05 and late.q == late.p
+    assert late.value == sooner.value and late.chance == sooner.chance
+
+
+def test_equal_arms_are_called_at_planned_looks_at_most_once_in_twenty() -> None:
+    """300 experiments, each read at every look; more than 25 would have a chance below 1 %."""
+    called = sum(looked(arriving(seed, count=800), 18, SMALL).decided in ("better", "worse") for seed in range(300))
+    assert called <= 25
+
+
+SMALL = replace(LOOKING, metrics=("watch_hours",), planned_units=800)
+
+
+def test_stagewise_p_is_alpha_where_the_bound_is() -> None:
+    """At each look, exactly what has been spent by then; earlier endings are further out than any later one."""
+    times = (0.3, 0.6, 1.0)
+    critical, spending = looks.bounds(times), looks.spent(np.array(times), alpha=0.025)
+    for at in range(3):
+        found = looks.stagewise_p(times[: at + 1], float(critical[at]))
+        assert found == pytest.approx(2 * spending[at], rel=1e-6)
+    assert looks.stagewise_p((1.0,), 1.959964) == pytest.approx(0.05, rel=1e-5)
+    assert looks.stagewise_p(times, 99.0) > looks.stagewise_p(times[:2], float(critical[1]) + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("given_looks", "kind", "says"),
+    [
+        ((0.5,), "split", "up to 20 looks are shares of the planned units up to 1"),
+        ((0.5, 0.25, 1.0), "split", "looks rise"),
+        ((float("nan"), 1.0), "split", "up to 20 looks"),
+        (tuple((at + 1) / 21 for at in range(21)), "split", "up to 20 looks"),
+        ((1.0,), "interleaving", "looks are planned for splits"),
+    ],
+)
+def test_looks_that_cannot_be_are_refused(given_looks: tuple[float, ...], kind: str, says: str) -> None:
+    """By name, before anybody is assigned."""
+    wrong = replace(LOOKING if kind == "split" else DUEL, looks=given_looks)
+    with pytest.raises(BadConfiguration, match=says):
+        check(completed(Configuration(experiments=(wrong,))))
+
+
+@pytest.mark.parametrize("change", [{"looks": ()}, {"planned_units": 500}])
+def test_looks_stay_as_they_were_planned(change: dict[str, object]) -> None:
+    """Once viewers are assigned, neither they nor the horizon may be chosen by what was seen."""
+    running = completed(Configuration(experiments=(replace(LOOKING, state="running"),)))
+    changed = replace(LOOKING, state="running", **change)
+    with pytest.raises(WrongState, match="looks"):
+        lifecycle.put(running, changed)

@@ -8,19 +8,20 @@ nothing of the others.
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from reelwright.events.contract import Event
+from reelwright.events.contract import Event, Fact
 from reelwright.events.core.projection import facts_of
-from reelwright.experiments.adapters.viewing import PAST_DAYS, exposed_of
+from reelwright.experiments.adapters.viewing import PAST_DAYS
 from reelwright.experiments.contract import Experiment
 from reelwright.experiments.core.comparison import Measure
-from reelwright.experiments.core.daily import DailySums, daily_sums, merged
+from reelwright.experiments.core.daily import DailySums, Exposed, daily_sums, exposed_of, merged, spreads_of
+from reelwright.experiments.core.histograms import Spreads, merged_spreads
 from reelwright.experiments.core.interleaving import credits_of
-from reelwright.experiments.core.metrics import DAY_MS, Metric, days_of, row_of
+from reelwright.experiments.core.metrics import DAY_MS, Metric, days_of, row_of, starts_of
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId
 from reelwright.lake.contract import LakeClient
@@ -53,7 +54,7 @@ class LakeViewing:
         """What each day adds. O(events of the exposed)."""
         found = [_seen(viewer, rows, experiment) async for viewer, rows in self._viewers(experiment.key)]
         synthetic = not any(one and not one.synthetic for one in found)
-        return synthetic, _sums(found, experiment, metrics, synthetic=synthetic)
+        return synthetic, daily_sums(_exposed(found, synthetic=synthetic), metrics, cells=len(experiment.cells))
 
     async def _viewers(self, key: str) -> AsyncIterator[tuple[str, list[Row]]]:
         """Each viewer with their events, in the order in which they were stored."""
@@ -92,6 +93,7 @@ class SparkViewing:
     """Implements `ViewingFacts` on the lake, as of its last commit, by Spark.
 
     Each executor makes the daily sums of its share of the viewers with the function that the others use; they add up.
+    For quantiles the events are read twice: whoever fills bins knows the edges, which all values decide.
     """
 
     def __init__(self, lake: LakeService) -> None:
@@ -106,12 +108,25 @@ class SparkViewing:
             f"SELECT profile_id, received_at, id, {_SPARK_COLUMNS}, substr(profile_id, -1) AS share FROM events "  # noqa: S608
             f"WHERE profile_id IN ({exposed}) AND type IN ({', '.join(map(_escaped, TYPES))})"
         )
-        into = pa.schema([("synthetic", pa.bool_()), ("real", pa.int64()), ("days", pa.string())])
-        fold = functools.partial(_folded, experiment=experiment, metrics=tuple(metrics))
+        into = pa.schema([("synthetic", pa.bool_()), ("real", pa.int64()), ("told", pa.string())])
+        spreads: dict[bool, dict[str, Spreads]] = {False: {}, True: {}}
+        quantiles = tuple(one for one in metrics if one.quantile is not None)
+        if quantiles:
+            fold = functools.partial(_folded, experiment=experiment, tell=functools.partial(_spreads, quantiles))
+            rows = (await self._lake.fold(sql, by="share", fold=fold, into=into)).to_pylist()
+            for synthetic in spreads:
+                known = [
+                    msgspec.json.decode(row["told"], type=dict[str, Spreads])
+                    for row in rows
+                    if row["synthetic"] is synthetic
+                ]
+                spreads[synthetic] = {one.key: merged_spreads(part[one.key] for part in known) for one in quantiles}
+        tell = functools.partial(_days_told, tuple(metrics), len(experiment.cells), spreads)
+        fold = functools.partial(_folded, experiment=experiment, tell=tell)
         rows = (await self._lake.fold(sql, by="share", fold=fold, into=into)).to_pylist()
         synthetic = not any(row["real"] for row in rows)
         parts = [
-            msgspec.json.decode(row["days"], type=tuple[DailySums, ...])
+            msgspec.json.decode(row["told"], type=tuple[DailySums, ...])
             for row in rows
             if row["synthetic"] is synthetic
         ]
@@ -123,8 +138,22 @@ def viewing_of(lake: LakeService) -> LakeViewing | SparkViewing:
     return LakeViewing(lake) if lake.settings.engine == "duckdb" else SparkViewing(lake)
 
 
-def _folded(table: Any, *, experiment: Experiment, metrics: Sequence[Metric]) -> Any:
-    """The daily sums of some viewers' events, of real and of simulated ones; runs where Spark has the events."""
+def _spreads(metrics: Sequence[Metric], exposed: Exposed, _synthetic: bool) -> dict[str, Spreads]:
+    return spreads_of(exposed, metrics)
+
+
+def _days_told(
+    metrics: Sequence[Metric],
+    cells: int,
+    spreads: Mapping[bool, Mapping[str, Spreads]],
+    exposed: Exposed,
+    synthetic: bool,
+) -> tuple[DailySums, ...]:
+    return daily_sums(exposed, metrics, cells=cells, spreads=spreads[synthetic])
+
+
+def _folded(table: Any, *, experiment: Experiment, tell: Callable[[Exposed, bool], Any]) -> Any:
+    """What is told of some viewers' events, of real and of simulated ones; runs where Spark has the events."""
     import pyarrow as pa
 
     viewers: dict[str, list[Row]] = {}
@@ -133,9 +162,11 @@ def _folded(table: Any, *, experiment: Experiment, metrics: Sequence[Metric]) ->
         viewers.setdefault(row["profile_id"], []).append([row[name] for name in _NAMES])
     found = [_seen(viewer, rows, experiment) for viewer, rows in viewers.items()]
     real = sum(one is not None and not one.synthetic for one in found)
-    days = [_sums(found, experiment, metrics, synthetic=synthetic) for synthetic in (False, True)]
-    told = [msgspec.json.encode(one).decode() for one in days]
-    return pa.table({"synthetic": [False, True], "real": [real, real], "days": told})
+    told = [
+        msgspec.json.encode(tell(_exposed(found, synthetic=synthetic), synthetic)).decode()
+        for synthetic in (False, True)
+    ]
+    return pa.table({"synthetic": [False, True], "real": [real, real], "told": told})
 
 
 class _Seen(msgspec.Struct, frozen=True):
@@ -146,6 +177,7 @@ class _Seen(msgspec.Struct, frozen=True):
     cell: int | None
     since: int
     days: list[tuple[str, int, list[float]]]
+    starts: list[tuple[str, int, int, int]]
 
 
 def _seen(viewer: str, rows: Sequence[Row], experiment: Experiment) -> _Seen | None:
@@ -154,20 +186,30 @@ def _seen(viewer: str, rows: Sequence[Row], experiment: Experiment) -> _Seen | N
         return None
     cells = [cell.key for cell in experiment.cells]
     since = shown[1] // DAY_MS
-    days = [row for row in _days(viewer, rows, experiment) if row[1] >= since - PAST_DAYS]
-    return _Seen(viewer, bool(shown[11]), cells.index(shown[10]) if shown[10] in cells else None, since, days)
+    facts = list(facts_of([(ProfileId(viewer), row[11], _event(row)) for row in rows]))
+    return _Seen(
+        viewer=viewer,
+        synthetic=bool(shown[11]),
+        cell=cells.index(shown[10]) if shown[10] in cells else None,
+        since=since,
+        days=[row for row in _days(viewer, facts, experiment) if row[1] >= since - PAST_DAYS],
+        starts=[
+            (viewer, day, start_ms, starts[start_ms])
+            for (_, day), starts in sorted(starts_of(facts).items())
+            if day >= since
+            for start_ms in sorted(starts)
+        ],
+    )
 
 
-def _sums(
-    found: Sequence[_Seen | None], experiment: Experiment, metrics: Sequence[Metric], *, synthetic: bool
-) -> tuple[DailySums, ...]:
-    """What each day adds, of real or of simulated viewers."""
+def _exposed(found: Sequence[_Seen | None], *, synthetic: bool) -> Exposed:
+    """The real or the simulated viewers."""
     kept = [one for one in found if one and one.synthetic is synthetic and one.cell is not None]
-    exposed = exposed_of(
+    return exposed_of(
         [(one.viewer, one.cell, one.since) for one in kept if one.cell is not None],
         [row for one in kept for row in one.days],
+        [row for one in kept for row in one.starts],
     )
-    return daily_sums(exposed, metrics, cells=len(experiment.cells))
 
 
 def _packed() -> str:
@@ -181,8 +223,7 @@ def _unpacked(texts: Sequence[str | None]) -> Row:
     return (kind, int(at_ms or 0), title, playable, *found, experiment, cell, synthetic == "true", data)
 
 
-def _days(viewer: str, rows: Sequence[Row], experiment: Experiment) -> list[tuple[str, int, list[float]]]:
-    facts = list(facts_of([(ProfileId(viewer), row[11], _event(row)) for row in rows]))
+def _days(viewer: str, facts: Sequence[Fact], experiment: Experiment) -> list[tuple[str, int, list[float]]]:
     credited: dict[int, dict[str, str]] = {}
     for credit in credits_of(facts, {}):
         if credit.experiment == experiment.key:

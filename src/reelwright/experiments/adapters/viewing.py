@@ -6,20 +6,29 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import sqlalchemy as sa
 
 from reelwright.events.contract import Fact
 from reelwright.experiments.adapters.sql import METADATA
 from reelwright.experiments.contract import Experiment, NotMeasured
-from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, Sums, daily_sums
+from reelwright.experiments.core.daily import DailySums, Exposed, Statistics, Sums, daily_sums, exposed_of
 from reelwright.experiments.core.interleaving import Shown, credits_of
-from reelwright.experiments.core.metrics import COLUMNS, DAY_MS, STORED, Metric, days_of, hours_of, row_of
+from reelwright.experiments.core.metrics import (
+    DAY_MS,
+    STORED,
+    Metric,
+    days_of,
+    hour_starts_of,
+    hours_of,
+    row_of,
+    starts_of,
+)
 from reelwright.kernel.database import Database, row_dict, upsert
 from reelwright.kernel.ids import ProfileId
 
 if TYPE_CHECKING:
     from reelwright.experiments.core.calibration import Calibration
+    from reelwright.experiments.core.sizes import Baseline
 
 PAST_DAYS = 14
 """Days before the exposure that CUPED looks at."""
@@ -41,6 +50,14 @@ VIEWING = sa.Table(
     sa.Column("profile_id", sa.String(26), primary_key=True),
     sa.Column("day", sa.Integer, primary_key=True),
     *(sa.Column(name, sa.Float, nullable=False) for name in STORED),
+)
+STARTS = sa.Table(
+    "experiments_starts",
+    METADATA,
+    sa.Column("profile_id", sa.String(26), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),
+    sa.Column("start_ms", sa.Integer, primary_key=True),
+    sa.Column("plays", sa.Integer, nullable=False),
 )
 PAGES = sa.Table(
     "experiments_pages",
@@ -74,6 +91,14 @@ HOURS = sa.Table(
     sa.Column("synthetic", sa.Boolean, primary_key=True),
     *(sa.Column(name, sa.Float, nullable=False) for name in STORED),
 )
+HOUR_STARTS = sa.Table(
+    "experiments_hour_starts",
+    METADATA,
+    sa.Column("hour", sa.Integer, primary_key=True),
+    sa.Column("synthetic", sa.Boolean, primary_key=True),
+    sa.Column("start_ms", sa.Integer, primary_key=True),
+    sa.Column("plays", sa.Integer, nullable=False),
+)
 CALIBRATIONS = sa.Table(
     "experiments_calibrations",
     METADATA,
@@ -83,6 +108,15 @@ CALIBRATIONS = sa.Table(
     sa.Column("draws", sa.Integer, nullable=False),
     sa.Column("called", sa.Float, nullable=False),
     sa.Column("p", sa.Float, nullable=False),
+)
+BASELINES = sa.Table(
+    "experiments_baselines",
+    METADATA,
+    sa.Column("metric", sa.String(NAME_MOST), primary_key=True),
+    sa.Column("day", sa.Integer, nullable=False),
+    sa.Column("viewers", sa.Integer, nullable=False),
+    sa.Column("level", sa.Float, nullable=False),
+    sa.Column("deviation", sa.Float, nullable=False),
 )
 DAILY = sa.Table(
     "experiments_daily",
@@ -111,6 +145,12 @@ def project_viewing(connection: sa.Connection, facts: Sequence[Fact]) -> None:
         for (profile_id, day), added in days_of(facts).items()
     ]
     upsert(connection, VIEWING, rows, lambda new: {name: VIEWING.c[name] + new[name] for name in STORED})
+    starts = [
+        {"profile_id": profile_id, "day": day, "start_ms": start_ms, "plays": plays}
+        for (profile_id, day), found in starts_of(facts).items()
+        for start_ms, plays in found.items()
+    ]
+    upsert(connection, STARTS, starts, lambda new: {"plays": STARTS.c.plays + new["plays"]})
     _project_credits(connection, facts)
     _project_hours(connection, facts)
 
@@ -129,6 +169,12 @@ def _project_hours(connection: sa.Connection, facts: Sequence[Fact]) -> None:
         for (hour, synthetic), added in hours_of(facts).items()
     ]
     upsert(connection, HOURS, rows, lambda new: {name: HOURS.c[name] + new[name] for name in STORED})
+    starts = [
+        {"hour": hour, "synthetic": synthetic, "start_ms": start_ms, "plays": plays}
+        for (hour, synthetic), found in hour_starts_of(facts).items()
+        for start_ms, plays in found.items()
+    ]
+    upsert(connection, HOUR_STARTS, starts, lambda new: {"plays": HOUR_STARTS.c.plays + new["plays"]})
 
 
 def _project_credits(connection: sa.Connection, facts: Sequence[Fact]) -> None:
@@ -194,6 +240,12 @@ def read_exposed(connection: sa.Connection, experiment: Experiment) -> tuple[boo
         .where(*wanted, VIEWING.c.day >= EXPOSURES.c.at_ms // DAY_MS - PAST_DAYS)
         .order_by(VIEWING.c.profile_id, VIEWING.c.day)
     ).all()
+    starts = connection.execute(
+        sa.select(STARTS)
+        .join(EXPOSURES, EXPOSURES.c.profile_id == STARTS.c.profile_id)
+        .where(*wanted, STARTS.c.day >= EXPOSURES.c.at_ms // DAY_MS)
+        .order_by(STARTS.c.profile_id, STARTS.c.day, STARTS.c.start_ms)
+    ).all()
     second = experiment.cells[-1].key
     credited = {
         (row.profile_id, row.day): (float(row.titles), float(row.won))
@@ -218,6 +270,7 @@ def read_exposed(connection: sa.Connection, experiment: Experiment) -> tuple[boo
             )
             for row in days
         ],
+        [(row.profile_id, row.day, row.start_ms, row.plays) for row in starts],
     )
 
 
@@ -233,9 +286,15 @@ def read_hours(connection: sa.Connection, experiment: Experiment) -> tuple[bool,
     rows = connection.execute(
         sa.select(PERIODS.c.hour, PERIODS.c.cell, *columns).join(HOURS, same).where(*wanted).order_by(PERIODS.c.hour)
     ).all()
+    told = (HOUR_STARTS.c.hour == PERIODS.c.hour) & (HOUR_STARTS.c.synthetic == PERIODS.c.synthetic)
+    columns = [HOUR_STARTS.c[name] for name in ("hour", "start_ms", "plays")]
+    starts = connection.execute(
+        sa.select(*columns).join(PERIODS, told).where(*wanted).order_by(HOUR_STARTS.c.hour, HOUR_STARTS.c.start_ms)
+    ).all()
     return synthetic, exposed_of(
         [(str(row.hour), place[row.cell], row.hour // 24) for row in rows],
         [(str(row.hour), row.hour // 24, row_of(dict(zip(STORED, row[2:], strict=True)))) for row in rows],
+        [(str(row.hour), row.hour // 24, row.start_ms, row.plays) for row in starts],
     )
 
 
@@ -248,9 +307,16 @@ def read_lately(connection: sa.Connection, *, today: int, most: int) -> Exposed:
         .where(VIEWING.c.profile_id.in_(people), VIEWING.c.day >= today - 14, VIEWING.c.day < today)
         .order_by(VIEWING.c.profile_id, VIEWING.c.day)
     ).all()
+    starts = connection.execute(
+        sa.select(STARTS)
+        .where(STARTS.c.profile_id.in_(people), STARTS.c.day >= today - 7, STARTS.c.day < today)
+        .order_by(STARTS.c.profile_id, STARTS.c.day, STARTS.c.start_ms)
+    ).all()
+    known = dict.fromkeys(row.profile_id for row in rows)
     return exposed_of(
-        [(who, 0, today - 7) for who in dict.fromkeys(row.profile_id for row in rows)],
+        [(who, 0, today - 7) for who in known],
         [(row.profile_id, row.day, row_of(dict(zip(STORED, row[2:], strict=True)))) for row in rows],
+        [(row.profile_id, row.day, row.start_ms, row.plays) for row in starts if row.profile_id in known],
     )
 
 
@@ -268,17 +334,18 @@ def list_calibrations(connection: sa.Connection) -> list[Calibration]:
     return [Calibration(**row_dict(row)) for row in rows]
 
 
-def exposed_of(viewers: Sequence[tuple[str, int, int]], days: Sequence[tuple[str, int, Sequence[float]]]) -> Exposed:
-    """Columns of (viewer, cell, first day) and of (viewer, day, values as `COLUMNS` names them), both in order."""
-    number = {viewer: at for at, (viewer, *_) in enumerate(viewers)}
-    values = np.array([row for *_, row in days], dtype=np.float64)
-    return Exposed(
-        cell=np.array([cell for _, cell, _ in viewers], dtype=np.int64),
-        since=np.array([day for *_, day in viewers], dtype=np.int64),
-        viewer=np.array([number[viewer] for viewer, *_ in days], dtype=np.int64),
-        day=np.array([day for _, day, _ in days], dtype=np.int64),
-        values=values.reshape(len(days), len(COLUMNS)),
-    )
+def put_baselines(connection: sa.Connection, found: Sequence[Baseline]) -> None:
+    """The latest, in place of those before."""
+    connection.execute(BASELINES.delete())
+    upsert(connection, BASELINES, [msgspec.structs.asdict(one) for one in found])
+
+
+def list_baselines(connection: sa.Connection) -> dict[str, Baseline]:
+    """The latest, by metric."""
+    from reelwright.experiments.core.sizes import Baseline
+
+    rows = connection.execute(sa.select(BASELINES).order_by(BASELINES.c.metric))
+    return {row.metric: Baseline(**row_dict(row)) for row in rows}
 
 
 def get_cells(connection: sa.Connection, profile_id: str, keys: Sequence[str]) -> dict[str, str]:

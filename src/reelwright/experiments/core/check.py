@@ -19,6 +19,7 @@ from reelwright.experiments.core.product import INTERLEAVED
 
 WEIGHTS_OFF = 1e-6
 """How far the weights of an experiment may be from one."""
+LOOKS_MOST = 20
 CELLS_MOST = 64
 
 
@@ -133,11 +134,23 @@ def _experiment(experiment: Experiment, layers: Mapping[str, Layer]) -> Iterator
         yield f"{says}: the share of a canary is above 0 and at most 1, got {experiment.canary_share}"
     if experiment.planned_units < 1:
         yield f"{says}: planned units are at least 1, got {experiment.planned_units}"
+    if experiment.looks:
+        yield from _looks(says, experiment)
     moments = [step.at_ms for step in experiment.ramp]
     if moments != sorted(set(moments)):
         yield f"{says}: the steps of a ramp come one after the other"
     if any(not 0 <= step.share <= 1 for step in experiment.ramp):
         yield f"{says}: the share of a ramp is from 0 to 1"
+
+
+def _looks(says: str, experiment: Experiment) -> Iterator[str]:
+    looks = experiment.looks
+    if len(looks) > LOOKS_MOST or not all(0 < one <= 1 for one in looks) or looks[-1] != 1:
+        yield f"{says}: up to {LOOKS_MOST} looks are shares of the planned units up to 1, got {list(looks)[:30]}"
+    elif list(looks) != sorted(set(looks)):
+        yield f"{says}: looks rise, got {list(looks)}"
+    if experiment.kind == "interleaving":
+        yield f"{says}: looks are planned for splits; an interleaved test can be looked at at any time"
 
 
 def _interleaving(says: str, experiment: Experiment) -> Iterator[str]:

@@ -23,8 +23,8 @@ STEPS: Mapping[State, tuple[State, ...]] = {
     "stopped": ("archived",),
     "archived": (),
 }
-FIXED = ("layer", "salt", "cells", "kind")
-"""What may not change once units were assigned: it would move them between cells."""
+FIXED = ("layer", "salt", "cells", "kind", "looks")
+"""What may not change once units were assigned: it would move them between cells, or looks to where they suit."""
 
 
 def find(configuration: Configuration, key: str) -> Experiment:
@@ -70,5 +70,7 @@ def put(configuration: Configuration, experiment: Experiment, *, checked: bool =
             for name in FIXED:
                 if getattr(old, name) != getattr(experiment, name):
                     raise WrongState(f"experiment {experiment.key[:60]!r} is {old.state}: its {name} may not change")
+            if old.looks and old.planned_units != experiment.planned_units:
+                raise WrongState(f"experiment {experiment.key[:60]!r} is {old.state}: its looks are of planned_units")
     known[experiment.key] = experiment
     return replace(configuration, experiments=tuple(known.values()))

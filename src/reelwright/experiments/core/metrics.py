@@ -20,13 +20,19 @@ COLUMNS = (*STORED, "active", "credited", "won")
 """Of one viewer on one day (UTC); they add up. `starts` counts the plays that told their `start_ms`; `credited` the
 titles played from an interleaved page, and `won` those among them that the second cell had picked."""
 Day = dict[str, float]
+Starts = dict[int, int]
+"""Start times in whole milliseconds, and how many plays took each."""
 GRAIN = 1024.0
 """Seconds and milliseconds are counted in whole 1024ths: such sums are exact in whatever order and batches they come,
 so that two sources of the same events agree to the bit."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """The mean of a column over viewers, or the ratio of two; all days since the first exposure count together."""
+    """The mean of a column over viewers, or the ratio of two; all days since the first exposure count together.
+
+    With a `quantile`, that quantile instead: of viewers' sums of the column, or, of start times (`bottom` is
+    `starts`), of every single one.
+    """
 
     key: str
     says: str
@@ -37,6 +43,13 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     better: Literal["up", "down"] = "up"
     cap: float | None = None
     """A viewer's sum of the column counts at most as this much (winsorised, declared beforehand)."""
+    quantile: float | None = None
+    """Between 0 and 1."""
+
+    @property
+    def of_starts(self) -> bool:
+        """Whether it is a quantile of single start times, of which a viewer has any number."""
+        return self.quantile is not None and self.bottom == "starts"
 
 
 METRICS: Mapping[str, Metric] = {
@@ -58,6 +71,14 @@ METRICS: Mapping[str, Metric] = {
             key="stall_share", says="time stalled, of time watched", top="stall_ms", bottom="watch_s", scale=0.1,
             unit="%", better="down",
         ),
+        Metric(
+            key="start_p95_ms", says="start time, 95th percentile", top="start_ms", bottom="starts", unit="ms",
+            better="down", quantile=0.95,
+        ),
+        Metric(
+            key="watch_p50_hours", says="hours watched by the median viewer", top="watch_s", scale=1 / 3600, unit="h",
+            quantile=0.5,
+        ),
         Metric(key="errors_per_play", says="errors a play", top="errors", bottom="plays", better="down"),
     )
 }  # fmt: skip
@@ -65,6 +86,13 @@ METRICS: Mapping[str, Metric] = {
 PREFERENCE = Metric(key="preference", says="plays of its picks", top="won", bottom="credited", scale=100, unit="%")
 """What an interleaving experiment is judged by."""
 EVERY: Mapping[str, Metric] = {**METRICS, PREFERENCE.key: PREFERENCE}
+
+
+NO_BASELINE = (
+    "No data yet: sizes rest on how viewers of the last week differ, which the worker takes down once a day, as soon "
+    "as 50 of them have watched."
+)
+"""What is said where a size is asked for too early."""
 
 
 def row_of(day: Day, credited: tuple[float, float] = (0.0, 0.0)) -> list[float]:
@@ -97,6 +125,35 @@ def hours_of(facts: Iterable[Fact]) -> dict[tuple[int, bool], Day]:
             for name, value in added.items():
                 hour[name] = hour.get(name, 0.0) + value
     return found
+
+
+def starts_of(facts: Iterable[Fact]) -> dict[tuple[ProfileId, int], Starts]:
+    """The start times of each viewer's days."""
+    found: dict[tuple[ProfileId, int], Starts] = {}
+    for fact in facts:
+        start_ms = _start_ms(fact)
+        if start_ms is not None:
+            starts = found.setdefault((fact.profile_id, fact.event.at_ms // DAY_MS), {})
+            starts[start_ms] = starts.get(start_ms, 0) + 1
+    return found
+
+
+def hour_starts_of(facts: Iterable[Fact]) -> dict[tuple[int, bool], Starts]:
+    """The start times of each hour, of real and of simulated viewers; without the hour's first minutes."""
+    found: dict[tuple[int, bool], Starts] = {}
+    for fact in facts:
+        start_ms = _start_ms(fact) if fact.event.at_ms % HOUR_MS >= WASHOUT_MS else None
+        if start_ms is not None:
+            starts = found.setdefault((fact.event.at_ms // HOUR_MS, fact.synthetic), {})
+            starts[start_ms] = starts.get(start_ms, 0) + 1
+    return found
+
+
+def _start_ms(fact: Fact) -> int | None:
+    if fact.event.type != "play":
+        return None
+    start_ms = _bounded(fact.event.data.get("start_ms"), START_MS_MOST)
+    return None if start_ms is None else round(start_ms)
 
 
 def _added(fact: Fact) -> Day:

@@ -51,7 +51,7 @@ DRAFTS = (
             Cell(key="cautious", weight=0.5, parameters={"player.start_share": 0.6}),
         ),
         hypothesis="A first quality chosen from 60 % of the estimated throughput starts sooner and stalls less.",
-        metrics=("start_ms", "stalls_per_hour", "watch_hours"),
+        metrics=("start_ms", "start_p95_ms", "stalls_per_hour", "watch_hours"),
         guardrails=(
             Guardrail(metric="watch_hours", worse="down", margin=0.01),
             Guardrail(metric="stalls_per_hour", worse="up", margin=0.05),
@@ -65,7 +65,7 @@ DRAFTS = (
             Cell(key="by-title", weight=0.5, parameters={"steering.edges": "by_title"}),
         ),
         hypothesis="Viewers of a title who meet at one edge start sooner, for what they ask for lies there already.",
-        metrics=("start_ms", "stalls_per_hour", "errors_per_play"),
+        metrics=("start_ms", "start_p95_ms", "stalls_per_hour", "errors_per_play"),
         guardrails=(
             Guardrail(metric="stalls_per_hour", worse="up", margin=0.05),
             Guardrail(metric="errors_per_play", worse="up", margin=0.1),
@@ -79,7 +79,7 @@ DRAFTS = (
             Cell(key="sparse", weight=0.5, parameters={"ladder.rungs": "sparse"}),
         ),
         hypothesis="Half the rungs between the lowest and the highest are enough: as much is watched.",
-        metrics=("watch_hours", "stall_share", "stalls_per_hour", "start_ms"),
+        metrics=("watch_hours", "stall_share", "stalls_per_hour", "start_ms", "start_p95_ms"),
         guardrails=(
             Guardrail(metric="watch_hours", worse="down", margin=0.01),
             Guardrail(metric="stalls_per_hour", worse="up", margin=0.05),

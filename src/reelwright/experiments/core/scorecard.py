@@ -3,6 +3,9 @@
 Relative effects with the anytime-valid interval of `analysis.effects`; CUPED where viewers have a past; alpha is
 divided among the arms (Bonferroni), and for guardrails among them too, so that a test is stopped by mistake at most
 once in twenty.
+
+Where looks are planned, lines are read at them alone, by intervals that hold at all of them together; guardrails and
+segments stay as they are.
 """
 
 from __future__ import annotations
@@ -18,9 +21,12 @@ from msgspec.structs import replace
 from reelwright.experiments.contract import Experiment, Guardrail
 from reelwright.experiments.core.analysis import checks, effects
 from reelwright.experiments.core.analysis.guardrails import breached
-from reelwright.experiments.core.analysis.moments import Floats, Moments
-from reelwright.experiments.core.daily import SEGMENTS, Statistics, moments_by_day
-from reelwright.experiments.core.metrics import METRICS, PREFERENCE, Metric
+from reelwright.experiments.core.analysis.moments import Clustered, Floats, Moments
+from reelwright.experiments.core.analysis.quantiles import quantile_arm
+from reelwright.experiments.core.daily import SEGMENTS, Statistics, bins_by_day, moments_by_day
+from reelwright.experiments.core.histograms import ZERO_BELOW
+from reelwright.experiments.core.metrics import DAY_MS, METRICS, PREFERENCE, Metric
+from reelwright.experiments.core.planned import Look, Plan, plan_of, read
 
 ALPHA = 0.05
 FIRST_LOOK = 50
@@ -28,6 +34,8 @@ FIRST_LOOK = 50
 MISMATCH = 0.001
 """A sample ratio less likely than this is an error of the platform, not chance."""
 UNEVEN = "Viewers did not come by the weights: find out why before you believe any figure."
+Table = Moments | Clustered
+"""Up to each day, by cell: moments of a mean or a ratio, histograms of a quantile."""
 State = Literal["better", "worse", "unsure", "early", "nothing"]
 Decided = Literal["better", "worse", "unsure", "early", "nothing", "mismatch", "stopped"]
 GuardState = Literal["holds", "breached", "early", "nothing"]
@@ -100,7 +108,7 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
     differ_p: float | None
     """The chance of segments that differ as much where the effect is the same in all (Cochran's Q)."""
     weighted: Point | None
-    """The effect with segments weighted by their share of all viewers; of a mean, not of a ratio."""
+    """The effect with segments weighted by their share of all viewers; of a mean or a ratio, not of a quantile."""
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +124,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     decided: Decided
     divisions: tuple[Division, ...] = ()
+    looks: tuple[Look, ...] = ()
+    """Those that were planned; of none, lines are read at any time."""
 
     @property
     def breached(self) -> tuple[Guard, ...]:
@@ -137,11 +147,15 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
         return _score_interleaved(experiment, statistics)
     cells = [cell.key for cell in experiment.cells]
     days = [one.day for one in statistics.days]
-    tables = {one.key: moments_by_day(statistics, one.key, cells=len(cells)) for one in measured(experiment)}
+    tables = {one.key: table_of(statistics, one, cells=len(cells)) for one in measured(experiment)}
     viewers = next(iter(tables.values())).n[-1] if statistics.days and tables else np.zeros(len(cells))
+    plan = None
+    if experiment.looks:
+        units = next(iter(tables.values())).n.sum(axis=1)
+        plan = plan_of(experiment, days, units, today=statistics.at_ms // DAY_MS)
     lines = _corrected(
         [
-            _line(experiment, METRICS[key], table, arm, days)
+            _line(experiment, METRICS[key], table, arm, days, plan)
             for key, table in tables.items()
             for arm in range(1, len(cells))
             if key in (experiment.metrics or METRICS)
@@ -157,7 +171,7 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
         Arm(cell.key, cell.weight, int(count)) for cell, count in zip(experiment.cells, viewers, strict=True)
     )
     ratio = float(checks.sample_ratio(viewers, [one.weight for one in arms])) if viewers.sum() else None
-    decided, verdict = _verdict(experiment, arms, ratio, lines, guards)
+    decided, verdict = _verdict(experiment, arms, ratio, lines, guards, plan)
     return Scorecard(
         experiment=experiment.key,
         at_ms=statistics.at_ms,
@@ -169,6 +183,7 @@ def score(experiment: Experiment, statistics: Statistics) -> Scorecard:
         verdict=verdict,
         decided=decided,
         divisions=tuple(_division(experiment, statistics, arm) for arm in range(1, len(cells)) if days and tables),
+        looks=plan.looks if plan else (),
     )
 
 
@@ -179,7 +194,7 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
     day = statistics.days[-1].day
     parts, effects_, strata = [], [], []
     for segment in SEGMENTS:
-        table = moments_by_day(statistics, metric.key, cells=cells, segment=segment)
+        table = table_of(statistics, metric, cells=cells, segment=segment)
         viewers = table.n[-1]
         found, _ = relative_effect(metric, table, arm)
         bounds = effects.anytime(found, rho=rho, alpha=alpha)
@@ -188,7 +203,8 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
         ratio = checks.sample_ratio(viewers, [cell.weight for cell in experiment.cells]) if viewers.sum() else None
         if now is not None and _enough(table, arm):
             effects_.append(_last(found))
-            strata.append((effects.mean_arm(_at_last(table, 0)), effects.mean_arm(_at_last(table, arm))))
+            if isinstance(table, Moments):
+                strata.append((_at_last(table, 0), _at_last(table, arm)))
         parts.append(
             Part(
                 segment=segment,
@@ -199,8 +215,8 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
             )
         )
     weighted = None
-    if len(strata) == len(SEGMENTS) and not metric.bottom:
-        whole = effects.post_stratified(strata, relative=True)
+    if len(strata) == len(SEGMENTS):
+        whole = effects.post_stratified(strata, ratio=bool(metric.bottom), relative=True)
         limits = effects.anytime(whole, rho=effects.best_rho(experiment.planned_units), alpha=ALPHA / (cells - 1))
         weighted = Point(day, float(whole.estimate), float(limits.low), float(limits.high))
     return Division(
@@ -212,7 +228,11 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
 
 
 def _last(found: effects.Effect) -> effects.Effect:
-    return effects.Effect(found.estimate[-1], found.error[-1], found.df[-1], found.n[-1])
+    return _at(found, -1)
+
+
+def _at(found: effects.Effect, row: int) -> effects.Effect:
+    return effects.Effect(found.estimate[row], found.error[row], found.df[row], found.n[row])
 
 
 def _at_last(table: Moments, arm: int) -> Moments:
@@ -294,36 +314,79 @@ def _points(days: Sequence[int], found: effects.Effect, bounds: effects.Interval
     return tuple(Point(day, *values) for day, *values in columns if all(math.isfinite(one) for one in values))
 
 
-def _line(experiment: Experiment, metric: Metric, table: Moments, arm: int, days: Sequence[int]) -> Line:
+def table_of(statistics: Statistics, metric: Metric, *, cells: int, segment: str | None = None) -> Table:
+    """What a metric is scored from, of one segment, or of all."""
+    if metric.quantile is None:
+        return moments_by_day(statistics, metric.key, cells=cells, segment=segment)
+    return bins_by_day(statistics, metric.key, cells=cells, segment=segment)
+
+
+def _line(
+    experiment: Experiment, metric: Metric, table: Table, arm: int, days: Sequence[int], plan: Plan | None
+) -> Line:
     alpha = ALPHA / (len(experiment.cells) - 1)
     found, adjusted = relative_effect(metric, table, arm)
+    if plan is not None:
+        return _planned_line(experiment, metric, table, arm, days, plan, found, adjusted)
     bounds = effects.anytime(found, rho=effects.best_rho(experiment.planned_units, alpha=alpha), alpha=alpha)
     points = _points(days, found, bounds)
     now = points[-1] if points and points[-1].day == days[-1] else None
     return Line(
         metric=metric.key,
         cell=experiment.cells[arm].key,
-        control=_level(metric, table, 0),
-        value=_level(metric, table, arm),
+        control=level_of(metric, table, 0),
+        value=level_of(metric, table, arm),
         now=now,
         p=float(bounds.p[-1]) if now and math.isfinite(bounds.p[-1]) else None,
         adjusted=adjusted,
         state=_state(metric, table, arm, now),
         points=points,
-        chance=_chance(metric, found) if now else None,
-        detectable=_detectable(experiment, found) if now else None,
+        chance=_chance(metric, _last(found)) if now else None,
+        detectable=_detectable(experiment, _last(found)) if now else None,
     )
 
 
-def _chance(metric: Metric, found: effects.Effect) -> float | None:
-    _, win, _ = effects.bayesian(_last(found))
+def _planned_line(
+    experiment: Experiment,
+    metric: Metric,
+    table: Table,
+    arm: int,
+    days: Sequence[int],
+    plan: Plan,
+    found: effects.Effect,
+    adjusted: bool,
+) -> Line:
+    """All figures as of the look that counts."""
+    reading = read(plan, found, alpha=ALPHA / (len(experiment.cells) - 1))
+    ends = zip(plan.rows, reading.low, reading.high, strict=True)
+    points = [Point(days[row], float(found.estimate[row]), low, high) for row, low, high in ends]
+    now = None if reading.at is None else points[reading.at]
+    row = None if reading.at is None else plan.rows[reading.at]
+    then = None if row is None else _at(found, row)
+    return Line(
+        metric=metric.key,
+        cell=experiment.cells[arm].key,
+        control=None if row is None else level_of(metric, table, 0, row),
+        value=None if row is None else level_of(metric, table, arm, row),
+        now=now,
+        p=reading.p,
+        adjusted=adjusted,
+        state="early" if not plan.rows else _state(metric, table, arm, now),
+        points=tuple(one for one in points if math.isfinite(one.low)),
+        chance=_chance(metric, then) if then else None,
+        detectable=_detectable(experiment, then) if then else None,
+    )
+
+
+def _chance(metric: Metric, now: effects.Effect) -> float | None:
+    _, win, _ = effects.bayesian(now)
     if not math.isfinite(float(win)):
         return None
     return float(win) if metric.better == "up" else 1 - float(win)
 
 
-def _detectable(experiment: Experiment, found: effects.Effect) -> float:
-    planned = float(found.error[-1]) * math.sqrt(float(found.n[-1]) / experiment.planned_units)
+def _detectable(experiment: Experiment, now: effects.Effect) -> float:
+    planned = float(now.error) * math.sqrt(float(now.n) / experiment.planned_units)
     return float(checks.detectable(planned))
 
 
@@ -333,7 +396,7 @@ def _corrected(lines: list[Line]) -> tuple[Line, ...]:
     return tuple(line if line.p is None else replace(line, q=next(q)) for line in lines)
 
 
-def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: int) -> Guard:
+def _guard(experiment: Experiment, guardrail: Guardrail, table: Table, arm: int) -> Guard:
     alpha = ALPHA / (len(experiment.guardrails) * (len(experiment.cells) - 1))
     rho = effects.best_rho(experiment.planned_units, alpha=2 * alpha)  # one side of an interval is asked
     state: GuardState = "nothing"
@@ -347,11 +410,13 @@ def _guard(experiment: Experiment, guardrail: Guardrail, table: Moments, arm: in
     return Guard(metric=guardrail.metric, cell=cell, worse=guardrail.worse, margin=guardrail.margin, state=state)
 
 
-def relative_effect(metric: Metric, table: Moments, arm: int) -> tuple[effects.Effect, bool]:
+def relative_effect(metric: Metric, table: Table, arm: int) -> tuple[effects.Effect, bool]:
     """The relative effect up to each day, and whether the past was used for it."""
-    control, treatment = _of(table, 0), _of(table, arm)
     if not len(table.n):
         return effects.Effect(*(np.zeros(0),) * 4), False
+    if isinstance(table, Clustered):
+        return effects.effect(_quantile(metric, table, 0), _quantile(metric, table, arm), relative=True), False
+    control, treatment = _of(table, 0), _of(table, arm)
     adjusted = _has_past(metric, control) and _has_past(metric, treatment)
     if metric.bottom:
         arms = (
@@ -364,6 +429,16 @@ def relative_effect(metric: Metric, table: Moments, arm: int) -> tuple[effects.E
     else:
         arms = effects.mean_arm(control), effects.mean_arm(treatment)
     return effects.effect(*arms, relative=True), adjusted
+
+
+def _quantile(metric: Metric, table: Clustered, arm: int) -> effects.Arm:
+    """Without a variance where it is nothing, of which no share can be told."""
+    quantile = metric.quantile
+    assert quantile is not None  # its table says so
+    columns = (one[:, arm] for one in (table.n, table.counts, table.joint, table.squares))
+    found = quantile_arm(Clustered(table.low, table.high, *columns), quantile)
+    some = found.mean >= ZERO_BELOW
+    return effects.plain_arm(found.mean, np.where(some, found.variance, np.nan), found.n)
 
 
 def _has_past(metric: Metric, moments: Moments) -> bool:
@@ -379,19 +454,23 @@ def _part(moments: Moments, at: tuple[int, ...]) -> Moments:
     return Moments(moments.n, moments.total[..., at], moments.cross[..., at, :][..., at])
 
 
-def _level(metric: Metric, table: Moments, arm: int) -> float | None:
+def level_of(metric: Metric, table: Table, arm: int, row: int = -1) -> float | None:
+    """A metric of an arm up to a day, in its unit; nothing where there is none."""
     if not len(table.n):
         return None
-    top, bottom = table.total[-1, arm, :2]
+    if isinstance(table, Clustered):
+        level = float(_quantile(metric, table, arm).mean[row])
+        return None if math.isnan(level) else level * metric.scale if level >= ZERO_BELOW else 0.0
+    top, bottom = table.total[row, arm, :2]
     return float(top / bottom * metric.scale) if bottom > 0 else None
 
 
-def _enough(table: Moments, arm: int) -> bool:
+def _enough(table: Table, arm: int) -> bool:
     counts: Floats = table.n[-1]
     return bool(min(counts[0], counts[arm]) >= FIRST_LOOK)
 
 
-def _state(metric: Metric, table: Moments, arm: int, now: Point | None) -> State:
+def _state(metric: Metric, table: Table, arm: int, now: Point | None) -> State:
     if now is None:
         return "nothing"
     if not _enough(table, arm):
@@ -407,6 +486,7 @@ def _verdict(
     ratio: float | None,
     lines: tuple[Line, ...],
     guards: tuple[Guard, ...],
+    plan: Plan | None,
 ) -> tuple[Decided, str]:
     """What to make of it, in plain words."""
     broken = [one for one in guards if one.state == "breached"]
@@ -417,6 +497,12 @@ def _verdict(
         return "nothing", "Nobody has been exposed yet."
     if ratio is not None and ratio < MISMATCH:
         return "mismatch", UNEVEN
+    if plan is not None and not plan.rows:
+        here, needed = sum(one.viewers for one in arms), plan.looks[0].units
+        return (
+            "early",
+            f"Too early: the first look is planned for {needed} viewers and the end of a day; {here} came.",
+        )
     first = [line for line in lines if line.metric == measured(experiment)[0].key]
     if not first or all(line.state == "nothing" for line in first):
         return "nothing", "Viewers were exposed, and nothing that decides has been measured of them yet."
@@ -433,6 +519,8 @@ def _verdict(
         return "better", f"{best.cell} is better ({said})."
     if best.state == "worse":
         return "worse", f"{best.cell} is worse ({said})."
+    if plan is not None and plan.ended:
+        return "unsure", f"No difference was found, and no look is left ({said})."
     return "unsure", f"No difference is sure yet ({said})."
 
 

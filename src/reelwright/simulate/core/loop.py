@@ -14,7 +14,6 @@ from random import Random
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from reelwright.catalog.contract import Playable, Title, TitleDetail
 from reelwright.cdn.core import steering
@@ -23,8 +22,8 @@ from reelwright.events.core.projection import is_view
 from reelwright.experiments.contract import Configuration
 from reelwright.experiments.core import lifecycle
 from reelwright.experiments.core.assign import assign
-from reelwright.experiments.core.daily import Exposed, Statistics, daily_sums
-from reelwright.experiments.core.metrics import COLUMNS, days_of, row_of
+from reelwright.experiments.core.daily import Statistics, daily_sums, exposed_of
+from reelwright.experiments.core.metrics import Starts, days_of, row_of, starts_of
 from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.scorecard import Scorecard, measured, score
 from reelwright.experiments.core.snapshot import Snapshot
@@ -186,6 +185,7 @@ def run(scenario: Scenario) -> Outcome:
     world = World(scenario)
     configuration = _begun(scenario)
     days: dict[tuple[ProfileId, int], dict[str, float]] = {}
+    starts: dict[tuple[ProfileId, int], Starts] = {}
     cards: dict[str, Scorecard] = {}
     stopped: dict[str, int] = {}
     events = plays = 0
@@ -193,13 +193,18 @@ def run(scenario: Scenario) -> Outcome:
         world.assign(Snapshot(configuration, now_ms=SINCE_MS))
         told = list(world.run(SINCE_MS + day * DAY_MS, 1))
         events, plays = events + len(told), plays + sum(one.event.type == "play" for one in told)
-        for place, added in days_of(_facts(told)).items():
+        facts = list(_facts(told))
+        for place, added in days_of(facts).items():
             known = days.setdefault(place, {})
             for name, value in added.items():
                 known[name] = known.get(name, 0.0) + value
+        for place, found in starts_of(facts).items():
+            took = starts.setdefault(place, {})
+            for start_ms, count in found.items():
+                took[start_ms] = took.get(start_ms, 0) + count
         for key in scenario.experiments:
             if key not in stopped:
-                cards[key] = _measure(configuration, key, world.exposed.get(key, {}), days)
+                cards[key] = _measure(configuration, key, world.exposed.get(key, {}), days, starts)
                 if cards[key].breached:
                     stopped[key] = day
                     configuration = lifecycle.moved(configuration, key, "stopped")
@@ -220,18 +225,18 @@ def _measure(
     key: str,
     seen: Mapping[ProfileId, tuple[int, int]],
     days: Mapping[tuple[ProfileId, int], Mapping[str, float]],
+    starts: Mapping[tuple[ProfileId, int], Starts],
 ) -> Scorecard:
     experiment = lifecycle.find(configuration, key)
-    number = {profile_id: at for at, profile_id in enumerate(sorted(seen))}
-    rows = [(number[who], day, found) for (who, day), found in days.items() if who in number]
-    rows.sort(key=lambda row: row[:2])
-    values = [row_of(dict(found)) for *_, found in rows]
-    exposed = Exposed(
-        cell=np.array([seen[who][0] for who in number], dtype=np.int64),
-        since=np.array([seen[who][1] for who in number], dtype=np.int64),
-        viewer=np.array([row[0] for row in rows], dtype=np.int64),
-        day=np.array([row[1] for row in rows], dtype=np.int64),
-        values=np.array(values, dtype=np.float64).reshape(len(rows), len(COLUMNS)),
+    exposed = exposed_of(
+        [(who, *seen[who]) for who in sorted(seen)],
+        [(*place, row_of(dict(days[place]))) for place in sorted(days) if place[0] in seen],
+        [
+            (*place, start_ms, plays)
+            for place in sorted(starts)
+            if place[0] in seen
+            for start_ms, plays in sorted(starts[place].items())
+        ],
     )
     sums = daily_sums(exposed, measured(experiment), cells=len(experiment.cells))
     return score(experiment, Statistics(experiment=key, at_ms=SINCE_MS, synthetic=True, days=sums))

@@ -6,6 +6,7 @@ Welch's degrees of freedom; anytime-valid intervals by the normal mixture (Robbi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -168,19 +169,48 @@ def bayesian(
     return Interval(mean - width, mean + width, special.ndtr(-score)), special.ndtr(score), loss
 
 
-def post_stratified(strata: list[tuple[Arm, Arm]], *, relative: bool = False) -> Effect:
-    """The difference of means with strata weighted by their share of all units (Miratrix, Sekhon, Yu 2013)."""
-    sizes = np.stack([control.n + treatment.n for control, treatment in strata])
-    weights = sizes / sizes.sum(axis=0)
-    arms = []
-    for side in zip(*strata, strict=True):
-        mean = sum(weight * arm.mean for weight, arm in zip(weights, side, strict=True))
-        spread = sum(weight**2 * arm.variance / arm.n for weight, arm in zip(weights, side, strict=True))
-        n = np.asarray(sum(arm.n for arm in side), dtype=np.float64)
-        arms.append(plain_arm(np.asarray(mean), np.asarray(spread) * n, n))
-    found = effect(*arms, relative=relative)
-    total = sizes.sum(axis=0)
-    return Effect(found.estimate, found.error, total - 2 * len(strata), total)
+def post_stratified(
+    strata: Sequence[tuple[Moments, Moments]], *, ratio: bool = False, relative: bool = False
+) -> Effect:
+    """The effect on a mean, or on a ratio, with strata weighted by their share of all units.
+
+    Of a ratio, numerator and denominator are weighted, and their quotient is taken last: strata count by what they
+    bring. The error is of these weighted means (Miratrix, Sekhon, Yu 2013) and of the shares, which another sample
+    would have otherwise (multinomial), by the delta method. Moments are of the metric, for a ratio then of its
+    denominator.
+    """
+    size = 2 if ratio else 1
+    units = np.stack([control.n + treatment.n for control, treatment in strata], axis=-1)
+    total = units.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = units / total[..., None]
+        means = np.stack(
+            [np.concatenate([arm.mean[..., :size] for arm in pair], axis=-1) for pair in strata], axis=-2
+        )
+        mean = np.einsum("...k,...ki->...i", shares, means)
+        spread = np.einsum("...k,...ki,...kj->...ij", shares, means, means) - mean[..., :, None] * mean[..., None, :]
+        covariance = spread / total[..., None, None]
+        for place, pair in enumerate(strata):
+            for at, arm in enumerate(pair):
+                part = slice(at * size, (at + 1) * size)
+                inner = arm.covariance[..., :size, :size] / arm.n[..., None, None]
+                covariance[..., part, part] += shares[..., place, None, None] ** 2 * inner
+        control, treatment = (_level_of(mean[..., at * size : (at + 1) * size]) for at in (0, 1))
+        by_control = -treatment[0] / control[0] ** 2 if relative else -np.ones_like(total)
+        by_treatment = 1 / control[0] if relative else np.ones_like(total)
+        sides = (by_control, control), (by_treatment, treatment)
+        gradient = np.concatenate([by[..., None] * inner for by, (_, inner) in sides], axis=-1)
+        estimate = treatment[0] / control[0] - 1 if relative else treatment[0] - control[0]
+        error = np.sqrt(_quadratic(gradient, covariance, gradient))
+    return Effect(np.asarray(estimate), np.asarray(error), np.asarray(total - 2 * len(strata)), np.asarray(total))
+
+
+def _level_of(mean: Floats) -> tuple[Floats, Floats]:
+    """A mean, or the ratio of two, and its gradient."""
+    if mean.shape[-1] == 1:
+        return mean[..., 0], np.ones_like(mean)
+    top, bottom = mean[..., 0], mean[..., 1]
+    return top / bottom, np.stack([1 / bottom, -top / bottom**2], axis=-1)
 
 
 def heterogeneous(parts: list[Effect]) -> Floats:
@@ -208,9 +238,10 @@ def _linear(moments: Moments, *, ratio: bool) -> tuple[tuple[Floats, Floats], Fl
         mean = moments.mean
         return (mean[..., 0], mean[..., 1]), covariance[..., 0, 0], covariance[..., 1, 1], covariance[..., 0, 1]
     now, past = _ratio_gradient(moments, 0), _ratio_gradient(moments, 2)
-    mean = moments.mean
+    with np.errstate(invalid="ignore", divide="ignore"):  # a day on which nobody had done anything yet
+        ratios = moments.mean[..., 0] / moments.mean[..., 1], moments.mean[..., 2] / moments.mean[..., 3]
     return (
-        (mean[..., 0] / mean[..., 1], mean[..., 2] / mean[..., 3]),
+        ratios,
         _quadratic(now, covariance[..., :2, :2], now),
         _quadratic(past, covariance[..., 2:, 2:], past),
         _quadratic(now, covariance[..., :2, 2:], past),

@@ -6,7 +6,7 @@ later spends by its own time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -39,12 +39,33 @@ def bounds(
     rho: float = 2.0,
 ) -> Floats:
     """Critical z at each look; beyond it (two-sided: either way) the test has decided. Raises Invalid."""
+    at = _times(times)
+    side = alpha / sides
+    steps = np.diff(spent(at, alpha=side, spending=spending, rho=rho), prepend=0.0)
+    return np.array([limit for _, limit in _walk(at, steps, sides)]) / np.sqrt(at)
+
+
+def stagewise_p(times: Sequence[float], score: float, *, alpha: float = 0.05) -> float:
+    """Two-sided p of a test that ended at the last of these looks with this |z|, and at none before.
+
+    The chance, without an effect, to end earlier, or then and at least as far out (stagewise order). Raises Invalid.
+    """
+    at = _times(times)
+    spending = spent(at, alpha=alpha / 2)
+    *_, (tail, _) = _walk(at, np.diff(spending, prepend=0.0), 2)
+    before = float(spending[-2]) if len(at) > 1 else 0.0
+    return min(1.0, 2 * (before + tail(score * float(np.sqrt(at[-1])))))
+
+
+def _times(times: Sequence[float]) -> Floats:
     at = np.asarray(times, dtype=np.float64)
     if not len(at) or (np.diff(at) <= 0).any() or at[0] <= 0 or at[-1] > 1 + 1e-9:
         raise Invalid("information times rise within (0, 1]")
-    side = alpha / sides
-    steps = np.diff(spent(at, alpha=side, spending=spending, rho=rho), prepend=0.0)
-    found = np.empty(len(at))
+    return at
+
+
+def _walk(at: Floats, steps: Floats, sides: int) -> Iterator[tuple[Callable[[float], float], float]]:
+    """At each look: the chance to be beyond a place there and in no look before, and where alpha's step is spent."""
     density: Floats | None = None
     grid = np.zeros(0)
     for look, step in enumerate(steps):
@@ -52,12 +73,11 @@ def bounds(
         tail = _tail(grid, density, np.sqrt(moved))
         top = WIDEST * np.sqrt(at[look])
         limit = top if step < 1e-16 else optimize.brentq(lambda x, t=tail, s=step: t(x) - s, -top, top, xtol=1e-12)
-        found[look] = limit / np.sqrt(at[look])
+        yield tail, float(limit)
         low = -limit if sides == 2 else -top
         new = np.linspace(low, limit, POINTS)
         density = _carried(new, grid, density, np.sqrt(moved))
         grid = new
-    return found
 
 
 def always(times: Sequence[float] | Floats, *, alpha: float = 0.05) -> Floats:

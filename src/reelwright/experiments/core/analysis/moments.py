@@ -42,6 +42,23 @@ class Moments(msgspec.Struct, frozen=True):
             return np.asarray((self.cross - outer) / (self.n - 1)[..., None, None])
 
 
+class Clustered(msgspec.Struct, frozen=True):
+    """Histograms of units that have any number of values each, of any number of tests at once (…, bins).
+
+    With c the values of a unit up to a bin's upper end and m all of its values, `joint` and `squares` are what each
+    bin adds to the sums of c·m and of c². All of it adds up, over units, days and segments.
+    """
+
+    low: Floats
+    """(bins,) where each begins, ascending; none overlap."""
+    high: Floats
+    n: Floats
+    """Units, with values or without."""
+    counts: Floats
+    joint: Floats
+    squares: Floats
+
+
 def moments_of(values: npt.ArrayLike, *, winsor: tuple[float, float] | None = None) -> Moments:
     """Moments of rows of k variables, shape (n, k) or (n,); `winsor` clips the metric, declared beforehand.
 

@@ -180,6 +180,7 @@ def _plain(value: Any) -> Any:
 def main() -> None:
     """Fork a child for each socket that is handed over; leave when nobody is left to hand one over."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever ends is waited for by nobody
+    pa.array([0])  # at its first array pyarrow reads all of pandas, where that is installed
     with socket.socket(fileno=os.dup(0)) as door:
         while fds := socket.recv_fds(door, 1, 1)[1]:
             if os.fork() == 0:

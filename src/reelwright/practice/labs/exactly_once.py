@@ -19,7 +19,7 @@ from reelwright.practice.contract import Broken
 from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Prediction, Serve
 
 FOLDER = Path("/lab")
-RUNS, BATCHES, EVENTS, CRASHES = 8, 10, 6, 4
+RUNS, BATCHES, EVENTS, CRASHES = 24, 10, 6, 4
 MOST_OPERATIONS = 20_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 BRIEF = """\
@@ -53,7 +53,7 @@ class _Machine:
 
     def arm(self) -> None:
         """Choose the next operation at which the process dies."""
-        self._crash_at = self.operations + self._chance.randint(1, 14)
+        self._crash_at = self.operations + self._chance.randint(1, self._chance.choice((3, 14)))
 
     def disarm(self) -> None:
         """Let it live."""
@@ -321,7 +321,7 @@ LAB = Lab(
     judge=judge,
     policies={"reelwright": lambda: _policy(_OnOurLog), "textbook, never syncs": lambda: _policy(_NeverSyncs)},
     predicts=Prediction(
-        asks="In how many of 8 runs is a consumer wrong that appends and never syncs?",
+        asks=f"In how many of {RUNS} runs is a consumer wrong that appends and never syncs?",
         measure="wrong_runs",
         policy="textbook, never syncs",
     ),

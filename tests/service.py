@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
+
+from reelwright.kernel.operations import ProcessState
 
 PASSWORD = "correct horse battery"
 
@@ -76,6 +79,16 @@ class RunningService:
             raise AssertionError(f"the service did not stop within {within_s} s") from None
         return time.monotonic() - began
 
+    def kill(self) -> None:
+        """kill -9 of all its processes; the supervisor is held meanwhile, so that it can bring none back."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        for state in self._processes():
+            os.killpg(state.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+
     def output(self) -> str:
         """Everything that the service has printed and logged."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
@@ -88,12 +101,10 @@ class RunningService:
 
     def pid_of(self, role: str) -> int:
         """The process of a role now."""
-        import msgspec
+        return next(state.pid for state in self._processes() if state.name == role)
 
-        from reelwright.kernel.operations import ProcessState
-
-        states = msgspec.json.decode((self.data / "run" / "processes.json").read_bytes(), type=list[ProcessState])
-        return next(state.pid for state in states if state.name == role)
+    def _processes(self) -> list[ProcessState]:
+        return msgspec.json.decode((self.data / "run" / "processes.json").read_bytes(), type=list[ProcessState])
 
 
 def set_up(service: RunningService, name: str = "Ada") -> httpx.Client:

@@ -92,6 +92,25 @@ async def test_what_was_told_can_be_asked_at_once(events: EventsClient) -> None:
     assert watched is not None and watched.position_s == 12.5
 
 
+async def test_who_comes_by_another_door_finds_it_too(resources: Resources) -> None:
+    """Of two web processes one tells the collector, and the other one asks."""
+    async with running(build(resources, wire_collector(resources))) as transport:
+        teller, asker = (client_of(resources, resources.keys, transport) for _ in range(2))
+        for position_s in range(1, 30):
+            await teller.record([heartbeat(position_s)], profile_id=PROFILE)
+            watched = await asker.get_position(PROFILE, PLAYABLE)
+            assert watched is not None and watched.position_s == position_s
+
+
+async def test_a_reader_goes_on_while_the_collector_is_away(resources: Resources) -> None:
+    """What the database holds is answered."""
+    client = CollectorClient(
+        url="http://127.0.0.1:1", database=resources.database, clock=resources.clock, keys=resources.keys
+    )
+    assert await client.get_position(PROFILE, PLAYABLE) is None
+    await client.stop()
+
+
 async def test_a_batch_sent_twice_counts_once(events: EventsClient) -> None:
     """A client that heard no answer sends the same batch again."""
     batch = [heartbeat(10), heartbeat(60)]

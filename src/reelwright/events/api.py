@@ -13,7 +13,7 @@ from litestar.params import Parameter
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Meta
 
-from reelwright.events.client import PATH, Answer, Report
+from reelwright.events.client import PATH, PROJECTED, Answer, Report
 from reelwright.events.contract import Event, EventsClient, EventType, Tally, Verdict, Watched
 from reelwright.events.core.reports import cmcd_event
 from reelwright.events.ports import VisibleTitles
@@ -227,23 +227,23 @@ async def take_batch(scope: HTTPScope, receive: Receive, events: EventsClient) -
 
 
 async def take_report(scope: HTTPScope, receive: Receive, events: EventsClient) -> Answer:
-    """A batch that one of our own processes passes on, read, stored and projected."""
+    """A batch that one of our own processes passes on, read and stored."""
     check_peer(caller_in(scope))
     headers = dict(scope["headers"])
     with events.take(_size(headers)):
         report = await _read(headers, receive, _REPORT)
-        verdicts = await events.record_array(
-            report.events,
-            profile_id=report.profile_id,
-            synthetic=report.synthetic,
-            now_ms=report.now_ms,
-            sent_ms=report.sent_ms,
-            keep_failed=report.keep_failed,
-            source=report.source,
-            tally=report.tally,
+        return Answer(
+            await events.record_array(
+                report.events,
+                profile_id=report.profile_id,
+                synthetic=report.synthetic,
+                now_ms=report.now_ms,
+                sent_ms=report.sent_ms,
+                keep_failed=report.keep_failed,
+                source=report.source,
+                tally=report.tally,
+            )
         )
-    await events.catch_up()
-    return Answer(verdicts)
 
 
 Taking = Callable[[HTTPScope, Receive, EventsClient], Awaitable[Verdicts | Answer]]
@@ -322,10 +322,16 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive, decoder: msgsp
 
 @post(PATH, summary="Report events for others", guards=[require_peer], status_code=200, include_in_schema=False)
 async def report_for_others(request: Request[Any, Any, Any], events: EventsClient) -> Answer:
-    """Report a client's events on its behalf, as one of our own processes; answered once they can be asked for."""
+    """Report a client's events on its behalf, as one of our own processes; answered once they are safe."""
     return await take_report(request.scope, request.receive, events)
 
 
-ROUTES = (EventRoutes, report_for_others)
+@get(PROJECTED, summary="Wait for projections", guards=[require_peer], status_code=204, include_in_schema=False)
+async def wait_for_projections(events: EventsClient) -> None:
+    """Answer once what is stored now can be asked for, after half a second at the latest."""
+    await events.catch_up()
+
+
+ROUTES = (EventRoutes, report_for_others, wait_for_projections)
 VIEWER_ROUTES = (ViewerRoutes,)
 """Where the catalogue is as well."""

@@ -111,7 +111,7 @@ def _single() -> Row:
         unit="POST/s",
         op=">=",
         goal=5_000,
-        note=f"Granian and all middleware, answered when synced and projected; CPU a POST: collector "
+        note=f"Granian and all middleware, answered when synced; CPU a POST: collector "
         f"{server_us:.0f} us, sender on the same machine {sender_us:.0f} us; {errors} refused",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import httpx
@@ -17,7 +18,10 @@ from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.peers import peer_token
 
 PATH = "/api/v1/peer/events"
+PROJECTED = f"{PATH}/projected"
 TIMEOUT_S = 5.0
+_ASKED_S = 1.0
+"""A reader waits this long for a collector that does not say how far it is, and then reads what there is."""
 INTAKE_BYTES = 32 << 20
 
 
@@ -56,6 +60,7 @@ class CollectorClient(Projections):
     ) -> None:
         super().__init__(database=database, clock=clock, intake_bytes=INTAKE_BYTES)
         self._url = url + PATH
+        self._projected_url = url + PROJECTED
         self._keys = keys
         self._http = httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport)
         self.problem = ""
@@ -107,11 +112,18 @@ class CollectorClient(Projections):
             source=source,
         )
 
+    async def catch_up(self) -> None:
+        """Wait until what the collector has stored is projected, a second at most; not while it is away."""
+        if self.problem:
+            return
+        with contextlib.suppress(httpx.HTTPError):
+            await self._http.get(self._projected_url, headers=self._headers(), timeout=_ASKED_S)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {peer_token(self._keys, self._clock)}"}
+
     async def _report(self, report: Report) -> list[Verdict]:
-        headers = {
-            "Authorization": f"Bearer {peer_token(self._keys, self._clock)}",
-            "Content-Type": "application/json",
-        }
+        headers = {**self._headers(), "Content-Type": "application/json"}
         try:
             response = await self._http.post(self._url, content=msgspec.json.encode(report), headers=headers)
         except httpx.HTTPError as error:

@@ -48,6 +48,9 @@ _CATCH_UP_S = 0.5
 _PROJECT_AT_ONCE = 2_000
 _REST = 3.0
 """While more comes than it can do, the projection rests for this many times as long as it worked."""
+_STEP_S = 0.1
+"""While events keep coming one by one and nobody waits for them, they are projected together this often: a step costs
+milliseconds however few it is for."""
 _HAND_OVER_S = 0.001
 """How long the thread that projects may keep Python's lock while the loop waits for it; Python's own 5 ms are for
 throughput, and would be added to every acknowledgement several times."""
@@ -133,6 +136,7 @@ class EventsService(Projections):
         self._waiting = 0
         self._projected: Position = START
         self._more = asyncio.Event()
+        self._asked = asyncio.Event()
         self._behind: list[tuple[Position, asyncio.Future[None]]] = []
         """Who waits until a place in the log is projected."""
         self._projector: asyncio.Task[None] | None = None
@@ -294,8 +298,19 @@ class EventsService(Projections):
         self._projected = until
         self._release()
         BEHIND.set(await asyncio.to_thread(self._wal.bytes_after, until))
-        if self._waiting and until < durable:  # more comes than can be projected: acknowledging goes first
+        if until == durable:
+            await self._gather()
+        elif self._waiting:  # more comes than can be projected: acknowledging goes first
             await asyncio.sleep(_REST * (time.monotonic() - began))
+
+    async def _gather(self) -> None:
+        """Let events come together, until somebody waits for them."""
+        self._asked.clear()
+        if self._behind or self._projected == self._wal.durable:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STEP_S):
+                await self._asked.wait()
 
     def _project(self, connection: sa.Connection, after: Position, until: Position) -> Position:
         batches: list[StoredBatch] = []
@@ -326,6 +341,7 @@ class EventsService(Projections):
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._behind.append((position, done))
+        self._asked.set()
         try:
             await done
         except asyncio.CancelledError:

@@ -23,6 +23,8 @@ KEYS_FILE = "keys.json"
 """The ring's place in the data folder."""
 SETTLED_S = 5
 """How long a new ring lies before processes sign with it: those that only verify read it within a second."""
+_VERIFIED_MOST = 4096
+"""So many good signatures are known again without computing them."""
 log = logger(__name__)
 
 
@@ -46,6 +48,7 @@ class KeyRing:
             raise Invalid("a key ring needs at least one key")
         self.keys = keys
         self._by_name = {key.name: key.secret for key in keys}
+        self._verified = set[tuple[str, str, str, str]]()
 
     @classmethod
     def generate(cls) -> KeyRing:
@@ -126,10 +129,21 @@ class KeyRing:
 
     def verifies(self, purpose: str, message: str, key_name: str, signature: str) -> bool:
         """Whether `signature` was made for this purpose and message by a key still in the ring."""
+        asked = (purpose, message, key_name, signature)
+        if asked in self._verified:  # a caller comes again and again with one token
+            return True
         secret = self._by_name.get(key_name)
-        return secret is not None and hmac.compare_digest(
+        good = secret is not None and hmac.compare_digest(
             _signature(secret, purpose, message).encode(), signature.encode()
         )
+        if good:
+            self._remember(asked)
+        return good
+
+    def _remember(self, asked: tuple[str, str, str, str]) -> None:
+        if len(self._verified) >= _VERIFIED_MOST:
+            self._verified.clear()
+        self._verified.add(asked)
 
 
 def _read(path: Path) -> tuple[Key, ...]:

@@ -37,6 +37,18 @@ def test_who_signs_waits_until_others_have_read(tmp_path: Path) -> None:
         assert ring.refresh(settled_s=60), shift_s
 
 
+def test_a_key_that_left_the_ring_opens_nothing_more(tmp_path: Path) -> None:
+    """Not even what it opened a moment ago, which is known again without computing it."""
+    path = tmp_path / KEYS_FILE
+    ring = KeyRing.open(path)
+    signed = ring.sign("test", "a")
+    assert ring.verifies("test", "a", *signed) and ring.verifies("test", "a", *signed)
+    for other in (("else", "a", *signed), ("test", "b", *signed), ("test", "a", signed[0], signed[1][::-1])):
+        assert not ring.verifies(*other)
+    KeyRing.generate().save(path)
+    assert ring.refresh() and not ring.verifies("test", "a", *signed)
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'[["a"]]'])
 def test_a_broken_file_changes_nothing(tmp_path: Path, content: bytes) -> None:
     """The old keys stay, and the message names the file."""

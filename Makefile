@@ -50,7 +50,7 @@ check: install
 	cd frontend && ../$(BIN)/python build.py --check
 
 screens: install
-	$(BIN)/python -m tests.browser.screens screens
+	$(BIN)/python -m tests.browser.screens screens $(if $(ONLY),--only '$(ONLY)') $(if $(SIZE),--size $(SIZE))
 
 bench: install
 	$(BIN)/reelwright bench $(SYSTEM)

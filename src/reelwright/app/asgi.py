@@ -118,6 +118,7 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
         request_max_body_size=BODY_BYTES_MOST,
         lifespan=[_running(wiring.systems), _following(resources.keys)],
         before_send=[tell_all_methods],
+        logging_config=None,  # the framework's own would log packages' lines in another form
         debug=False,
     )
     application.asgi_handler = Bypass(application.asgi_handler, _direct(wiring.systems), middleware)

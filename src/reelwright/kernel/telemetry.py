@@ -17,6 +17,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 SECRET_WORDS = ("password", "secret", "token", "cookie", "pin", "authorization")
+CHATTY = ("httpx", "httpcore")
+"""Packages that tell of each request they make: only their warnings are of use."""
 METRICS: dict[str, str] = {}
 
 
@@ -24,20 +26,36 @@ def configure_logging(*, level: str, log_format: str, process: str) -> None:
     """Log structured lines to stderr: JSON, or text for a terminal."""
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    told: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _hide_secrets,
+        structlog.processors.format_exc_info,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _hide_secrets,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*told, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+    _configure_packages(level, [structlog.stdlib.add_logger_name, *told], renderer)
+
+
+def _configure_packages(level: str, told: list[Any], renderer: Any) -> None:
+    """What other packages log through the standard library becomes lines of the same form."""
+    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=told, processors=last))
+    handler.name = "reelwright"
+    root = logging.getLogger()
+    for before in [one for one in root.handlers if one.name == handler.name]:
+        root.removeHandler(before)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def logger(name: str) -> Any:

@@ -94,10 +94,9 @@ class ExperimentPages(Controller):
         accounts: AccountsService,
         experiments: ExperimentsService,
         renderer: Renderer,
-        detect: Annotated[str, Parameter(max_length=20)] = DETECT,
     ) -> Response[Any]:
         """What is to be tried?"""
-        return await _new_page(request, accounts, experiments, renderer, {}, "", detect=detect)
+        return await _new_page(request, accounts, experiments, renderer, {}, "")
 
     @post("/new")
     async def create(
@@ -107,8 +106,10 @@ class ExperimentPages(Controller):
         experiments: ExperimentsService,
         renderer: Renderer,
     ) -> Response[Any]:
-        """Keep it as a draft."""
+        """Keep it as a draft; or say how many viewers it would need, and keep nothing but what was typed."""
         form = await read_form(request, accounts)
+        if form.get("do") == "size":
+            return await _new_page(request, accounts, experiments, renderer, form, "")
         try:
             if any(one.key == form.get("key") for one in experiments.snapshot.configuration.experiments):
                 raise BadConfiguration([f"there is an experiment {form['key'][:60]!r} already"])
@@ -201,10 +202,7 @@ async def _new_page(
     renderer: Renderer,
     form: dict[str, str],
     problem: str,
-    *,
-    detect: str = DETECT,
 ) -> Response[Any]:
-    halves = Experiment(key="", layer="", cells=(Cell(key="control", weight=0.5), Cell(key="new", weight=0.5)))
     return renderer.page(
         request,
         "studio/experiment_new.html",
@@ -213,10 +211,23 @@ async def _new_page(
         layers=experiments.snapshot.layers,
         metrics=METRICS,
         looks=LOOKS,
-        sizing=await _sizing(experiments, halves, detect),
+        sizing=await _sizing_of(experiments, form),
         form=form,
         problem=problem,
     )
+
+
+async def _sizing_of(experiments: ExperimentsService, form: dict[str, str]) -> dict[str, Any]:
+    """The same for what a form says so far; where that makes no sense yet, or nothing is typed, for two halves."""
+    detect = form.get("detect") or DETECT
+    halves = Experiment(key="", layer="", cells=(Cell(key="control", weight=0.5), Cell(key="new", weight=0.5)))
+    if form.get("kind") == "interleaving":
+        return {"detect": detect, "problem": "This counts viewers of a split; interleaving needs far fewer."}
+    try:
+        cells, looks = _cells(form.get("arms", "")), _looks(form.get("looks", ""))
+    except Terminal as error:
+        return {"detect": detect, "problem": str(error)}
+    return await _sizing(experiments, msgspec.structs.replace(halves, cells=cells or halves.cells, looks=looks), detect)
 
 
 async def _sizing(experiments: ExperimentsService, experiment: Experiment, detect: str) -> dict[str, Any]:

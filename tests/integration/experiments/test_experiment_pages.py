@@ -216,11 +216,38 @@ async def test_a_draft_says_how_many_viewers_it_needs(made: Composed) -> None:
         assert f">{first.total:,}<" in page and f">{slowest.total:,}<" in page
         sizes.append(first.total)
     assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.01)
-    assert "Viewers, new" in await text(editor, f"{PATH}/new?detect=2")
-    assert "a share is from 0 to 100 percent" in await text(editor, f"{PATH}/new?detect=much")
+    assert "Viewers, new" in await text(editor, f"{PATH}/new")
+    asked = await sized(editor, detect="2")
+    assert "Viewers, popular" in asked and "Viewers, taste" in asked and 'name="detect" value="2"' in asked
+    assert "at the planned looks" in await sized(editor, looks="3")
+    assert "a share is from 0 to 100 percent" in await sized(editor, detect="much")
+    assert "a JSON object such as" in await sized(editor, arms="a 50\nb 50 {")
+    assert "needs two arms that both get viewers" in await sized(editor, arms="a 100")
+    assert "interleaving needs far fewer" in await sized(editor, kind="interleaving")
     await send(editor, f"{PATH}/player-start", do="start", share="10")
     assert "How many viewers does it need?" not in await text(editor, f"{PATH}/player-start")
     assert "How many viewers does it need?" not in await text(editor, f"{PATH}/home-interleaved")
+
+
+async def sized(editor: httpx.AsyncClient, **fields: str) -> str:
+    """The page of a new experiment after its size was asked for: nothing is kept but what was typed."""
+    answer = await send(editor, f"{PATH}/new", **{**DRAFT, **fields, "do": "size"})
+    page = html.unescape(answer.text)
+    assert answer.status_code == 200 and (await editor.get(f"{PATH}/{DRAFT['key']}")).status_code == 404
+    return page
+
+
+async def test_what_is_typed_outlives_asking_for_the_size(made: Composed) -> None:
+    """Every field of the launch form stands as it was left, also where the name is still missing."""
+    editor = await made.session(await made.person("ed", "editor"))
+    typed = {**DRAFT, "key": "", "planned_units": "4321", "looks": "3", "guardrail": "start_p95_ms", "detect": "7"}
+    answer = await send(editor, f"{PATH}/new", do="size", **typed)
+    page = html.unescape(answer.text)
+    assert answer.status_code == 200 and "problem" not in page
+    assert all(text in page for text in (DRAFT["hypothesis"], DRAFT["arms"], 'value="4321"', 'value="7"', "ada"))
+    for chosen in ("views", "start_p95_ms", "3"):
+        assert f'value="{chosen}" selected' in page
+    assert 'form="draft" name="detect"' in page and 'id="draft"' in page
 
 
 async def test_viewers_do_not_see_experiments(made: Composed) -> None:

@@ -122,7 +122,7 @@ def _settle(page: Page, shot: Shot) -> None:
 
 @contextmanager
 def demo(data: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The demo's films, audience and samples, without its front door; gives its address and the pages it alone has."""
+    """The demo's films, audience and samples, without its front door; its address, and the pages it alone has."""
     from reelwright.app.demo_films import FILMS, make_film
 
     library = data.parent / "films"

@@ -227,7 +227,9 @@ async def _sizing_of(experiments: ExperimentsService, form: dict[str, str]) -> d
         cells, looks = _cells(form.get("arms", "")), _looks(form.get("looks", ""))
     except Terminal as error:
         return {"detect": detect, "problem": str(error)}
-    return await _sizing(experiments, msgspec.structs.replace(halves, cells=cells or halves.cells, looks=looks), detect)
+    return await _sizing(
+        experiments, msgspec.structs.replace(halves, cells=cells or halves.cells, looks=looks), detect
+    )
 
 
 async def _sizing(experiments: ExperimentsService, experiment: Experiment, detect: str) -> dict[str, Any]:

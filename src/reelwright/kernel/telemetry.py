@@ -17,8 +17,6 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 SECRET_WORDS = ("password", "secret", "token", "cookie", "pin", "authorization")
-CHATTY = ("httpx", "httpcore")
-"""Packages that tell of each request they make: only their warnings are of use."""
 METRICS: dict[str, str] = {}
 
 
@@ -44,7 +42,7 @@ def configure_logging(*, level: str, log_format: str, process: str) -> None:
 
 
 def _configure_packages(level: str, told: list[Any], renderer: Any) -> None:
-    """What other packages log through the standard library becomes lines of the same form."""
+    """What other packages warn of through the standard library becomes lines of the same form."""
     last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=told, processors=last))
@@ -53,9 +51,7 @@ def _configure_packages(level: str, told: list[Any], renderer: Any) -> None:
     for before in [one for one in root.handlers if one.name == handler.name]:
         root.removeHandler(before)
     root.addHandler(handler)
-    root.setLevel(level.upper())
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    root.setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))  # they tell of each request and file
 
 
 def logger(name: str) -> Any:

@@ -79,6 +79,10 @@ async def test_after_deletion_no_byte_of_it_is_in_any_file(home: Composed, tmp_p
     other = await home.session(await home.person("Bob"))
     await other.post(f"{API}/stories", json={"title": "Bob's own"})
     client = await home.session(person)
+    page = (await client.get("/practice/data")).text
+    assert all(
+        f"<li>{one}</li>" in page for one in ("1 story", "1 offer", "1 interview", "1 run of a lab", "0 loops")
+    )
     form = {"csrf": client.headers["X-CSRF-Token"], "word": "no"}
     assert (await client.post("/practice/data", data=form)).status_code == 400
     assert files_with(tmp_path, MARK)

@@ -33,6 +33,9 @@ async def test_an_offer_is_set_against_a_level(home: Composed) -> None:
     page = (await client.get(added.headers["location"])).text
     for said in ("Growth Inc", "no upside", "not guaranteed", "Certainty equivalent", "Break-even", "<svg"):
         assert said in page, said
+    picture = page[page.index('<svg class="paths"') :]
+    assert re.search(r"<text[^>]*>[\d,]+ USD</text>", picture) and ">4 years</text>" in picture
+    assert "8 paths of 10" in page and "cash, which is certain" in page
     offer_id = re.search(r"/practice/pay/offers/(\w+)", page)
     assert offer_id
     form = (await client.get(offer_id[0])).text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import icalendar
@@ -95,7 +95,10 @@ async def test_the_plan_has_one_thing_today_and_a_calendar(home: Composed) -> No
     when = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
     sent = {"interview": when, "hours_a_week": "6", "begins_at": "19:30"}
     assert (await client.post("/practice/plan", data=sent)).status_code == 303
-    assert "Check whether you are ready" in (await client.get("/practice/plan")).text
+    page = (await client.get("/practice/plan")).text
+    assert "Check whether you are ready" in page and 'name="hours_a_week" inputmode="decimal" required' in page
+    assert 'value="6"' in page and f"Until {date.fromisoformat(when):%d %b %Y}" in page
+    assert "Practise a stage: " in page and "Practise a stage: product<" not in page
     assert "Check whether you are ready" in (await client.get("/practice")).text
     calendar = await client.get("/practice/plan/practice.ics")
     assert calendar.headers["content-type"].startswith("text/calendar")

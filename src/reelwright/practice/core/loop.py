@@ -16,6 +16,11 @@ from reelwright.practice.contract import (
     Verdict,
 )
 
+STAGE_NAMES: dict[Stage, str] = {
+    "recruiter": "Recruiter screen", "phone": "Technical phone screen", "coding": "Onsite: coding on a real problem",
+    "design": "Onsite: system design", "deep_dive": "Onsite: deep dive", "behavioural": "Onsite: behavioural",
+    "manager": "Onsite: engineering manager", "product": "Product manager", "designer": "Designer",
+}  # fmt: skip
 STAGE_MINUTES: dict[Stage, int] = {
     "recruiter": 45, "phone": 60, "coding": 60, "design": 60, "deep_dive": 60, "behavioural": 60, "manager": 60,
     "product": 60, "designer": 60,

@@ -295,14 +295,14 @@ def _says(one: Valued, other: Valued, found: Comparison, p_more: float) -> tuple
     ahead = "more" if one.certain >= other.certain else "less"
     said.append(
         f"To somebody with risk aversion {found.assumptions.risk_aversion:g} it is worth "
-        f"{abs(one.certain - other.certain):,.0f} {ahead}; it brings more in {p_more:.0%} of the paths."
+        f"{abs(one.certain - other.certain):,.0f} {ahead}; it brings more in {p_more * 100:.0f} % of the paths."
     )
     return tuple(said)
 
 
 def say_growth(growth: float | None) -> str:
     """A break-even as people say it."""
-    return "no growth changes which one is ahead" if growth is None else f"{growth:+.1%} a year"
+    return "no growth changes which one is ahead" if growth is None else f"{growth * 100:+.1f} % a year"
 
 
 def path_points(years: Sequence[Year]) -> tuple[tuple[float, float, float, float], ...]:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from reelwright.practice.contract import Dimension, Skill, Stage
-from reelwright.practice.core.loop import STAGE_MINUTES
+from reelwright.practice.core.loop import STAGE_MINUTES, STAGE_NAMES
 
 MOST_DAYS = 180
 MOST_MINUTES_A_DAY = 240
@@ -139,7 +139,7 @@ def _work(known: Known) -> Iterator[Action]:
     yield from _in_turn(list(map(_story, known.story_gaps)), _weak(known.skills), list(map(_lab, known.labs_open)))
     for loop_id, stage in known.rounds_open:
         yield Action(
-            kind="round", title=f"Round of your loop: {stage.replace('_', ' ')}", minutes=STAGE_MINUTES[stage],
+            kind="round", title=f"Round of your loop: {STAGE_NAMES[stage].lower()}", minutes=STAGE_MINUTES[stage],
             href=f"/practice/loops/{loop_id}", why="The committee decides from whole loops.",
         )  # fmt: skip
 
@@ -165,7 +165,7 @@ def _stage(dimension: Dimension, skill: Skill | None) -> Action:
     if skill:
         why = f"{dimension.capitalize()} may be as low as {max(0.0, skill.low):.1f} of 5."
     return Action(
-        kind="stage", title=f"Practise a stage: {stage.replace('_', ' ')}", minutes=STAGE_MINUTES[stage],
+        kind="stage", title=f"Practise a stage: {STAGE_NAMES[stage].lower()}", minutes=STAGE_MINUTES[stage],
         href=f"/practice?stage={stage}#start", why=why,
     )  # fmt: skip
 

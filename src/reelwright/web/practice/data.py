@@ -12,6 +12,13 @@ from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit
 
 TAKEN = {"Content-Disposition": 'attachment; filename="practice.json"', "Cache-Control": "no-store"}
+NOTE_NAMES = {
+    "story": ("story", "stories"), "project": ("project", "projects"), "offer": ("offer", "offers"),
+    "plan": ("plan", "plans"), "card": ("card recalled", "cards recalled"),
+    "pack": ("question pack", "question packs"),
+    "levels": ("level table", "level tables"), "design": ("design", "designs"),
+}  # fmt: skip
+"""One, and several, of each kind of note."""
 
 
 class DataPages(Controller):
@@ -44,9 +51,10 @@ class DataPages(Controller):
 
 async def _page(visit: Visit, everything: EverythingService, *, problem: str = "") -> Response[Any]:
     kept = await everything.export(person=visit.person)
-    counts = {
-        "interviews": len(kept.interviews), "loops": len(kept.loops), "runs of labs": len(kept.lab_runs),
-        "interviews that you run": len(kept.panels),
-        **{f"notes of kind {kind}": len(rows) for kind, rows in kept.notes.items()},
-    }  # fmt: skip
+    counts = [
+        (len(kept.interviews), ("interview", "interviews")), (len(kept.loops), ("loop", "loops")),
+        (len(kept.lab_runs), ("run of a lab", "runs of labs")),
+        (len(kept.panels), ("interview that you run", "interviews that you run")),
+        *((len(rows), NOTE_NAMES.get(kind, (kind, kind))) for kind, rows in kept.notes.items()),
+    ]  # fmt: skip
     return await visit.page("data", status=400 if problem else 200, counts=counts, problem=problem)

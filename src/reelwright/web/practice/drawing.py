@@ -23,6 +23,9 @@ def draw_radar(skills: Mapping[Dimension, Skill]) -> Markup:
     rings = "".join(f'<circle class="grid" r="{RADIUS * level / TOP:.1f}"/>' for level in range(1, 6))
     axes = "".join(f'<path class="grid" d="M0 0L{_pair(_spoke(at, TOP))}"/>' for at in range(len(names)))
     labels = "".join(_label(at, name) for at, name in enumerate(names))
+    scale = "".join(
+        f'<text class="tick" x="4" y="{4 - RADIUS * level / TOP:.1f}">{level}</text>' for level in range(6)
+    )
     band = _path([_spoke(at, one.high) for at, one in known]) + _path(
         [_spoke(at, one.low) for at, one in known][::-1]
     )
@@ -35,7 +38,7 @@ def draw_radar(skills: Mapping[Dimension, Skill]) -> Markup:
     return Markup(  # noqa: S704 (numbers and our own words only)
         f'<svg class="radar" viewBox="-260 -160 520 320" role="img"><title>Skill from 0 to 5: {said}</title>'
         f'{rings}{axes}<path class="band" fill-rule="evenodd" d="{band}"/><path class="mean" d="{mean}"/>'
-        f"{dots}{labels}</svg>"
+        f"{dots}{scale}{labels}</svg>"
     )
 
 

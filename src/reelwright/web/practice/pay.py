@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 from litestar import Controller, Response, get, post
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.contract import Pay, Role
@@ -97,7 +97,7 @@ async def _page(
         "pay", status=400 if problem else 200, levels=levels, offers=offers, known=known, first=first,
         second=second, comparison=comparison, assumed=written(assumptions), problem=problem, sent=sent or {},
         sampled=await pay.list_sampled(person=visit.person), say_growth=say_growth,
-        paths=draw_both(comparison) if comparison else (),
+        paths=draw_both(comparison, levels.currency) if comparison else (),
     )  # fmt: skip
 
 
@@ -129,15 +129,15 @@ def written(struct: Offer | Assumptions) -> dict[str, str]:
     return found
 
 
-def draw_both(comparison: Comparison) -> tuple[Markup, Markup]:
+def draw_both(comparison: Comparison, currency: str) -> tuple[Markup, Markup]:
     """The paths of both on one scale."""
     years = comparison.first.years, comparison.second.years
     top = max(1.0, *(path_points(one)[-1][3] for one in years if one))
-    return draw_paths(years[0], top), draw_paths(years[1], top)
+    return draw_paths(years[0], top, currency), draw_paths(years[1], top, currency)
 
 
-def draw_paths(years: Sequence[Year], top: float) -> Markup:
-    """Running sums over the years: the certain part as a line, the band from the 10th to the 90th percentile."""
+def draw_paths(years: Sequence[Year], top: float, currency: str) -> Markup:
+    """Running sums over the years, 0 to `top`: the certain part, the middle, and the band of eight paths in ten."""
     points = [(0.0, 0.0, 0.0, 0.0), *path_points(years)]
     across = 300 / max(1, len(points) - 1)
 
@@ -146,8 +146,12 @@ def draw_paths(years: Sequence[Year], top: float) -> Markup:
         return "L".join(pairs[::-1] if back else pairs)
 
     said = f"After {len(years)} years {points[-1][1]:,.0f} to {points[-1][3]:,.0f}, {points[-1][0]:,.0f} of it cash"
-    return Markup(  # noqa: S704 (numbers only)
-        f'<svg class="paths" viewBox="0 0 300 120" role="img"><title>{said}</title>'
+    axes = (
+        f'<path class="grid" d="M0 8H300M0 118H300"/><text x="4" y="20">{top:,.0f} {escape(currency)}</text>'
+        f'<text x="4" y="131">today</text><text x="296" y="131" text-anchor="end">{len(years)} years</text>'
+    )
+    return Markup(  # noqa: S704 (numbers, and a currency that is escaped)
+        f'<svg class="paths" viewBox="0 0 300 136" role="img"><title>{said}</title>{axes}'
         f'<path class="band" d="M{line(1)}L{line(3, back=True)}Z"/><path class="mean" d="M{line(2)}"/>'
         f'<path class="cash" d="M{line(0)}"/></svg>'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, get_args
 
 import msgspec
@@ -82,7 +83,9 @@ class CardPages(Controller):
 
 async def _page(visit: Visit, plans: PlansService, *, problem: str = "", sent: Any = None) -> Response[Any]:
     plan = await plans.find_plan(person=visit.person)
-    wish = sent or (msgspec.to_builtins(plan.wish) if plan else {"hours_a_week": 5, "begins_at": "18:00"})
+    kept = plan.wish if plan else PlanWish(interview=date.min)
+    shown = {**msgspec.to_builtins(kept), "hours_a_week": f"{kept.hours_a_week:g}"}
+    wish = sent or (shown if plan else {**shown, "interview": ""})
     return await visit.page(
         "plan", status=400 if problem else 200, plan=plan, wish=wish, problem=problem,
         sample=await plans.is_sample(person=visit.person),

@@ -12,20 +12,15 @@ from reelwright.accounts.service import AccountsService
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.system import Resources
 from reelwright.practice.api.person import person_of
-from reelwright.practice.contract import Role, Stage, Track
+from reelwright.practice.contract import Role, Track
 from reelwright.practice.core.committee import DIMENSION_NAMES
 from reelwright.practice.core.levels import WORDS
-from reelwright.practice.core.loop import STAGE_MINUTES
+from reelwright.practice.core.loop import STAGE_MINUTES, STAGE_NAMES
 from reelwright.web.forms import VALUE_MOST, read_form
 from reelwright.web.pages.profiles import profile_of
 from reelwright.web.render import Renderer
 
 T = TypeVar("T")
-STAGE_NAMES: dict[Stage, str] = {
-    "recruiter": "Recruiter screen", "phone": "Technical phone screen", "coding": "Onsite: coding on a real problem",
-    "design": "Onsite: system design", "deep_dive": "Onsite: deep dive", "behavioural": "Onsite: behavioural",
-    "manager": "Onsite: engineering manager", "product": "Product manager", "designer": "Designer",
-}  # fmt: skip
 WORDING: dict[str, Any] = {
     "roles": get_args(Role),
     "tracks": get_args(Track),

@@ -154,6 +154,10 @@ export interface EdgeAccessData {
   size_bytes: number;
   /** whether the edge held it */
   cache?: 'hit' | 'miss';
+  /** hit, or the class of the miss: why the nearest edge did not serve it whole */
+  kind?: 'content' | 'health' | 'hit' | 'policy' | 'steering';
+  /** the `decision` of steering that made the URL, by the signature in it */
+  decision?: string;
   /** request to last byte */
   ms?: number;
 }

@@ -185,18 +185,22 @@ class ControlPlane:
     async def _note_decided(self, edge: str, decided: Sequence[Decided]) -> int:
         """Store what an edge decided by itself, for the join with accesses, and as events."""
         if decided:
-            rows = [msgspec.to_builtins(one) for one in decided]
-            await self._database.write(sql.put_decided, rows, self._now_ms() - DECISION_MS)
-            events = [
-                self._decision(
-                    "steering",
-                    {"edge": edge, "region": one.region, "bps": one.bps},
-                    one.chosen,
-                    (one.why or "nearest"),
-                )
-                for one in decided
-            ]
-            await self._say(events)
+            ids = [decided_id(edge, one) for one in decided]
+            rows = [{**msgspec.to_builtins(one), "decision_id": key} for key, one in zip(ids, decided, strict=True)]
+            known = await self._database.write(sql.put_decided, rows, self._now_ms() - DECISION_MS)
+            await self._say(
+                [
+                    self._decision(
+                        "steering",
+                        {"edge": edge, "region": one.region, "bps": one.bps, "nearest": one.nearest},
+                        one.chosen,
+                        one.why or "nearest",
+                        event_id=key,
+                    )
+                    for key, one, in_effect in zip(ids, decided, known, strict=True)
+                    if key == in_effect
+                ]
+            )
         return len(decided)
 
     async def _purges_for(self, report: EdgeReport) -> tuple[list[NumberedPurge], int, bool]:
@@ -219,7 +223,9 @@ class ControlPlane:
         )
         kinds = {key: kind_of(name, one, decisions.get(one.token)) for key, one in accesses.items()}
         if self._events is not None:
-            events = [access_event(key, name, one) for key, one in accesses.items()]
+            events = [
+                access_event(key, name, one, kinds[key], decisions.get(one.token)) for key, one in accesses.items()
+            ]
             verdicts = await self._events.record(events, profile_id=None, source="edges")
             fresh = {EventId(verdict.id) for verdict in verdicts if verdict.status == "stored"}
         now_ms = self._now_ms()
@@ -256,10 +262,11 @@ class ControlPlane:
         if not ranked:
             return configured(viewing)
         chosen = ranked[0].edge.name
-        moved = self._given.give(viewing.session_id, chosen, viewing.bps)
+        self._given.give(viewing.session_id, chosen, viewing.bps)
         nearest, why = nearest_of(ranked, viewing.order)
         MOVED.labels(why or "nearest").inc()
-        await self._database.write(
+        decision_id = EventId(new_id(self._clock))
+        in_effect = await self._database.write(
             sql.put_decision,
             forget_ms=self._now_ms() - DECISION_MS,
             token=viewing.token,
@@ -270,10 +277,12 @@ class ControlPlane:
             why=why,
             bps=viewing.bps,
             at_ms=self._now_ms(),
+            decision_id=decision_id,
         )
-        if moved:
+        if in_effect == decision_id:
             said = steering_input(viewing, region, ranked, self._prices())
-            await self._say([self._decision("steering", said, chosen, why or "nearest", ranked, viewing.session_id)])
+            reason, session_id = why or "nearest", viewing.session_id
+            await self._say([self._decision("steering", said, chosen, reason, ranked, session_id, decision_id)])
         return steered_of(ranked, region)
 
     def _decision(
@@ -284,6 +293,7 @@ class ControlPlane:
         reason: str,
         ranked: Sequence[Candidate] = (),
         session_id: str = "",
+        event_id: EventId | None = None,
     ) -> Event:
         """What was decided as an event (`decision`), with what it was decided on."""
         data = {
@@ -295,9 +305,8 @@ class ControlPlane:
             "reason": reason[:2000],
         }
         session = SessionId(session_id) if is_id(session_id) else None
-        return Event(
-            id=EventId(new_id(self._clock)), type="decision", at_ms=self._now_ms(), session_id=session, data=data
-        )
+        key = event_id or EventId(new_id(self._clock))
+        return Event(id=key, type="decision", at_ms=self._now_ms(), session_id=session, data=data)
 
     async def _say(self, events: list[Event]) -> None:
         """Decisions go where all events go; one that cannot be stored stops nothing."""
@@ -608,7 +617,7 @@ def steering_input(
     """What a session was steered by, the best edges first, as many as an event may carry."""
     said: dict[str, Any] = {
         "region": region, "bps": viewing.bps, "folder": viewing.folder, "order": viewing.order,
-        "current": viewing.current, "prices": {}, "edges": [],
+        "current": viewing.current, "nearest": nearest_of(ranked, viewing.order)[0], "prices": {}, "edges": [],
     }  # fmt: skip
     for one in ranked:
         state = msgspec.structs.replace(one.edge, url="", costs={region: one.edge.cost(region) or 0.0})
@@ -663,15 +672,26 @@ def access_id(edge: str, boot: str, access: Access) -> EventId:
     said = (
         f"{edge}|{boot}|{access.at_ms}|{access.object}|{access.session}|{access.token}|{access.size}|{access.status}"
     )
+    return _id_of(said, access.at_ms)
+
+
+def decided_id(edge: str, decided: Decided) -> EventId:
+    """The same id each time a decision of an edge is reported."""
+    return _id_of(f"{edge}|{decided.at_ms}|{decided.token}|{decided.chosen}", decided.at_ms)
+
+
+def _id_of(said: str, at_ms: int) -> EventId:
     entropy = int.from_bytes(hashlib.blake2b(said.encode(), digest_size=10).digest(), "big")
-    return EventId(new_id(VirtualClock(access.at_ms * 1_000_000), entropy=entropy))
+    return EventId(new_id(VirtualClock(at_ms * 1_000_000), entropy=entropy))
 
 
-def access_event(key: str, edge: str, access: Access) -> Event:
-    """An access as an event of the lake."""
+def access_event(key: str, edge: str, access: Access, kind: str, decision: sql.Row | None) -> Event:
+    """An access as an event of the lake, with its class and the decision whose signature it was asked for by."""
     data = {"edge": edge, "object": access.object[-200:], "status": access.status, "size_bytes": access.size}
     session_id = SessionId(access.session) if is_id(access.session) else None
-    said = {**data, "cache": "hit" if access.hit else "miss"}
+    said = {**data, "cache": "hit" if access.hit else "miss", "kind": kind}
+    if decision is not None and decision["decision_id"]:
+        said["decision"] = decision["decision_id"]
     return Event(id=EventId(key), type="edge_access", at_ms=access.at_ms, session_id=session_id, data=said)
 
 

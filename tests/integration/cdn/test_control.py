@@ -29,6 +29,7 @@ from reelwright.kernel.clock import SystemClock, VirtualClock
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.objects import DirectoryObjects, content_name
 from reelwright.kernel.peers import peer_token
+from reelwright.lake.cli import open_keeper
 
 pytestmark = pytest.mark.anyio
 FAR = 4_000_000_000
@@ -43,7 +44,9 @@ class Stage:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.home = Composed(folder / "web", port=self.port, cdn={"heartbeat_s": heartbeat_s})
+        self.home = Composed(
+            folder / "web", port=self.port, cdn={"heartbeat_s": heartbeat_s}, lake={"sql_s": 300, "sql_rows": 10_000}
+        )
         self.keys = self.home.resources.keys
         self.cdn: ControlPlane = self.home.wiring.dependencies["cdn"]
         self.media = DirectoryObjects(folder / "media")
@@ -285,6 +288,76 @@ async def test_what_an_edge_serves_arrives_as_events_and_classes(stage: Stage) -
     await stage.until(counted)
     edge = next(one for one in await stage.cdn.list_edges() if one.name == "one")
     assert (edge.requests, edge.hits) == (2, 1)
+
+
+JOINED = """
+SELECT a.data->>'$.object', a.data->>'$.kind', a.session_id, d.session_id, CASE
+    WHEN a.data->>'$.edge' = d.data->>'$.input'->>'$.nearest' THEN
+        CASE a.data->>'$.cache' WHEN 'hit' THEN 'hit' ELSE 'content' END
+    WHEN a.data->>'$.edge' <> d.data->>'$.choice' THEN 'health'
+    ELSE CASE d.data->>'$.reason' WHEN '' THEN 'steering' ELSE d.data->>'$.reason' END
+END
+FROM events a JOIN events d ON d.id = a.data->>'$.decision' AND d.type = 'decision'
+WHERE a.type = 'edge_access' ORDER BY a.id
+"""
+
+
+async def test_what_an_edge_serves_names_the_decision_that_sent_the_viewer_there(tmp_path: Path) -> None:
+    """By the signature alone: the class of each miss is a join in the lake, and what a player says of itself is none.
+
+    An altered signature opens nothing and leaves no event.
+    """
+    stage = Stage(tmp_path, heartbeat_s=5.0)  # so that on a busy machine none is thought down
+    await stage.serve()
+    shield = await stage.edge("shield", costs=("nowhere=1",))
+    for edge, cost in (("near", 1), ("far", 3)):
+        await stage.edge(edge, upstreams=(f"http://127.0.0.1:{shield.port}",), costs=(f"*={cost}",))
+        await stage.until(partial(stage.known, edge))
+    user_id = await stage.home.person("Ada")
+    profile = await stage.home.profile(user_id, name="Ada P")
+    sessions: dict[str, str] = {}
+    names: dict[str, str] = {}
+
+    async def watch(kind: str, at: str, edge: str, says: str = "") -> httpx.Response:
+        """Begin a film of its own; it is steered to one edge, and a segment is fetched there or elsewhere."""
+        _, (film,) = await stage.home.title(kind)
+        client = await stage.home.session(user_id, profile)
+        session = (await client.post("/api/v1/playback/sessions", json={"playable_id": film.id})).json()
+        sessions[kind], names[kind] = session["id"], stage.put(kind.encode() * 1000, str(film.asset_id))
+        base = session["media_bases"][0]
+        assert base.startswith(f"http://127.0.0.1:{stage.edges[at].port}/"), kind
+        url = base.replace(str(stage.edges[at].port), str(stage.edges[edge].port)) + names[kind]
+        headers = {"Cookie": client.headers["Cookie"], "CMCD-Session": f'sid="{says or session["id"]}"'}
+        altered = url.replace("/m/", "/m/x")
+        assert (await stage.client.get(altered, headers=headers)).status_code == 403
+        answer = await stage.client.get(url, headers=headers)
+        assert answer.status_code == 200
+        return await stage.client.get(url, headers=headers) if kind == "content" else answer
+
+    await watch("content", "near", "near")
+    await watch("health", "near", "far", says=sessions["content"])
+    await stage.cdn.drain("near", on=True, by="x")
+    await watch("policy", "far", "far")
+    await stage.cdn.drain("near", on=False, by="x")
+    await stage.cdn.set_prices({"near": 9.0})
+    await stage.cdn.list_edges()
+    await watch("steering", "far", "far")
+
+    async def counted() -> bool:
+        rows = await stage.cdn.misses()
+        found = {row["kind"]: row["requests"] for row in rows if row["edge"] != "shield"}
+        return found == {"content": 1, "hit": 1, "health": 1, "policy": 1, "steering": 1}
+
+    await stage.until(counted)
+    await stage.home.wiring.dependencies["events"].catch_up()
+    await asyncio.to_thread(open_keeper(stage.home.resources.data).commit_all)
+    rows = (await stage.home.wiring.dependencies["lake"].ask(JOINED)).rows
+    await stage.stop()
+    kinds = ("content", "health", "hit", "policy", "steering")
+    assert sorted((row[1], row[4]) for row in rows) == [(kind, kind) for kind in kinds]
+    said = {row[0]: (row[2], row[3]) for row in rows}
+    assert said[names["health"]] == (sessions["content"], sessions["health"]), "whatever the player says"
+    assert all(said[names[kind]][1] == sessions[kind] for kind in names)
 
 
 async def test_a_plan_fills_an_edge_from_a_peer_then_from_upstream_and_proves_every_byte(stage: Stage) -> None:

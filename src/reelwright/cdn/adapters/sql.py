@@ -50,6 +50,7 @@ DECISIONS = sa.Table(
     sa.Column("why", sa.String(16), nullable=False),
     sa.Column("bps", sa.Float, nullable=False),
     sa.Column("at_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("decision_id", sa.String(26), nullable=False),
 )
 MISSES = sa.Table(
     "cdn_misses",
@@ -174,22 +175,32 @@ def count_signals(connection: sa.Connection, since_ms: int, until_ms: int) -> di
     return {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(query)}
 
 
-def put_decision(connection: sa.Connection, /, *, forget_ms: int, **values: Any) -> None:
-    """Keep a decision for the join with what edges report; old ones go, and the session's URLs follow the newest."""
+def put_decision(connection: sa.Connection, /, *, forget_ms: int, **values: Any) -> str:
+    """Keep a decision for the join with what edges report; the id under which it is known.
+
+    Old ones go, and the session's URLs follow the newest. One that says what the session's last has said is that one.
+    """
     connection.execute(DECISIONS.delete().where(DECISIONS.c.at_ms < forget_ms))
     newest = {name: values[name] for name in ("chosen", "nearest", "why")}
-    connection.execute(DECISIONS.update().where(DECISIONS.c.session_id == values["session_id"]).values(**newest))
-    upsert(connection, DECISIONS, [values])
+    of_session = DECISIONS.c.session_id == values["session_id"]
+    same = sa.and_(of_session, DECISIONS.c.decision_id != "", *(DECISIONS.c[name] == newest[name] for name in newest))
+    known = connection.scalar(sa.select(DECISIONS.c.decision_id).where(same).limit(1))
+    newest["decision_id"] = known or values["decision_id"]
+    connection.execute(DECISIONS.update().where(of_session).values(**newest))
+    upsert(connection, DECISIONS, [{**values, **newest}])
+    return str(newest["decision_id"])
 
 
-def put_decided(connection: sa.Connection, rows: Sequence[Row], forget_ms: int) -> None:
-    """Decisions that edges made by themselves: each belongs to the session whose URLs it was asked with."""
+def put_decided(connection: sa.Connection, rows: Sequence[Row], forget_ms: int) -> list[str]:
+    """Decisions that edges made by themselves, for the sessions whose URLs they were asked with; their ids."""
     tokens = [row["token"] for row in rows]
     query = sa.select(DECISIONS.c.token, DECISIONS.c.session_id).where(DECISIONS.c.token.in_(tokens))
     sessions = {row[0]: row[1] for row in connection.execute(query)}
+    found = []
     for row in rows:
         session_id = sessions.get(row["token"], f"url {row['token']}"[:64])
-        put_decision(connection, forget_ms=forget_ms, session_id=session_id, **row)
+        found.append(put_decision(connection, forget_ms=forget_ms, session_id=session_id, **row))
+    return found
 
 
 def get_decisions(connection: sa.Connection, tokens: Iterable[str]) -> dict[str, Row]:

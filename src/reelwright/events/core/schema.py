@@ -290,6 +290,13 @@ class EdgeAccessData(Data, frozen=True, kw_only=True, gc=False):
     status: Annotated[Count, Meta(description="HTTP status")]
     size_bytes: Annotated[Whole, Meta(description="bytes of the body that were sent")]
     cache: Annotated[Literal["hit", "miss"] | None, Meta(description="whether the edge held it")] = None
+    kind: Annotated[
+        Literal["hit", "content", "health", "steering", "policy"] | None,
+        Meta(description="hit, or the class of the miss: why the nearest edge did not serve it whole"),
+    ] = None
+    decision: Annotated[
+        Id | None, Meta(description="the `decision` of steering that made the URL, by the signature in it")
+    ] = None
     ms: Annotated[Ms | None, Meta(description="request to last byte")] = None
 
 

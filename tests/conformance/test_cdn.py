@@ -335,6 +335,16 @@ async def test_plans_are_made_for_edges_with_a_cache_and_reach_them(stage: Stage
     assert (await stage.report("source")).fill is None
 
 
+async def test_an_object_on_several_shelves_is_planned_once_for_all_who_want_it(stage: Stage) -> None:
+    """A film, and what is left of it for those who stopped in the middle."""
+    await stage.report("a", budget_bytes=100, costs={"eu": 1.0})
+    begin, end, other = (FillItem(f"assets/t{n}/x.m4s", 40) for n in range(3))
+    shelves = [Shelf("film", [(begin, 1.0), (end, 0.5)]), Shelf("rest", [(end, 1.0)]), Shelf("other", [(other, 1.0)])]
+    forecast = Forecast(shelves=shelves, added={"film": 4.0, "rest": 3.5, "other": 5.0})
+    await plan_fills(stage.plane, forecast, CdnSettings(fill_share=0.8))
+    assert (await stage.report("a", costs={"eu": 1.0})).fill.items == [end, other]
+
+
 async def test_a_full_edge_gets_a_price(stage: Stage) -> None:
     """Made from the sessions of the last quarter of an hour; it moves those who lose least."""
     await stage.report("near", capacity_bps=20e6, costs={"*": 1.0})

@@ -64,11 +64,11 @@ async def plan_fills(control: ControlPlane, forecast: Forecast, settings: CdnSet
     if not edges or not forecast.shelves:
         return
     plays = expected_plays(forecast.history, forecast.promoted, forecast.added)
-    wants = [
-        Want(item, item.size, plays.get(shelf.title, 0.0) * share / len(edges))
-        for shelf in forecast.shelves
-        for item, share in shelf.items
-    ]
+    rates: dict[FillItem, float] = {}  # shelves may share objects: a film, and what is left of it for some
+    for shelf in forecast.shelves:
+        for item, share in shelf.items:
+            rates[item] = rates.get(item, 0.0) + plays.get(shelf.title, 0.0) * share / len(edges)
+    wants = [Want(item, item.size, rate) for item, rate in rates.items()]
     plans = {edge.name: plan_for(edge, edges, wants, settings) for edge in edges}
     await control.order_fills({name: plan for name, plan in plans.items() if plan.items})
 

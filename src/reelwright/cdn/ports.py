@@ -63,7 +63,7 @@ class ManifestMaker(Protocol):
 
 
 class Shelf(msgspec.Struct, frozen=True):
-    """The objects of one playable, each with the share of plays that ask for it."""
+    """The objects of one playable, or of the rest of it, each with the share of plays that ask for it."""
 
     title: str
     items: list[tuple[FillItem, float]]
@@ -78,12 +78,12 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     promoted: dict[str, int] = {}
     """The rank that a playable will have: releases, the Top 10."""
     added: dict[str, float] = {}
-    """Plays known one by one: what is half watched, and the next episodes."""
+    """Plays known one by one: the rest of what is half watched, the next episodes, what home pages put first."""
 
 
 class Demand(Protocol):
     """Port, bound in `app`: what will be asked for tomorrow."""
 
     async def forecast(self) -> Forecast:
-        """History, release calendar, Top 10 and watch progress, as they are now."""
+        """History, release calendar, Top 10, watch progress and home pages, as they are now."""
         ...

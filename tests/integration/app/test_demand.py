@@ -1,4 +1,4 @@
-"""What the house knows of tomorrow: the Top 10, releases, half-watched films and next episodes."""
+"""What the house knows of tomorrow: the Top 10, releases, half-watched films, next episodes, home pages."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ import msgspec
 import pytest
 from tests.composed import Composed, composed, package_of
 
-from reelwright.app.demand import GOES_ON, RESUMES, HouseDemand, promoted, shares, spread, wanted_next
+from reelwright.app.demand import (
+    ENTICED,
+    FADES,
+    GOES_ON,
+    RESUMES,
+    HouseDemand,
+    enticed,
+    promoted,
+    rest_of,
+    shares,
+    spread,
+    wanted_next,
+)
 from reelwright.catalog.contract import Playable, Title, TitleDetail
-from reelwright.kernel.ids import AssetId, PlayableId, TitleId
+from reelwright.kernel.ids import AssetId, PlayableId, TitleId, new_id
 from reelwright.kernel.objects import content_name
 from reelwright.media.adapters.sql import ASSETS
 from reelwright.media.contract import Segment, TextTrack, asset_folder
 from reelwright.media.core.assemble import package_name
 from reelwright.media.core.verify import verify
+from reelwright.recommend.contract import Page, Row, Slot
 
 pytestmark = pytest.mark.anyio
 DAY_MS = 86_400_000
@@ -37,11 +50,14 @@ def test_those_who_are_in_a_series_want_its_next_episode_and_those_in_a_film_its
         {"playable_id": "s1", "finished": True},
         {"playable_id": "s1", "finished": True},
         {"playable_id": "s3", "finished": True},
-        {"playable_id": "f1", "finished": False},
+        {"playable_id": "f1", "finished": False, "position_s": 40.0, "duration_s": 100.0},
+        {"playable_id": "f1", "finished": False, "position_s": 100.0, "duration_s": 100.0},
+        {"playable_id": "f1", "finished": False, "position_s": 5.0, "duration_s": 0.0},
         {"playable_id": "gone", "finished": True},
     ]
     found = wanted_next([detail("s", episodes=3), detail("f")], watched)
-    assert found == {"s2": 2 * GOES_ON, "f1": RESUMES}
+    rests = {rest_of("f1", tenth): RESUMES for tenth in (4, 9, 0)}
+    assert found == {"s2": 2 * GOES_ON, **rests}
 
 
 def test_the_top_10_keeps_its_places_and_a_release_of_tomorrow_enters() -> None:
@@ -64,6 +80,28 @@ def test_the_beginning_of_a_film_is_wanted_more_often_than_its_end() -> None:
     assert sum(share for item, share in items if item.name.endswith("-0.m4s")) == pytest.approx(2)
 
 
+def test_who_paused_at_two_fifths_wants_the_rest_and_not_the_beginning() -> None:
+    """The segment in which they stopped is asked for by all who come back."""
+    package = package_of(AssetId("a"), PlayableId("p"))
+    items = {item.name: share for item, share in shares(package, {"a-init.mp4": 1}, 0.45)}
+    rest = [name for name in items if name.startswith("a-en-opus-")]
+    assert rest == [f"a-en-opus-{number}.m4s" for number in range(4, 10)]
+    assert items["a-init.mp4"] == 1 and items["a-en-opus-4.m4s"] == pytest.approx(1 / 2)
+    assert items["a-en-opus-9.m4s"] > {one.name: two for one, two in shares(package, {})}["a-en-opus-9.m4s"]
+
+
+def test_places_of_a_home_page_are_wanted_less_to_the_right_and_below() -> None:
+    """What is followed already by watch progress is not counted again."""
+    slots = {name: Slot(title=detail(name).title) for name in "abcd"}
+    rows = (
+        Row(kind="continue", heading="", slots=(slots["d"],)),
+        Row(kind="new", heading="", slots=(slots["a"], slots["b"])),
+        Row(kind="genre", heading="", slots=(slots["c"],)),
+    )
+    found = enticed(Page(billboard=slots["a"], rows=rows), {TitleId(name): f"{name}1" for name in "abcd"})
+    assert found == pytest.approx({"a1": 2 * ENTICED, "b1": ENTICED * FADES, "c1": ENTICED * FADES})
+
+
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Composed]:
     """The application."""
@@ -79,6 +117,28 @@ async def test_a_forecast_of_a_real_catalogue(home: Composed) -> None:
     assert [shelf.title for shelf in found.shelves] == [film.id]
     assert found.promoted == {film.id: 5}
     assert len(found.history) == 7
+
+
+async def test_a_viewer_who_stopped_and_what_their_page_shows_are_in_the_forecast(home: Composed) -> None:
+    """Their events become the rest of the film, from where they are; titles on their page are wanted unplayed."""
+    _, (film,) = await home.title("Low Sun", maturity=0)
+    _, (other,) = await home.title("High Moon", maturity=0)
+    _, (grim,) = await home.title("Grim", maturity=16)
+    user_id = await home.person("Ada")
+    client = await home.session(user_id, await home.profile(user_id, name="Ada P", maturity_limit=12))
+    at_ms = home.resources.clock.wall_ns() // 1_000_000
+    event = {"id": new_id(), "type": "heartbeat", "at_ms": at_ms, "title_id": film.title_id,
+             "playable_id": film.id, "position_s": 27.0, "data": {"duration_s": 60.0}}  # fmt: skip
+    answer = await client.post("/api/v1/events", json={"events": [event]})
+    assert answer.json()["verdicts"][0]["status"] == "stored"
+    given = home.wiring.dependencies
+    await given["events"].catch_up()
+    found = await HouseDemand(home.resources, given["catalog"], given["media"]).forecast()
+    assert found.added[rest_of(film.id, 4)] == RESUMES
+    assert found.added[other.id] > 0 and grim.id not in found.added
+    shelves = {shelf.title: len(shelf.items) for shelf in found.shelves}
+    assert set(shelves) == {film.id, rest_of(film.id, 4), other.id, grim.id}
+    assert shelves[rest_of(film.id, 4)] < shelves[film.id]
 
 
 async def test_what_is_forecast_can_be_fetched_and_is_all_that_playing_needs(home: Composed) -> None:

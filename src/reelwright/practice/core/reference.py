@@ -24,13 +24,13 @@ from reelwright.practice.core.predicate import find_met
 
 Floats = npt.NDArray[np.float64]
 _WORD = re.compile(r"[a-z0-9]+(?:\.[0-9]+)?")
-_PLAIN = frozenset(
+PLAIN = frozenset(
     ("a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "from", "with", "as", "is", "are", "was", "were",
      "be", "been", "it", "its", "this", "that", "these", "those", "and", "or", "but", "if", "then", "than", "so",
      "do", "does", "did", "will", "would", "can", "could", "should", "may", "might", "has", "have", "had", "i", "we",
      "you", "he", "she", "they", "them", "there", "which", "who", "what", "when", "where", "how", "why")
 )  # fmt: skip
-_NOT = frozenset(
+NEGATIONS = frozenset(
     ("no", "not", "never", "without", "cannot", "neither", "nor", "none", "isn", "aren", "doesn", "don", "wasn",
      "won", "nt")
 )  # fmt: skip
@@ -82,13 +82,15 @@ def stem(word: str) -> str:
 
 def words(text: str) -> list[str]:
     """Content words, stemmed."""
-    return [stem(one) for one in _WORD.findall(text.lower()) if one not in _PLAIN and one not in _NOT]
+    return [stem(one) for one in _WORD.findall(text.lower()) if one not in PLAIN and one not in NEGATIONS]
 
 
 def derive(reference: str, asks: str) -> tuple[Criterion, ...]:
     """A criterion for each content word of a reference that its question does not hold; of all without such."""
     given = set(words(asks))
-    known = dict.fromkeys(one for one in _WORD.findall(reference.lower()) if one not in _PLAIN and one not in _NOT)
+    known = dict.fromkeys(
+        one for one in _WORD.findall(reference.lower()) if one not in PLAIN and one not in NEGATIONS
+    )
     new = [one for one in known if stem(one) not in given] or list(known)
     return tuple(
         Criterion(
@@ -135,7 +137,7 @@ def _beside(asks: str, reference: str, answer: str, rare: Mapping[str, float]) -
         recall,
         2 * recall * precision / (recall + precision) if both else 0.0,
         len(pairs_a & pairs_r) / (len(pairs_r) or 1),
-        _grams(answer, reference),
+        grams(answer, reference),
         _sum(new & r, rare) / (_sum(new, rare) or 1),
         float(_negated(answer) != _negated(reference)),
         math.log1p(len(told)),
@@ -150,10 +152,10 @@ def _sum(some: Iterable[str], rare: Mapping[str, float]) -> float:
 
 
 def _negated(text: str) -> bool:
-    return sum(one in _NOT for one in re.findall(r"[a-z]+", text.lower())) % 2 == 1
+    return sum(one in NEGATIONS for one in re.findall(r"[a-z]+", text.lower())) % 2 == 1
 
 
-def _grams(one: str, other: str) -> float:
+def grams(one: str, other: str) -> float:
     """Cosine of runs of four letters."""
     a, b = _letters(one), _letters(other)
     dot = sum(count * b[gram] for gram, count in a.items())
@@ -175,7 +177,7 @@ def _content(text: str) -> frozenset[str]:
 def nearest(answer: str, examples: Sequence[Graded], rare: Mapping[str, float], *, count: int = 5) -> list[float]:
     """What the most alike graded answers to the same question got: best right, best wrong, and their mean mark."""
     a = _content(answer)
-    like = [_alike(a, _content(one.answer), rare) + _grams(answer, one.answer) for one in examples]
+    like = [_alike(a, _content(one.answer), rare) + grams(answer, one.answer) for one in examples]
     near = sorted(zip(like, (one.mark for one in examples), strict=True), reverse=True)
     right = max((one for one, mark in near if mark >= 0.5), default=0.0)
     wrong = max((one for one, mark in near if mark < 0.5), default=0.0)
@@ -188,16 +190,18 @@ def _alike(a: frozenset[str], b: frozenset[str], rare: Mapping[str, float]) -> f
     return _sum(a & b, rare) / (_sum(a | b, rare) or 1)
 
 
-def fit(rows: Floats, marks: Floats, *, ridge: float = 3.0, steps: int = 30) -> Model:
-    """Weights by Newton's method with a ridge; marks from 0 to 1."""
-    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9
+def fit(rows: Floats, marks: Floats, *, weighs: Floats | None = None, ridge: float = 3.0, steps: int = 30) -> Model:
+    """Weights by Newton's method with a ridge; marks from 0 to 1, each row weighs 1 or as told."""
+    weighs = np.ones(len(rows)) if weighs is None else weighs
+    mean = np.average(rows, axis=0, weights=weighs)
+    spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weighs)) + 1e-9
     x = np.hstack([(rows - mean) / spread, np.ones((len(rows), 1))])
     weights, keep = np.zeros(x.shape[1]), np.full(x.shape[1], ridge)
     keep[-1] = 0.0
     for _ in range(steps):
         p = 1 / (1 + np.exp(-x @ weights))
-        slope = x.T @ (marks - p) - keep * weights
-        curve = (x * (p * (1 - p))[:, None]).T @ x + np.diag(keep + 1e-9)
+        slope = x.T @ (weighs * (marks - p)) - keep * weights
+        curve = (x * (weighs * p * (1 - p))[:, None]).T @ x + np.diag(keep + 1e-9)
         weights = weights + np.linalg.solve(curve, slope)
     return Model(tuple(map(float, mean)), tuple(map(float, spread)), tuple(map(float, weights)))
 

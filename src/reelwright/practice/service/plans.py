@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
+from anyio import to_thread
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
+from reelwright.practice.adapters.meaning import find_meaning
 from reelwright.practice.adapters.scheduler import recall
 from reelwright.practice.contract import NoNote
 from reelwright.practice.core.calendar import write_calendar
-from reelwright.practice.core.cards import Card, Memory, Rating, Reviewed, all_cards
+from reelwright.practice.core.cards import Card, Memory, Missed, Rating, Reviewed, all_cards
+from reelwright.practice.core.marks import Spelling, mark
 from reelwright.practice.core.plan import Known, Plan, PlanWish, make_plan
+from reelwright.practice.core.reference import Graded
 from reelwright.practice.core.stories import draw_matrix
 from reelwright.practice.service.interviews import PracticeService
 from reelwright.practice.service.labs import LabsService
@@ -58,7 +62,14 @@ class CardsService:
         return Reviewed(
             card=msgspec.structs.replace(known, due_ms=due_ms, reviews=memory.reviews), rating=rating,
             shown=None if verdict is None else verdict.state == "met", quote=verdict.quote if verdict else "",
+            mark=None if verdict is None else await to_thread.run_sync(_mark, known.missed, text),
         )  # fmt: skip
+
+
+def _mark(missed: Missed, text: str) -> float:
+    """A thread's work: the first one loads the model, where the extra is installed."""
+    one = Graded(missed.question_id, missed.asks, (missed.says,), text, 0.0)
+    return round(mark(one, find_meaning() or Spelling()), 1)
 
 
 class PlansService:

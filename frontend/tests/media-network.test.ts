@@ -58,6 +58,15 @@ describe('MediaNetwork', () => {
     expect((await line.get()).data.byteLength).toBe(100);
   });
 
+  it('brings a playlist from an edge at once when the service does not answer, or is too busy to', async () => {
+    for (const away of [broken, status(503)]) {
+      const line = new Line([away, bytes]);
+      line.urls.madeAtEdges(`${A}assets/1/f.m3u8`);
+      await line.network.get('/api/v1/playback/sessions/s/v540.m3u8', new AbortController().signal);
+      expect(line.asked).toEqual(['/api/v1/playback/sessions/s/v540.m3u8', `${A}assets/1/f.v540.m3u8`]);
+    }
+  });
+
   it('lets the picture have the line when the film stands still and the sound has its segment', async () => {
     const line = new Line([bytes, silent, bytes]);
     line.standing = true;

@@ -70,6 +70,46 @@ describe('MediaUrls', () => {
     expect(urls.current(manifest)).toBe('/api/v1/playback/sessions/new/v540.m3u8?access=x');
   });
 
+  it('finds playlists at the edges while the service is away, at one that works, and at the service again when it is back', () => {
+    let now = 0;
+    const urls = new MediaUrls([A, B], () => now);
+    const master = 'http://web.test/api/v1/playback/sessions/s/master.m3u8?access=x';
+    urls.failed(master);
+    expect(urls.current(master)).toBe(master);
+    expect(urls.hasOther(master)).toBe(false);
+    urls.madeAtEdges('http://edge-a.test/m/old/assets/01abc/f00.m3u8');
+    expect(urls.hasOther(master)).toBe(true);
+    expect(urls.current(master)).toBe(`${A}assets/01abc/f00.m3u8`);
+    expect(urls.current('/api/v1/playback/sessions/s/v540.m3u8?edge=a&CMCD=ot%3Dm')).toBe(`${A}assets/01abc/f00.v540.m3u8`);
+    urls.failed(`${A}assets/x`);
+    expect(urls.current(master)).toBe(`${B}assets/01abc/f00.m3u8`);
+    urls.failed(`${B}assets/x`);
+    expect(urls.current(master)).toBe(master);
+    now += 31_000;
+    urls.failed(master);
+    urls.renew([A]);
+    expect(urls.current(master)).toBe(master);
+    urls.failed(master);
+    now += 31_000;
+    expect(urls.current(master)).toBe(master);
+  });
+
+  it('takes the edges in the order that an edge knows, also such as it had not heard of', () => {
+    const urls = new MediaUrls([B]);
+    expect(urls.steering()).toBe('');
+    urls.madeAtEdges(`${A}assets/01abc/f00.m3u8`);
+    const asked = urls.steering();
+    expect(asked).toBe(`${B}assets/01abc/steering.json?known=this-player`);
+    const clone = (ID: string, HOST: string): object => ({ 'BASE-ID': 'this-player', ID, 'URI-REPLACEMENT': { HOST } });
+    const said = { TTL: 30, 'PATHWAY-PRIORITY': ['c', 'b', 'unsaid'], 'PATHWAY-CLONES': [clone('b', 'edge-b.test'), clone('c', 'c.test:81')] };
+    urls.steer(asked, said as never);
+    expect(urls.current(OLD)).toContain('http://c.test:81/cdn/m/tokB/assets/01abc/');
+    urls.failed(urls.current(OLD));
+    expect(urls.current(OLD)).toContain('http://edge-b.test/cdn/m/tokB/');
+    urls.steer(asked, { TTL: 30, 'PATHWAY-PRIORITY': ['nowhere'] });
+    expect(urls.current(OLD)).toContain('http://edge-b.test/cdn/m/tokB/');
+  });
+
   it('leaves other addresses alone', () => {
     const urls = new MediaUrls([A]);
     expect(urls.current('/static/x.js')).toBe('/static/x.js');

@@ -36,11 +36,20 @@ export interface PlaybackSession {
   dash_url: string;
   media_bases: string[];
   expires_s: number;
+  /** The playlist that edges make by themselves; empty while none is registered, or the title still encodes. */
+  edge_hls_url: string;
   heartbeat_s: number;
   /** The share of the estimated throughput that the first quality is chosen from. */
   start_share: number;
   thumbnails: ThumbnailOffer | null;
   next: NextPlayable | null;
+}
+
+/** What edges answer to content steering, as far as it is used here; see `reelwright/cdn/core/steering.py`. */
+export interface Steering {
+  TTL: number;
+  'PATHWAY-PRIORITY': string[];
+  'PATHWAY-CLONES'?: { ID: string; 'URI-REPLACEMENT': { HOST?: string } }[];
 }
 
 /** Edges that served us since the last heartbeat, and those that failed. */

@@ -56,7 +56,7 @@ class HttpError extends Error {
 }
 
 /**
- * Fetches manifests and segments, and does not give up: another edge when one fails, a fresh signature when one has
+ * Fetches manifests and segments, and does not give up: another edge when one, or the service, fails, a fresh signature when one has
  * expired, and otherwise again and again until the network is back. It ends only with the bytes, when nobody wants
  * them any more, or when the service says that they are gone.
  */
@@ -113,7 +113,7 @@ export class MediaNetwork extends EventTarget {
           continue;
         }
         this.urls.failed(address);
-        if (MediaUrls.isMedia(address) && this.urls.hasOther(address)) continue;
+        if (this.urls.hasOther(address)) continue;
         this.connection.failed();
         await this.connection.pause(attempt, signal, error instanceof HttpError ? error.retryAfterMs : 0);
       }

@@ -1,17 +1,24 @@
-import type { Felt } from './contract.ts';
+import type { Felt, Steering } from './contract.ts';
 
 const MEDIA = /^(.*?)\/m\/[^/?#]+\/(assets\/.*)$/;
 const MANIFEST = /(\/api\/v1\/playback\/sessions\/)[^/?#]+/;
+const PLAYLIST = /\/api\/v1\/playback\/sessions\/[^/?#]+\/([^/?#]+)\.m3u8/;
 const AVOIDED_MS = 30_000;
+/** A pathway that is no edge's, so that a steering document says of every edge where it is. */
+const NO_EDGE = 'this-player';
 const FELT_MOST = 8;
 
 /**
  * Where media is fetched now. Manifests were written with signatures and edges of their time; every request goes to the
- * newest signature at the best edge that has not failed lately.
+ * newest signature at the best edge that has not failed lately. Playlists are the service's; while that is away they
+ * are the edges' own, which lie beside the media under the same signature.
  */
 export class MediaUrls {
   private bases: string[];
   private sessionId = '';
+  /** The edges' own playlists without their suffix, below a base; empty where there are none. */
+  private stem = '';
+  private awayAt = -Infinity;
   private readonly failedAt = new Map<string, number>();
   private readonly felt = new Map<string, boolean>();
   private readonly now: () => number;
@@ -21,17 +28,36 @@ export class MediaUrls {
     this.now = now;
   }
 
-  /** Take fresh signatures, and another session where the old one was forgotten. */
+  /** Take fresh signatures, and another session where the old one was forgotten; the service is there. */
   renew(bases: readonly string[], sessionId = ''): void {
     if (bases.length > 0) this.bases = [...bases];
     this.sessionId = sessionId || this.sessionId;
+    this.awayAt = -Infinity;
+  }
+
+  /** Where an edge has the playlist that it makes by itself; all edges have it under that name. */
+  madeAtEdges(address: string): void {
+    this.stem = MEDIA.exec(address)?.[2]?.replace(/\.m3u8$/, '') ?? '';
+  }
+
+  /** Where an edge says which edges are best; empty where it does not. */
+  steering(): string {
+    return this.stem ? `${this.best()}${this.stem.replace(/[^/]*$/, '')}steering.json?known=${NO_EDGE}` : '';
+  }
+
+  /** Take the edges in the order of the document that was `asked` for. */
+  steer(asked: string, said: Steering): void {
+    const base = asked.slice(0, asked.indexOf('assets/'));
+    const hosts = new Map((said['PATHWAY-CLONES'] ?? []).map((one) => [one.ID, one['URI-REPLACEMENT'].HOST]));
+    const named = said['PATHWAY-PRIORITY'].map((name) => hosts.get(name)).filter((host) => host !== undefined);
+    if (named.length > 0) this.bases = named.map((host) => base.replace(/\/\/[^/]+/, `//${host}`));
   }
 
   /** The address to fetch now instead of `uri`. */
   current(uri: string): string {
     const found = MEDIA.exec(uri);
     if (found?.[2] !== undefined) return this.best() + found[2];
-    return this.sessionId ? uri.replace(MANIFEST, `$1${this.sessionId}`) : uri;
+    return this.atEdge(uri) ?? (this.sessionId ? uri.replace(MANIFEST, `$1${this.sessionId}`) : uri);
   }
 
   /** Below the best base: for names that come without one, as pictures do. */
@@ -39,8 +65,9 @@ export class MediaUrls {
     return this.best() + name;
   }
 
-  /** Avoid the edge of this address for a while. */
+  /** Avoid the edge of this address for a while, or the service. */
   failed(address: string): void {
+    if (PLAYLIST.test(address)) this.awayAt = this.now();
     if (!MediaUrls.isMedia(address)) return;
     this.failedAt.set(edgeOf(address), this.now());
     this.felt.set(edgeOf(address), false);
@@ -61,14 +88,22 @@ export class MediaUrls {
     return { worked, failed: worked.length > 0 ? named(false) : [] };
   }
 
-  /** Whether another edge than this address's has not failed lately. */
+  /** Whether another edge than this address's has not failed lately, or any has what the service does not give. */
   hasOther(address: string): boolean {
+    if (!MediaUrls.isMedia(address)) return this.atEdge(address) !== null;
     return this.bases.some((base) => edgeOf(base) !== edgeOf(address) && !this.avoided(base));
   }
 
   /** Whether an address is media rather than a manifest. */
   static isMedia(uri: string): boolean {
     return MEDIA.test(uri);
+  }
+
+  private atEdge(uri: string): string | null {
+    const name = PLAYLIST.exec(uri)?.[1];
+    if (!name || !this.stem || this.now() - this.awayAt >= AVOIDED_MS) return null;
+    const base = this.bases.find((one) => !this.avoided(one));
+    return base ? `${base}${this.stem}${name === 'master' ? '' : `.${name}`}.m3u8` : null;
   }
 
   private best(): string {

@@ -1,9 +1,11 @@
 import { call, Problem, refreshCaller } from '../api.ts';
 import type { Connection } from './connection.ts';
-import type { Device, Heartbeat, PlaybackSession } from './contract.ts';
+import type { Device, Heartbeat, PlaybackSession, Steering } from './contract.ts';
 import { MediaUrls } from './media-urls.ts';
 
 const PATH = '/api/v1/playback/sessions';
+/** How long an edge may take to steer, and until another is asked. */
+const STEER_MS = 2500;
 
 type Call = typeof call;
 
@@ -53,12 +55,14 @@ export class LiveSession extends EventTarget implements Session {
   private readonly connection: Connection;
   private readonly call: Call;
   private signedOut = false;
+  private steerAt = 0;
   private renewing: Promise<void> | null = null;
 
   private constructor(first: PlaybackSession, device: Device, connection: Connection, caller: Call) {
     super();
     this.now = first;
     this.urls = new MediaUrls(first.media_bases);
+    this.urls.madeAtEdges(first.edge_hls_url);
     this.device = device;
     this.connection = connection;
     this.call = caller;
@@ -110,12 +114,30 @@ export class LiveSession extends EventTarget implements Session {
       const fresh = await this.call<Heartbeat>('POST', `${PATH}/${this.now.id}/heartbeat`, this.urls.takeFelt(), { signal });
       this.now = { ...this.now, ...fresh };
     } catch (error) {
+      if (!(error instanceof Problem) || error.transient) void this.steerAlone();
       if (!(error instanceof Problem && error.status === 404)) throw error;
       const body = { playable_id: this.now.playable_id, device: this.device };
       this.now = await this.call<PlaybackSession>('POST', PATH, body, { signal });
+      this.urls.madeAtEdges(this.now.edge_hls_url);
     }
     this.urls.renew(this.now.media_bases, this.now.id);
     this.dispatchEvent(new Event('renewed'));
+  }
+
+  /** While the service is away edges say which of them are best, as often as their document wants to be asked for. */
+  private async steerAlone(): Promise<void> {
+    const address = this.urls.steering();
+    if (!address || performance.now() < this.steerAt) return;
+    this.steerAt = performance.now() + STEER_MS;
+    try {
+      const answer = await fetch(address, { credentials: 'include', signal: AbortSignal.timeout(STEER_MS) });
+      if (!answer.ok) return;
+      const said = (await answer.json()) as Steering;
+      this.urls.steer(address, said);
+      this.steerAt = performance.now() + said.TTL * 1000;
+    } catch {
+      this.urls.failed(address);
+    }
   }
 
   private setSignedOut(value: boolean): void {

@@ -96,3 +96,15 @@ def test_a_migration_can_be_taken_back(database_url: str, system: str) -> None:
         connection.execute(sa.text("DELETE FROM alembic_version"))
     database.migrate([system])
     database.close()
+
+
+def test_one_systems_migration_leaves_the_others_alone(database_url: str) -> None:
+    """A command that needs one system finds a whole service's database, an empty one, or one of some systems."""
+    database = Database(database_url)
+    for packages in (["reelwright.accounts"], ["reelwright.practice"], SYSTEMS, ["reelwright.accounts"]):
+        database.migrate(packages)
+    with database.reading() as connection:
+        heads = set(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
+    assert {head.rstrip("0123456789") for head in heads} == {name.removeprefix("reelwright.") for name in SYSTEMS}
+    assert len(heads) == len(SYSTEMS)
+    database.close()

@@ -18,7 +18,7 @@ from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import NotFound
 from reelwright.kernel.keys import KeyRing
-from reelwright.kernel.settings import ServiceSettings, Source, database_url, keys_file
+from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, Source, database_url, keys_file, require_kept
 
 app = typer.Typer(help="People: list, add, new password, set-up code.", no_args_is_help=True)
 console = Console()
@@ -52,7 +52,7 @@ def create_user(
     async def work(service: AccountsService) -> None:
         await service.create_user(name=name, password=password, role=role)
 
-    _run(work, data, database)
+    _run(work, data, database, new=True)
 
 
 @app.command()
@@ -82,8 +82,13 @@ def setup_code(data: Data = None, database: Url = None) -> None:
     _run(work, data, database)
 
 
-def _run(work: Callable[[AccountsService], Awaitable[None]], data: Path | None, url: str | None) -> None:
+def _run(
+    work: Callable[[AccountsService], Awaitable[None]], data: Path | None, url: str | None, *, new: bool = False
+) -> None:
+    """Do it with a service's accounts; `new` may make them, for people can be added before the first start."""
     settings = Source.open().section("", ServiceSettings, data=str(data) if data else None, database=url)
+    if not new:
+        require_kept(settings, file=DATABASE_FILE)
     database = Database(database_url(settings))
     database.migrate(["reelwright.accounts"])
     service = AccountsService(

@@ -150,7 +150,8 @@ def sql(
         print(json.dumps({"columns": answer.columns, "rows": answer.rows, "truncated": answer.truncated}))
         return
     console.print(shown(answer))
-    console.print(f"[dim]{len(answer.rows)} rows in {answer.took_ms} ms{', and more' if answer.truncated else ''}")
+    rows_said = f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}"
+    console.print(f"[dim]{rows_said} in {answer.took_ms} ms{', and more' if answer.truncated else ''}")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from rich.table import Table
 from reelwright.catalog.adapters.sql import list_details
 from reelwright.catalog.core.visibility import EVERYTHING_ALWAYS
 from reelwright.kernel.database import Database
+from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
 
 app = typer.Typer(help="Titles of a catalogue.", no_args_is_help=True)
 console = Console()
@@ -32,7 +33,9 @@ def list_titles(
     """List titles with the state of what can be played."""
 
     async def work() -> None:
-        opened = Database(database or f"sqlite:///{data.resolve()}/reelwright.sqlite")
+        settings = ServiceSettings(data=str(data), database=database)
+        require_kept(settings, file=DATABASE_FILE)
+        opened = Database(database_url(settings))
         table = Table("title", "year", "rated", "playable", box=None)
         for detail in await opened.read(list_details, EVERYTHING_ALWAYS):
             states = ", ".join(sorted({playable.state for playable in detail.playables}))

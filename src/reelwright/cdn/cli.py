@@ -13,6 +13,7 @@ from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid, Unavailable
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
 from reelwright.kernel.peers import peer_token
+from reelwright.kernel.settings import ServiceSettings, require_kept
 
 app = typer.Typer(help="The CDN: edges, shields, caches and what they would do.", no_args_is_help=True)
 
@@ -20,6 +21,11 @@ app = typer.Typer(help="The CDN: edges, shields, caches and what they would do."
 @app.callback()
 def cdn() -> None:
     """The CDN: edges, shields, caches and what they would do."""
+
+
+def _ring(data: Path) -> KeyRing:
+    require_kept(ServiceSettings(data=str(data)), file=KEYS_FILE)
+    return KeyRing.open(data / KEYS_FILE)
 
 
 @app.command()
@@ -30,7 +36,7 @@ def sign(
 ) -> None:
     """Print a signed path for an object, bound to no viewer."""
     folder = "/".join(name.split("/")[:2])
-    keys = KeyRing.open(data / KEYS_FILE)
+    keys = _ring(data)
     typer.echo(sign_folder(keys, folder, expires_s=int(time.time()) + seconds, viewer=None) + name)
 
 
@@ -73,7 +79,7 @@ def _ask(method: str, path: str, url: str, data: Path, **more: Any) -> Any:
     """Ask the control plane as one of the service's own processes. Raises Unavailable or Invalid."""
     import httpx
 
-    token = peer_token(KeyRing.open(data / KEYS_FILE), SystemClock())
+    token = peer_token(_ring(data), SystemClock())
     headers = {"Authorization": f"Bearer {token}"}
     try:
         answer = httpx.request(method, f"{url.rstrip('/')}/api/v1/cdn/{path}", headers=headers, timeout=30, **more)
@@ -187,7 +193,7 @@ def purge(
 def _purge_at(urls: list[str], host: str, path: str, prefix: str, tag: str, soft: bool, data: Path) -> None:
     import httpx
 
-    token = peer_token(KeyRing.open(data / KEYS_FILE), SystemClock())
+    token = peer_token(_ring(data), SystemClock())
     named = {"Purge-Prefix": prefix} if prefix else {"Purge-Tag": tag} if tag else {}
     headers = {"Host": host, "Authorization": f"Bearer {token}", "Purge-Soft": str(int(soft)), **named}
     failed = []

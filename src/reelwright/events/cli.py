@@ -11,6 +11,7 @@ import typer
 
 from reelwright.events.adapters.wal import read_log
 from reelwright.events.core.frame import START
+from reelwright.kernel.settings import ServiceSettings, require_kept
 
 END = (1 << 62, 0)
 
@@ -29,6 +30,7 @@ def show(
     last: Annotated[int, typer.Option(help="How many of the newest events.")] = 20,
 ) -> None:
     """Print the newest events as JSON lines, from the logs of every process that wrote here."""
+    require_kept(ServiceSettings(data=str(data)))
     rows: list[dict[str, Any]] = []
     for folder in sorted((data / "events").glob("*")):
         if folder.name.endswith("-failed") is failed:

@@ -25,6 +25,7 @@ from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
+from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -291,10 +292,9 @@ def _now_ms() -> int:
 
 
 def _url(data: Path, database: str) -> str:
-    path = data.resolve() / "reelwright.sqlite"
-    if not database and not path.is_file():
-        raise Invalid(f"no service keeps its data in {data}; say --data FOLDER or --database URL")
-    return database or f"sqlite:///{path}"
+    settings = ServiceSettings(data=str(data), database=database)
+    require_kept(settings, file=DATABASE_FILE)
+    return database_url(settings)
 
 
 def _configuration(data: Path, database: str) -> Configuration:

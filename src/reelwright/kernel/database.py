@@ -108,7 +108,11 @@ class Database:
         raise Unavailable("too many others change the same rows at this moment; try again")
 
     def migrate(self, packages: Sequence[str]) -> None:
-        """Bring the schema of every package's `migrations/` to its newest revision."""
+        """Bring the schema of every package's `migrations/` to its newest revision; other packages' are left alone.
+
+        A revision is named by its package, as `accounts0002`. Raises Invalid where the database has one that is newer
+        than what is installed.
+        """
         from alembic.config import Config
         from alembic.runtime.environment import EnvironmentContext
         from alembic.script import ScriptDirectory
@@ -119,15 +123,22 @@ class Database:
         config.set_main_option("script_location", folders[0])
         config.set_main_option("version_locations", "\n".join(folders))
         script = ScriptDirectory.from_config(config)
+        names = tuple(package.rpartition(".")[2] for package in packages)
+
+        def steps(revisions: tuple[str, ...], _context: Any) -> Any:
+            ours = tuple(one for one in revisions if one.rstrip("0123456789") in names)
+            known = {one.revision for one in script.walk_revisions()}
+            if strange := sorted({*ours} - known):
+                raise Invalid(
+                    f"the database is of a newer version of Reelwright ({', '.join(strange)}); install that one"
+                )
+            return script._upgrade_revs("heads", ours)
+
         with self.writing() as connection:
             if self.dialect == "postgresql":  # two processes starting at once must not both create tables
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(727372)"))
             environment = EnvironmentContext(config, script)
-            environment.configure(
-                connection=connection,
-                fn=lambda revision, _context: script._upgrade_revs("heads", revision),
-                destination_rev="heads",
-            )
+            environment.configure(connection=connection, fn=steps, destination_rev="heads")
             environment.run_migrations()
 
     def scrub(self, *tables: str) -> None:

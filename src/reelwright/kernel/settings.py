@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from reelwright.kernel.errors import Invalid
+from reelwright.kernel.errors import Invalid, NotFound
 from reelwright.kernel.keys import KEYS_FILE
 
 PREFIX = "REELWRIGHT_"
@@ -79,6 +79,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ] = "info"
 
 
+DATABASE_FILE = "reelwright.sqlite"
+
+
 def keys_file(settings: ServiceSettings) -> Path:
     """Where the key ring lies: services that run apart share one."""
     return Path(settings.keys or Path(settings.data) / KEYS_FILE).resolve()
@@ -86,7 +89,13 @@ def keys_file(settings: ServiceSettings) -> Path:
 
 def database_url(settings: ServiceSettings) -> str:
     """The configured database, or SQLite in the data folder."""
-    return settings.database or f"sqlite:///{Path(settings.data).resolve()}/reelwright.sqlite"
+    return settings.database or f"sqlite:///{Path(settings.data).resolve()}/{DATABASE_FILE}"
+
+
+def require_kept(settings: ServiceSettings, *, file: str = "") -> None:
+    """Raises NotFound where no service has kept anything yet: a command in the wrong folder must not begin one."""
+    if not settings.database and not (Path(settings.data) / file).exists():
+        raise NotFound(f"no service keeps its data in {settings.data}; name its folder with --data")
 
 
 class Source:

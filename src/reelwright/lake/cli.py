@@ -18,7 +18,7 @@ from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import SystemClock, utc
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, MissingExtra
-from reelwright.kernel.settings import ServiceSettings, Source, database_url
+from reelwright.kernel.settings import ServiceSettings, Source, database_url, require_kept
 from reelwright.lake.contract import Answer, Ledger
 from reelwright.lake.core.rows import day_number
 from reelwright.lake.service import LakeService, is_installed
@@ -45,9 +45,12 @@ def find_place(data: Path | None, **overrides: Any) -> Place:
     source = Source.open()
     service = source.section("", ServiceSettings, data=str(data) if data else None)
     folder = Path(service.data).resolve()
+    bus = bus_of(source.section("events", EventsSettings), folder / "events")
+    if "://" not in bus:  # then the log lies in the folder
+        require_kept(service)
     return Place(
         data=folder,
-        bus=bus_of(source.section("events", EventsSettings), folder / "events"),
+        bus=bus,
         settings=source.section("lake", LakeSettings, **overrides),
         database=database_url(service),
     )
@@ -125,7 +128,11 @@ def ledger(
     table = Shown("hour (UTC)", "source", "received", "acknowledged", "twice", "refused", "in the lake", box=None)
     for one in found.entries:
         counts = (one.received, one.acknowledged, one.duplicate, one.failed, one.stored)
-        table.add_row(_hour(one.hour), one.source, *(f"{count:,}" for count in counts))
+        table.add_row(
+            _hour(one.hour),
+            f"{one.source}{' (synthetic)' if one.synthetic else ''}",
+            *(f"{count:,}" for count in counts),
+        )
     console.print(table)
     sent = Shown("made in (UTC)", "devices", "made", "waiting there", "stored", "refused", "missing", box=None)
     for hour in found.sent:

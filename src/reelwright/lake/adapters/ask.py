@@ -51,7 +51,14 @@ def answer(question: Question) -> Answers | Refusal:
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             return Refusal(says=f"the question needs more than {question.memory_mb} MB: {error}", too_much=True)
         except duckdb.Error as error:
-            return Refusal(says=str(error))
+            return Refusal(says=_mended(str(error)))
+
+
+def _mended(says: str) -> str:
+    """DuckDB proposes its own inner tables where there is none of a name; ours are told instead."""
+    if "Table with name" not in says:
+        return says
+    return f"{says.partition(chr(10))[0]} Tables of the lake: {', '.join(sorted(BY_NAME))}"
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, statement: Any, question: Question) -> Answer:

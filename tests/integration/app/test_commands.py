@@ -1,0 +1,91 @@
+"""Commands typed in the wrong place, or before there is anything: one line that says what to do, and nothing made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.composed import Composed
+
+from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Invalid
+
+
+def run(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """A command as a person types it in `folder`."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("REELWRIGHT_")}
+    command = [str(Path(sys.executable).with_name("reelwright")), *words]
+    return subprocess.run(command, cwd=folder, env=environ, input=typed, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("accounts", "list"),
+        ("accounts", "reset-password", "Ada"),
+        ("accounts", "setup-code"),
+        ("catalog", "list"),
+        ("cdn", "status"),
+        ("cdn", "sign", "assets/a/b"),
+        ("cdn", "steer", "--explain"),
+        ("events", "show"),
+        ("experiments", "list"),
+        ("lake", "tables"),
+        ("lake", "ledger"),
+        ("sql", "SELECT count(*) FROM events"),
+    ],
+    ids=" ".join,
+)
+def test_where_no_service_is_a_command_says_so_and_makes_none(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """An empty answer from a folder that was just made would be a lie."""
+    found = run(tmp_path, *words, typed="secret secret\nsecret secret\n")
+    assert found.returncode == 1
+    last = found.stderr.strip().splitlines()[-1]
+    assert last == "reelwright: no service keeps its data in reelwright-data; name its folder with --data"
+    assert "Traceback" not in found.stderr and list(tmp_path.iterdir()) == []
+
+
+def test_commands_work_in_the_folder_of_a_whole_service(tmp_path: Path) -> None:
+    """Each knows the schema of its own system; the others' is left alone."""
+    Composed(tmp_path / "data")
+    data = ("--data", str(tmp_path / "data"))
+    people = run(tmp_path, "accounts", "list", *data)
+    assert (people.returncode, people.stderr) == (0, "")
+    begun = run(tmp_path, "practice", "start", *data)
+    assert "Traceback" not in begun.stderr
+    assert "1." in begun.stdout or "?" in begun.stdout, begun.stdout
+    for words in (("catalog", "list"), ("lake", "tables"), ("events", "show"), ("experiments", "list")):
+        found = run(tmp_path, *words, *data)
+        assert (found.returncode, found.stderr) == (0, ""), words
+
+
+def test_people_can_be_added_before_the_first_start(tmp_path: Path) -> None:
+    """The service then starts with them."""
+    made = run(tmp_path, "accounts", "create-user", "Ada", typed="secret secret\nsecret secret\n")
+    assert made.returncode == 0, made.stderr
+    assert "Ada" in run(tmp_path, "accounts", "list").stdout
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    """The message names the revision; nothing is migrated."""
+    composed = Composed(tmp_path / "data")
+    with composed.resources.database.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE alembic_version SET version_num = 'accounts0999' WHERE version_num LIKE 'accounts%'"
+        )
+    found = run(tmp_path, "accounts", "list", "--data", str(tmp_path / "data"))
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "newer version of Reelwright (accounts0999)" in found.stderr and "Traceback" not in found.stderr
+    with pytest.raises(Invalid, match="accounts0999"):
+        Database(f"sqlite:///{tmp_path}/data/reelwright.sqlite").migrate(["reelwright.accounts"])
+
+
+def test_an_unknown_table_is_answered_with_the_lakes_own(tmp_path: Path) -> None:
+    """Not with those of the engine."""
+    Composed(tmp_path / "data")
+    found = run(tmp_path, "sql", "SELECT * FROM nothere", "--data", str(tmp_path / "data"))
+    assert found.returncode == 1 and "playback_sessions" in found.stderr and "pg_" not in found.stderr
+    assert "1 row in" in run(tmp_path, "sql", "SELECT 1", "--data", str(tmp_path / "data")).stdout

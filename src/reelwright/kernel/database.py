@@ -125,8 +125,8 @@ class Database:
         script = ScriptDirectory.from_config(config)
         names = tuple(package.rpartition(".")[2] for package in packages)
 
-        def steps(revisions: tuple[str, ...], _context: Any) -> Any:
-            ours = tuple(one for one in revisions if one.rstrip("0123456789") in names)
+        def steps(revisions: Any, _context: Any) -> Any:
+            ours: Any = tuple(one for one in revisions if one.rstrip("0123456789") in names)
             known = {one.revision for one in script.walk_revisions()}
             if strange := sorted({*ours} - known):
                 raise Invalid(

@@ -8,7 +8,7 @@ import heapq
 import json
 import lzma
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -51,10 +51,27 @@ class Trace(msgspec.Struct, frozen=True):
         return sum({visit.key: visit.size for visit in self.visits}.values())
 
 
-def replay(visits: Iterable[Visit], policy: Policy) -> Outcome:
-    """Requests through a policy."""
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What befalls a cache between two requests: objects are purged, or a plan leaves it another room."""
+
+    drop: tuple[Key, ...] = ()
+    budget_bytes: int | None = None
+
+    def give(self, policy: Policy) -> None:
+        """As an edge tells its policy; only of what is held."""
+        for key in self.drop:
+            if key in policy:
+                policy.drop(key)
+        if self.budget_bytes is not None:
+            policy.resize(self.budget_bytes)
+
+
+def replay(visits: Iterable[Visit], policy: Policy, orders: Mapping[int, Order] | None = None) -> Outcome:
+    """Requests through a policy; an order is given before the request of its number, counted from 0."""
     requests = hits = total = hit_bytes = 0
     for visit in visits:
+        if orders and requests in orders:
+            orders[requests].give(policy)
         requests += 1
         total += visit.size
         policy.note(visit)

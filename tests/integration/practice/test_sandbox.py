@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -147,3 +149,21 @@ def test_with_limits_only_code_still_ends() -> None:
             Sandbox(f"def answer(message):\n    {body}", driver="echo.py", bounds=SHORT, confinement="limits") as box,
         ):
             box.ask(None)
+
+
+@needs_bubblewrap
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="a kernel that tells how long a process queued")
+def test_who_was_given_no_processor_is_not_blamed() -> None:
+    """Beside eight others on one processor: the machine fails, and not the code."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(8)]
+    try:
+        source = "def answer(message):\n    while True: pass\n"
+        with Sandbox(source, driver="echo.py", bounds=Bounds(wall_s=6)) as box, pytest.raises(OSError, match="busy"):
+            box.ask(None)
+    finally:
+        for one in others:
+            one.kill()
+            one.wait()
+        os.sched_setaffinity(0, before)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reelwright.cdn.core.eviction import POLICIES, ForesightPolicy, Visit, make_policy
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
-from reelwright.cdn.replay import Trace, belady, read_trace, replay, replay_named
+from reelwright.cdn.replay import Order, Trace, belady, read_trace, replay, replay_named
 from reelwright.kernel.errors import Invalid
 
 steps = st.lists(st.tuples(st.sampled_from(["get", "drop"]), st.integers(0, 30), st.integers(1, 40)), max_size=200)
@@ -168,3 +168,15 @@ def test_traces_of_each_format_are_read_and_bad_lines_are_named(tmp_path: Path) 
             read_trace(path)
     with pytest.raises(Invalid, match="policy is one of"):
         make_policy("fifo", 1)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_replay_gives_orders_before_the_request_they_are_for(name: str) -> None:
+    """What is purged is missed once more, what is not held is left alone, and a smaller room holds from then on."""
+    visits = [Visit(key, 10, float(at)) for at, key in enumerate("aabab" + "cdefgh")]
+    assert replay(visits[:5], make_policy(name, 100)).hits == 3
+    purged = {3: Order(drop=("a", "z"))}
+    assert replay(visits[:5], make_policy(name, 100), purged).hits == 2
+    policy = make_policy(name, 100)
+    replay(visits, policy, {6: Order(budget_bytes=30)})
+    assert policy.held_bytes <= 30

@@ -30,6 +30,8 @@ Confinement = Literal["bubblewrap", "limits"]
 DRIVERS = Path(__file__).resolve().parents[1] / "labs" / "drivers"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
 TMP_BYTES = 16 << 20
+BUSY_SHARE = 0.5
+"""Of the wall clock: who waited longer than this for a processor was not given their time."""
 _LIVE: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 
 
@@ -92,7 +94,7 @@ class Sandbox:
         self._driver = DRIVERS / driver
         self._confinement: Confinement = confinement
         self._process: subprocess.Popen[bytes] | None = None
-        self._deadline_s = 0.0
+        self._deadline_s = self._queued_s = 0.0
         self._read = 0
         self._rest = b""
 
@@ -101,6 +103,7 @@ class Sandbox:
         (Path(self._folder.name) / "solution.py").write_text(self._source, encoding="utf-8")
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._deadline_s = time.monotonic() + self._bounds.wall_s
+        self._queued_s = _queued_s(os.getpid())
         self._start()
         _LIVE.add(self)
         return self
@@ -214,8 +217,19 @@ class Sandbox:
     def _wait(self, selector: selectors.BaseSelector) -> None:
         left_s = self._deadline_s - time.monotonic()
         if left_s <= 0 or not selector.select(left_s):
+            self._blame_the_machine()
             self.kill()
             raise Broken(f"no answer within {self._bounds.wall_s:g} s")
+
+    def _blame_the_machine(self) -> None:
+        """Raise OSError where the time went by in the queue for a processor: that says nothing about the code."""
+        assert self._process is not None
+        queued_s = _queued_s(os.getpid()) - self._queued_s + sum(map(_queued_s, _family(self._process.pid)))
+        if queued_s > BUSY_SHARE * self._bounds.wall_s:
+            self.kill()
+            raise OSError(
+                f"this machine was too busy: of {self._bounds.wall_s:g} s the code waited {queued_s:.0f} to run"
+            )
 
     def _why_ended(self) -> str:
         assert self._process is not None
@@ -248,6 +262,23 @@ class Sandbox:
             "--chdir", "/tmp", "--hostname", "lab", "--seccomp", str(program), "--remount-ro", "/",  # noqa: S108
             "--", _python(), "-I", "-S", "-B", "/lab/driver.py", "/lab/solution.py",
         ]  # fmt: skip
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that came of it, where Linux tells."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _queued_s(pid: int) -> float:
+    """Seconds for which a process was ready and had no processor; 0 where Linux does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _python() -> str:

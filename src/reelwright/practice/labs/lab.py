@@ -99,7 +99,9 @@ def unheard(_said: str) -> None:
 
 def practise(lab: Lab, source: str, *, confinement: Confinement = "bubblewrap", told: Told = unheard) -> LabResult:
     """Run on the visible seeds; our own policies run on the same."""
-    return _beside(lab, run_alone(lab, source, lab.seeds, hidden=False, confinement=confinement, told=told), told)
+    return stand_beside(
+        lab, run_alone(lab, source, lab.seeds, hidden=False, confinement=confinement, told=told), told
+    )
 
 
 def grade(
@@ -112,7 +114,7 @@ def grade(
 ) -> LabResult:
     """Run on hidden seeds, drawn now unless a stored result is repeated; our own policies run on the same."""
     drawn = seeds or draw_seeds()
-    return _beside(lab, run_alone(lab, source, drawn, hidden=True, confinement=confinement, told=told), told)
+    return stand_beside(lab, run_alone(lab, source, drawn, hidden=True, confinement=confinement, told=told), told)
 
 
 def starter(lab: Lab) -> str:
@@ -154,6 +156,15 @@ def run_alone(
     return _result(lab, seeds, hidden, valid="true" if passed else "false", judged=judged, reason=judged[-1].reason)
 
 
+def stand_beside(lab: Lab, result: LabResult, told: Told = unheard) -> LabResult:
+    """The result with the standing of our own policies; code that did not get through one replay stands nowhere."""
+    standing = {}
+    for name, make in lab.policies.items() if result.measures else ():
+        told(f"the same replays with {name}")
+        standing[name] = _worst([lab.judge(make(), seed) for seed in result.seeds])
+    return msgspec.structs.replace(result, standing=standing)
+
+
 def _result(
     lab: Lab, seeds: tuple[int, ...], hidden: bool, *, valid: Any, judged: list[Judged], reason: str
 ) -> LabResult:
@@ -166,15 +177,6 @@ def _result(
         measures=_worst(judged),
         picture=judged[-1].picture if judged else "",
     )
-
-
-def _beside(lab: Lab, result: LabResult, told: Told) -> LabResult:
-    """With the standing; code that did not get through one replay stands nowhere."""
-    standing = {}
-    for name, make in lab.policies.items() if result.measures else ():
-        told(f"the same replays with {name}")
-        standing[name] = _worst([lab.judge(make(), seed) for seed in result.seeds])
-    return msgspec.structs.replace(result, standing=standing)
 
 
 def _worst(judged: list[Judged]) -> dict[str, float]:

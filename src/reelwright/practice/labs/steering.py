@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import msgspec
 import numpy as np
 
 from reelwright.cdn.core.steering import EdgeState, rank
@@ -40,11 +38,11 @@ class Asked:
 
     def plan(self, demand_bps: Mapping[str, float], edges: Sequence[EdgeState]) -> None:
         """Let them plan."""
-        self._remote.call("plan", dict(demand_bps), [msgspec.structs.asdict(one) for one in edges])
+        self._remote.call("plan", dict(demand_bps), list(edges))
 
     def rank(self, region: str, edges: Sequence[EdgeState], bps: float) -> Sequence[str]:
         """Their order. Raises Broken."""
-        answer = self._remote.call("rank", region, [msgspec.structs.asdict(one) for one in edges], bps)
+        answer = self._remote.call("rank", region, list(edges), bps)
         if not isinstance(answer, list) or not all(isinstance(one, str) for one in answer):
             raise Broken(f"rank returns names of edges, got {str(answer)[:80]}")
         return answer
@@ -98,23 +96,6 @@ def _draw(one: Steered, evening: int) -> str:
     )
 
 
-class _Fed:
-    """One of our own, told in the words of JSON."""
-
-    def __init__(self, steering: Steering) -> None:
-        self._steering = steering
-
-    def plan(self, demand_bps: Mapping[str, float], edges: Sequence[Mapping[str, Any]]) -> None:
-        self._steering.plan(demand_bps, _edges(edges))
-
-    def rank(self, region: str, edges: Sequence[Mapping[str, Any]], bps: float) -> list[str]:
-        return list(self._steering.rank(region, _edges(edges), bps))
-
-
-def _edges(told: Sequence[Mapping[str, Any]]) -> list[EdgeState]:
-    return [EdgeState(**one) for one in told]
-
-
 class Nearest:
     """The textbook's: the cheapest edge that has room, as DNS by geography does."""
 
@@ -137,7 +118,7 @@ class LeastLoaded(Nearest):
 
 
 def _policy(make: Callable[[], Steering]) -> Callable[[], Decider]:
-    return lambda: own(Steering=lambda: _Fed(make()))
+    return lambda: own(Steering=make)
 
 
 LAB = Lab(

@@ -20,3 +20,9 @@ class Policy:
             gone.append(next(iter(self.sizes)))
             self.held_bytes -= self.sizes.pop(gone[-1])
         return gone
+
+    def drop(self, key):
+        self.held_bytes -= self.sizes.pop(key)
+
+    def resize(self, budget_bytes):
+        self.budget_bytes = budget_bytes

@@ -20,3 +20,9 @@ class Policy:
             gone.append(key)
             self.held_bytes -= self.sizes.pop(key)
         return gone
+
+    def drop(self, key):
+        self.held_bytes -= self.sizes.pop(key)
+
+    def resize(self, budget_bytes):
+        self.budget_bytes = budget_bytes

@@ -68,9 +68,18 @@ class Policy:
         while self.held_bytes > self.budget_bytes:
             sample = [self.keys[self.chance.randrange(len(self.keys))] for _ in range(SAMPLE)]
             victim = min([key, *sample] if key in self.sizes else sample, key=self.worth)
-            self.held_bytes -= self.sizes.pop(victim)
-            at, last = self.at.pop(victim), self.keys.pop()
-            if last != victim:
-                self.keys[at], self.at[last] = last, at
+            self.forget(victim)
             gone.append(victim)
         return gone
+
+    def drop(self, key):
+        self.forget(key)
+
+    def resize(self, budget_bytes):
+        self.budget_bytes = budget_bytes
+
+    def forget(self, key):
+        self.held_bytes -= self.sizes.pop(key)
+        at, last = self.at.pop(key), self.keys.pop()
+        if last != key:
+            self.keys[at], self.at[last] = last, at

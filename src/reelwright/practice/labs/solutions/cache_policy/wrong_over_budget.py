@@ -20,3 +20,9 @@ class Policy:
             self.held_bytes -= self.sizes.pop(gone[-1])
         self.held_bytes += size
         return gone
+
+    def drop(self, key):
+        self.held_bytes -= self.sizes.pop(key)
+
+    def resize(self, budget_bytes):
+        self.budget_bytes = budget_bytes

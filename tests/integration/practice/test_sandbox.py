@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from reelwright.practice.adapters import sandbox as sandbox_module
@@ -22,12 +23,14 @@ needs_bubblewrap = pytest.mark.skipif(
     not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
 )
 SHORT = Bounds(wall_s=10, cpu_s=3, memory_bytes=256 << 20, line_bytes=1 << 20, output_bytes=4 << 20)
+SPUN = msgspec.structs.replace(SHORT, wall_s=90)
+"""For what ends by its CPU time, also on a busy machine."""
 
 
 def answer(body: str, message: object = None) -> object:
     """What code with this body answers."""
     source = "def answer(message):\n" + "".join(f"    {line}\n" for line in body.splitlines())
-    with Sandbox(source, driver="echo.py", bounds=SHORT) as box:
+    with Sandbox(source, driver="echo.py", bounds=SHORT if "sleep" in body else SPUN) as box:
         return box.ask(message)
 
 
@@ -50,7 +53,7 @@ def test_an_escape_fails(body: str, error: str) -> None:
     ("body", "error"),
     [
         ("import time\ntime.sleep(1000)", "no answer within"),
-        ("while True: pass", "status|no answer within"),
+        ("while True: pass", "status"),
         ("import os\nwhile True: os.write(1, b'x' * 65536)", "more output than"),
         ("import sys\nwhile True: sys.stderr.write('x' * 65536)", "OSError|no answer within"),
         ("return float('nan')", "no JSON"),

@@ -146,10 +146,10 @@ def test_without_bubblewrap_a_server_for_several_refuses(monkeypatch: pytest.Mon
 
 def test_with_limits_only_code_still_ends() -> None:
     """CPU time, memory and the wall clock bind it there too."""
-    for body, error in (("while True: pass", "status|no answer"), ("x = bytearray(1 << 30)", "MemoryError")):
+    for body, error in (("while True: pass", "status"), ("x = bytearray(1 << 30)", "MemoryError")):
         with (
             pytest.raises(Broken, match=error),
-            Sandbox(f"def answer(message):\n    {body}", driver="echo.py", bounds=SHORT, confinement="limits") as box,
+            Sandbox(f"def answer(message):\n    {body}", driver="echo.py", bounds=SPUN, confinement="limits") as box,
         ):
             box.ask(None)
 

@@ -53,13 +53,15 @@ class Shot(msgspec.Struct, frozen=True):
     url: str
     path: str
     state: str
+    nth: int = 1
+    """Of those whose address differs by an id alone."""
 
     @property
     def name(self) -> str:
         """What its pictures are called by."""
-        words = self.path.replace("?", "/").replace("=", "-").split("/")
+        words = self.path.partition("?code=")[0].replace("?", "/").replace("=", "-").split("/")
         parts = [word if len(word) < 24 else "one" for word in words if word]
-        return f"{self.state}-{'-'.join(parts) or 'home'}"
+        return f"{self.state}-{'-'.join(parts) or 'home'}{f'-{self.nth}' if self.nth > 1 else ''}"
 
 
 def main(target: Path, *, only: str, sizes: Sequence[str]) -> int:
@@ -67,7 +69,11 @@ def main(target: Path, *, only: str, sizes: Sequence[str]) -> int:
     target.mkdir(parents=True, exist_ok=True)
 
     def shoot(shots: list[Shot], *, signed_in: bool = True) -> list[str]:
-        wanted = [shot for shot in shots if only in shot.path]
+        wanted: list[Shot] = []
+        for shot in (one for one in shots if only in one.path):
+            while shot.name in {one.name for one in wanted}:
+                shot = msgspec.structs.replace(shot, nth=shot.nth + 1)
+            wanted.append(shot)
         with ThreadPoolExecutor(len(sizes)) as each:
             found = [each.submit(_shoot, size, wanted, target, signed_in) for size in sizes]
             return [said for one in found for said in one.result()]

@@ -219,8 +219,12 @@ def cue_style(page: Page) -> str:
 
 
 def test_quality_is_chosen_by_hand_and_given_back(stage: Stage, page: Page) -> None:
-    """A height that is chosen plays; "automatic" says what it plays."""
+    """A height that is chosen plays; "automatic" says what it plays; the panel knows which of the two it was."""
     watch(page, stage)
+    page.keyboard.press("Shift+D")
+    why = page.locator("rw-player rw-why")
+    expect(why).to_contain_text(" ahead")
+    assert "chosen by hand" not in why.inner_text()
     part(page, "Quality and speed").click()
     items = page.get_by_role("radiogroup", name="Quality").get_by_role("radio")
     assert items.count() >= 3, "automatic and at least two heights"
@@ -230,6 +234,7 @@ def test_quality_is_chosen_by_hand_and_given_back(stage: Stage, page: Page) -> N
         "(height) => document.querySelector('rw-player').shadowRoot.querySelector('video').videoHeight === height",
         arg=lowest,
     )
+    expect(why).to_contain_text("chosen by hand")
     items.first.click()
     expect(items.first).to_have_attribute("aria-checked", "true")
 

@@ -160,8 +160,7 @@ export class ShakaEngine extends EventTarget implements Engine {
     this.connection.addEventListener('change', this.troubled);
     const tell = (name: string) => (): void => void this.dispatchEvent(new Event(name));
     const { player } = this;
-    player.addEventListener('adaptation', () => this.decided(true));
-    player.addEventListener('variantchanged', () => this.decided(false));
+    for (const name of ['adaptation', 'variantchanged']) player.addEventListener(name, () => this.decided());
     for (const name of ['trackschanged', 'textchanged', 'audiotrackschanged', 'loaded']) {
       player.addEventListener(name, tell('tracks'));
     }
@@ -179,7 +178,8 @@ export class ShakaEngine extends EventTarget implements Engine {
     this.player.configure('streaming.segmentPrefetchLimit', wanted);
   }
 
-  private decided(auto: boolean): void {
+  /** Which of the two events shaka sends says nothing of who chose: a height is by hand while one is chosen. */
+  private decided(): void {
     const track = this.player.getVariantTracks().find((one) => one.active);
     if (track) {
       const { estimatedBandwidth } = this.player.getStats();
@@ -190,7 +190,7 @@ export class ShakaEngine extends EventTarget implements Engine {
         bitrateBps: track.bandwidth,
         estimateBps: estimatedBandwidth || 0,
         bufferS: this.bufferS(),
-        auto,
+        auto: this.chosenQuality === null,
       });
       if (this.decisions.length > DECISIONS_KEPT) this.decisions.shift();
     }

@@ -38,7 +38,8 @@ async def test_a_stage_without_an_account(home: Composed) -> None:
     for path in ("/practice", room, "/practice/progress"):
         text = (await client.get(path)).text
         assert len(re.findall(r"<h1[ >]", text)) == 1 and "data-nav-initial" in text, path
-    assert "80 %" in (await client.get("/practice/progress")).text
+    progress = (await client.get("/practice/progress")).text
+    assert "80 %" in progress and "Not judged yet, and passed over by the line: " in progress
 
 
 async def test_an_answer_that_came_too_late_is_given_back(home: Composed) -> None:

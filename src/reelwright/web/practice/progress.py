@@ -7,6 +7,7 @@ from typing import Any, get_args
 from litestar import Controller, Response, get
 
 from reelwright.practice.contract import Dimension
+from reelwright.practice.core.committee import DIMENSION_NAMES
 from reelwright.practice.service import PracticeService
 from reelwright.web.practice.drawing import draw_history, draw_radar
 from reelwright.web.practice.visit import VISIT, Visit
@@ -27,6 +28,7 @@ class ProgressPage(Controller):
         interviews = await practice.list_interviews(person=visit.person)
         return await visit.page(
             "progress", skills=[skills[one] for one in get_args(Dimension) if one in skills],
+            unjudged=[DIMENSION_NAMES[one].lower() for one in get_args(Dimension) if one not in skills],
             sample=bool(interviews) and all(one.sample for one in interviews),
             radar=draw_radar(skills), history={name: draw_history(points) for name, points in history.items()},
         )  # fmt: skip

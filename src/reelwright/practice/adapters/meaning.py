@@ -45,15 +45,15 @@ class Meaning:
         ids = np.array([found.ids], dtype=np.int64)
         given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         rows = np.asarray(self._session.run(None, given)[0][0], dtype=np.float64)
-        return Read(tuple(found.tokens[1:-1]), _unit(rows[1:-1]), _unit(rows.mean(axis=0)))
+        return Read(tuple(found.tokens[1:-1]), _unit(rows[1:-1]))
 
     def alike(self, one: Read, other: Read) -> Floats:
         """Cosines, none below 0."""
         return np.asarray(np.maximum(one.vectors @ other.vectors.T, 0.0))
 
-    def near(self, one: Read, other: Read) -> float:
-        """The cosine, not below 0."""
-        return max(0.0, float(one.whole @ other.whole))
+    def near(self, one: Read, other: Read, weights: tuple[Floats, Floats]) -> float:
+        """The cosine of both sums, not below 0."""
+        return max(0.0, float(_unit(weights[0] @ one.vectors) @ _unit(weights[1] @ other.vectors)))
 
 
 def find_meaning() -> Meaning | None:

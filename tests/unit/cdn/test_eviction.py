@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelwright.cdn.core.eviction import POLICIES, ForesightPolicy, Visit, make_policy
+from reelwright.cdn.core.foresight import Outlook
 from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
 from reelwright.cdn.replay import Order, Trace, belady, read_trace, replay, replay_named
 from reelwright.kernel.errors import Invalid
@@ -78,6 +79,35 @@ def test_foresight_keeps_what_a_session_is_about_to_ask_for() -> None:
         if at >= 12:
             hits[0 if at < 50 else 1] += watch("second", at - 12, at * 4.0 + 1)
     assert hits == [38, 50]
+
+
+def _play(outlook: Outlook, title: str, session: str, begins_s: float, segments: int) -> None:
+    for at in range(segments):
+        outlook.note((title, at), 1, begins_s + 4.0 * at, session, f"{title}/1", at)
+
+
+def test_foresight_believes_the_last_hours_before_the_last_days() -> None:
+    """A release that is being begun is worth more than yesterday's success; one viewer does not make a success."""
+    outlook = Outlook()
+    for at in range(40):
+        _play(outlook, "yesterday's", f"y{at}", 1000.0 * at, 1)
+    for at in range(4):
+        _play(outlook, "released", f"r{at}", 100_000.0 + 300 * at, 1)
+    _play(outlook, "played once", "o", 101_400.0, 1)
+    worth = {title: outlook.worth((title, 0)) for title in ("released", "yesterday's", "played once")}
+    assert worth["released"] > worth["yesterday's"] > worth["played once"] > 0
+
+
+def test_foresight_knows_from_long_films_where_viewers_leave_a_short_one() -> None:
+    """By the part of the film: what half of all leave before its middle is worth half beyond it."""
+    outlook = Outlook()
+    _play(outlook, "short", "s", 0.0, 20)
+    _play(outlook, "long", "whole", 0.0, 100)
+    for at in range(60):
+        _play(outlook, "long", f"l{at}", 1000.0 + 400 * at, 100 if at % 2 else 40)
+    _play(outlook, "other", "last", 30_000.0, 1100)
+    early, late = (outlook.worth(("short", at)) for at in (6, 12))
+    assert late == pytest.approx(early / 2, rel=0.2)
 
 
 def test_belady_is_never_worse_than_any_policy_on_equal_sizes() -> None:

@@ -3,8 +3,11 @@
 A session that plays a stream reaches segment k at `offset + k * segment_s`, and its offset stays while it plays: the
 next sessions to reach a segment are one bisection away, and how many sessions last that long is learnt as they end.
 After them come those that have not begun: the rate of new sessions, the title's share of them, and the rendition's
-share of the title's, which leans on all titles' where little of this one was seen. The worth is that of the best time
-to stop waiting (Gittins' index): expected hits until then over the expected time kept.
+share of the title's, which leans on all titles' where little of this one was seen. What is popular moves: a title's
+share is what the last hours say, which lean on what the last days say, which lean on all titles alike. Of each memory
+a title's visits are discounted, and what they lost goes to the longer one's word (interpolated Kneser-Ney smoothing,
+1995: a share that follows a power law is foretold too high by one visit, and too low by none). The worth is that of
+the best time to stop waiting (Gittins' index): expected hits until then over the expected time kept.
 
 Where nothing is known of sessions, an object's own visits count, in one of three styles (`Style`), and for a newcomer
 those of other objects of its size.
@@ -22,16 +25,19 @@ GONE_S = 90.0
 """A session that asked for nothing this long has ended."""
 SEEN_MOST = 400_000
 """Objects whose visits are remembered."""
-BUCKET = 16
-BUCKETS = 256
-"""Of segment numbers, for the curve of how long sessions last."""
+BUCKETS = 64
+"""Of a title, for the curve of how long sessions last."""
 _SPARSE = 1e-12
 AHEAD_MOST = 4
 """Sessions on their way that are looked at."""
 RATE_S = 3600.0
 """Over which the rate of new sessions is taken."""
-LEAN = 4.0
+LEAN = 20.0
 """Sessions of a title that weigh as much as what all titles' say of its renditions."""
+SPANS_S = (3 * 3600.0, 24 * 3600.0)
+"""Half-lives of what is remembered of titles, the shorter first."""
+DISCOUNT = 0.8
+"""Of a title's first visit, what is not believed."""
 
 Style = Literal["fading", "counting", "recent"]
 """How visits of an object make its worth: fading with age; counted, as a popularity that stays; or the last alone."""
@@ -39,24 +45,32 @@ STYLES: tuple[Style, ...] = ("fading", "counting", "recent")
 
 
 class _Title:
-    """How many sessions came, the old ones faded; a title's or all."""
+    """How many sessions came, the old ones faded, by memory; a title's or all."""
 
-    __slots__ = ("begun", "last_s", "weight")
+    __slots__ = ("begun", "last_s", "segments", "share", "shared", "weights")
 
     def __init__(self, now_s: float) -> None:
-        self.weight = 0.0
+        self.weights = [0.0] * len(SPANS_S)
         self.last_s = now_s
         self.begun = 0
+        self.segments = 0
+        """The most that a session has got to; 0 until one has ended."""
+        self.share = 0.0
+        self.shared = -1
+        """Sessions there were when the share was reckoned."""
 
-    def add(self, now_s: float, half_life_s: float) -> None:
+    def add(self, now_s: float) -> None:
         """A session came."""
-        self.weight = 1 + self.faded(now_s, half_life_s)
+        self.weights = [1 + weight for weight in self.faded(now_s)]
         self.last_s = now_s
         self.begun += 1
 
-    def faded(self, now_s: float, half_life_s: float) -> float:
-        """The weight now."""
-        return self.weight * math.exp2((self.last_s - now_s) / half_life_s)
+    def faded(self, now_s: float) -> list[float]:
+        """The weights now."""
+        return [
+            weight * math.exp2((self.last_s - now_s) / span_s)
+            for weight, span_s in zip(self.weights, SPANS_S, strict=True)
+        ]
 
 
 class _Stream:
@@ -83,7 +97,7 @@ class _Session:
 
 
 class _Lasting:
-    """How many sessions go on past a segment: log survival at each bucket's start, by the hazard seen in each."""
+    """How many sessions go on past a part of their title: log survival by bucket, from the hazard seen in each."""
 
     def __init__(self) -> None:
         self._entered = [2.0] * BUCKETS
@@ -91,13 +105,14 @@ class _Lasting:
         self._log = [0.0] * (BUCKETS + 1)
         self.settle()
 
-    def enter(self, index: int) -> None:
-        """A session has come to this segment's bucket."""
-        self._entered[min(BUCKETS - 1, index // BUCKET)] += 1
+    def enter(self, before: float, part: float) -> None:
+        """A session has come from one part to another, from 0 to 1; it begins where the first lies below 0."""
+        for at in range(_bucket(before) + 1 if before >= 0 else _bucket(part), _bucket(part) + 1):
+            self._entered[at] += 1
 
-    def end(self, index: int) -> None:
-        """A session has ended at this segment."""
-        self._ended[min(BUCKETS - 1, index // BUCKET)] += 1
+    def end(self, part: float) -> None:
+        """A session has ended here, before its title's end."""
+        self._ended[_bucket(part)] += 1
 
     def settle(self) -> None:
         """Sum the curve anew; called now and then."""
@@ -107,18 +122,21 @@ class _Lasting:
             total += math.log(max(0.01, 1 - self._ended[at] / self._entered[at]))
         self._log[BUCKETS] = total
 
-    def log_survival(self, index: int) -> float:
-        """The logarithm of the share of sessions that reach a segment."""
-        at = min(BUCKETS - 1, index // BUCKET)
-        inside = (index - at * BUCKET) / BUCKET
+    def log_survival(self, part: float) -> float:
+        """The logarithm of the share of sessions that reach a part."""
+        at = _bucket(part)
+        inside = min(1.0, part * BUCKETS - at)
         return self._log[at] + inside * (self._log[at + 1] - self._log[at])
+
+
+def _bucket(part: float) -> int:
+    return min(BUCKETS - 1, int(part * BUCKETS))
 
 
 class Outlook:
     """What is known of sessions and objects; learns from each request, hit or miss."""
 
-    def __init__(self, *, half_life_s: float = 172_800.0, half_life_turns: float = 60_000.0) -> None:
-        self._half_life_s = half_life_s
+    def __init__(self, *, half_life_turns: float = 60_000.0) -> None:
         self._fade = math.log(2) / half_life_turns
         self._now_s = 0.0
         self._turn = 0
@@ -128,6 +146,10 @@ class Outlook:
         self._where: dict[Hashable, tuple[_Stream, int]] = {}
         self._lasting = _Lasting()
         self._all = _Title(0.0)
+        self._doubt = [DISCOUNT] * len(SPANS_S)
+        """Of each memory, the share that its discounts left over."""
+        self._longest = 1
+        self._settled = 0
         self._rate = 0.0
         self._rungs: Counter[str] = Counter()
         self._begin_s: float | None = None
@@ -194,22 +216,26 @@ class Outlook:
         now_s = self._now_s
         stream = self._streams.get(name) or self._begin(name)
         self._where[key] = (stream, index)
+        self._longest = max(self._longest, index + 1)
         known = self._sessions.get(session)
         if known is not None and known.stream is stream and index > known.index:
             taken = (now_s - known.seen_s) / (index - known.index)
             if 0.1 < taken < 60:
                 stream.segment_s += 0.05 * (taken - stream.segment_s)
-            if index // BUCKET != known.index // BUCKET:
-                self._lasting.enter(index)
+            self._lasting.enter(self._part(stream, known.index), self._part(stream, index))
         elif known is None or known.stream is not stream:
             self._arrive(stream)
-            self._lasting.enter(index)
+            self._lasting.enter(-1.0, self._part(stream, index))
         self._leave(known)
         offset = now_s - index * stream.segment_s
         insort(stream.offsets, offset)
         self._sessions[session] = _Session(stream, offset, index, now_s)
-        if self._turn % 1000 == 0:
-            self._end_silent()
+        if self._turn >= self._settled + 1000 + len(self._titles):
+            self._settle()
+
+    def _part(self, stream: _Stream, index: int) -> float:
+        """How far into its title a segment lies, from 0 to 1; until one has ended there, titles are the longest."""
+        return min(1.0, index / (stream.title.segments or self._longest))
 
     def _begin(self, name: str) -> _Stream:
         of, _, rung = name.rpartition("/")
@@ -220,8 +246,8 @@ class Outlook:
     def _arrive(self, stream: _Stream) -> None:
         now_s = self._now_s
         self._rate = self._rate * math.exp((self._all.last_s - now_s) / RATE_S) + 1 / RATE_S
-        self._all.add(now_s, self._half_life_s)
-        stream.title.add(now_s, self._half_life_s)
+        self._all.add(now_s)
+        stream.title.add(now_s)
         self._rungs[stream.rung] += 1
         stream.begun += 1
 
@@ -233,24 +259,40 @@ class Outlook:
         if at >= 0 and offsets[at] == session.offset:
             del offsets[at]
 
-    def _end_silent(self) -> None:
+    def _settle(self) -> None:
+        """What need not be known to the second. O(sessions + titles)."""
+        self._settled = self._turn
         for name, session in list(self._sessions.items()):
             if self._now_s - session.seen_s > GONE_S:
-                self._leave(session)
-                self._lasting.end(session.index)
+                self._end(session)
                 del self._sessions[name]
         self._lasting.settle()
+        lost = [0.0] * len(SPANS_S)
+        for title in self._titles.values():
+            for at, weight in enumerate(title.faded(self._now_s)):
+                lost[at] += DISCOUNT * min(1.0, weight)
+        self._doubt = [
+            part / max(_SPARSE, all_) for part, all_ in zip(lost, self._all.faded(self._now_s), strict=True)
+        ]
+
+    def _end(self, session: _Session) -> None:
+        self._leave(session)
+        title = session.stream.title
+        if session.index + 1 >= title.segments:
+            title.segments = session.index + 1
+        else:
+            self._lasting.end(self._part(session.stream, session.index))
 
     def _stream_worth(self, stream: _Stream, index: int) -> float:
         """Of the sessions on their way, and of those that have not begun."""
         reach_s = index * stream.segment_s
-        reaches = self._lasting.log_survival(index)
+        reaches = self._lasting.log_survival(self._part(stream, index))
         none_yet, hits, kept_s, before_s, best = 1.0, 0.0, 0.0, 0.0, 0.0
         at = bisect_right(stream.offsets, self._now_s - reach_s)
         for offset in stream.offsets[at : at + AHEAD_MOST]:
             wait_s = max(1.0, offset + reach_s - self._now_s)
             from_index = max(0, index - int(wait_s / stream.segment_s))
-            comes = math.exp(reaches - self._lasting.log_survival(from_index))
+            comes = math.exp(reaches - self._lasting.log_survival(self._part(stream, from_index)))
             kept_s += none_yet * (wait_s - before_s)
             hits += none_yet * comes
             none_yet *= 1 - comes
@@ -267,7 +309,15 @@ class Outlook:
             return 0.0
         seen_s = max(600.0, now_s - (self._begin_s or 0.0))
         rate = self._rate * math.exp((everyone.last_s - now_s) / RATE_S) / (1 - math.exp(-seen_s / RATE_S))
-        weight = title.faded(now_s, self._half_life_s)
-        share = max(weight - 0.5, 0.3 * weight) / everyone.faded(now_s, self._half_life_s)  # one visit says little
+        if title.shared != everyone.begun:  # between two sessions all shares fade alike
+            title.share, title.shared = self._share(title), everyone.begun
         rung = (stream.begun + LEAN * self._rungs[stream.rung] / everyone.begun) / (title.begun + LEAN)
-        return rate * share * rung
+        return rate * title.share * rung
+
+    def _share(self, title: _Title) -> float:
+        """Of the sessions to come, those of a title."""
+        share = 1 / len(self._titles)
+        memories = zip(title.faded(self._now_s), self._all.faded(self._now_s), self._doubt, strict=True)
+        for weight, everyone, doubt in reversed(list(memories)):
+            share = (weight - DISCOUNT * min(1.0, weight)) / max(_SPARSE, everyone) + doubt * share
+        return share

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cueStyle, parseAppearance, PLAIN } from '../src/player/appearance.ts';
+import { Arrivals } from '../src/player/arrivals.ts';
 import { firstPlaylists, firstSegments } from '../src/player/ahead.ts';
 import { describeDevice, deviceName, mediaSourceSupport } from '../src/player/capabilities.ts';
 import { startEstimate, type Evidence } from '../src/player/estimate.ts';
@@ -148,5 +149,26 @@ describe('what is fetched ahead', () => {
     expect(firstSegments(media, 0)).toEqual(['http://e/m/t/assets/1/i.mp4', 'http://e/1']);
     expect(firstSegments(media, 2)[1]).toBe('http://e/2');
     expect(firstSegments(media, 99)).toEqual(['http://e/m/t/assets/1/i.mp4']);
+  });
+});
+
+describe('Arrivals', () => {
+  it('adds the pieces of one request, and keeps requests apart that come at the same time', () => {
+    const arrivals = new Arrivals();
+    const [first, second] = [{}, {}];
+    arrivals.note(first, 50_000, 100);
+    arrivals.note(second, 100_000, 100);
+    arrivals.note(first, 50_000, 300);
+    expect(arrivals.speedsBps()).toEqual([2_000_000, 8_000_000]);
+  });
+
+  it('knows nothing of what is too small to tell, and forgets', () => {
+    const arrivals = new Arrivals();
+    arrivals.note({}, 15_999, 10);
+    arrivals.note({}, 20_000, 0);
+    expect(arrivals.speedsBps()).toEqual([]);
+    for (let at = 1; at <= 30; at += 1) arrivals.note({}, 1_000_000, at * 1000);
+    expect(arrivals.speedsBps()).toHaveLength(20);
+    expect(arrivals.speedsBps().at(-1)).toBeCloseTo(8_000_000 / 30);
   });
 });

@@ -4,6 +4,7 @@ import type { Choice, Decision, Engine, EngineStats, Quality } from './engine.ts
 import { gather, remember, startEstimate } from './estimate.ts';
 import { Refused, type MediaNetwork } from './media-network.ts';
 import type { Session } from './session.ts';
+import { abrFactory } from './shaka-abr.ts';
 import { fetchWith, type Shaka } from './shaka-network.ts';
 
 const HLS = 'application/x-mpegurl';
@@ -36,6 +37,7 @@ export class ShakaEngine extends EventTarget implements Engine {
     this.connection = network.connection;
     this.player = new shaka.Player();
     this.player.configure(configuration(session, this.failed));
+    this.player.configure({ abrFactory: abrFactory(shaka) });
     fetchWith(shaka, network);
     this.listen();
   }
@@ -234,6 +236,8 @@ function configuration(session: Session, failed: (error: shaka.util.Error) => vo
     },
     abr: {
       defaultBandwidthEstimate: startEstimate(gather(), Date.now()) * (session.now.start_share ?? 1), // a download may be older than the field
+      bandwidthUpgradeTarget: 1, // the rule has its share in it
+      bandwidthDowngradeTarget: 1,
       useNetworkInformation: false, // it knows only a bound, which the estimate has in it already
       switchInterval: 4,
       restrictToScreenSize: true,

@@ -36,9 +36,12 @@ def pages() -> dict[str, str]:
 
 def sources() -> dict[str, str]:
     """Path in the repository to text of every generated source file."""
+    from reelwright.app.translated import typescript_of
     from reelwright.events.core.described import typescript
+    from reelwright.playback.core.bitrate import next_rung
 
-    return {"frontend/src/events/event-types.ts": typescript()}
+    bitrate = typescript_of(next_rung, comment="Written by `make docs` from `playback/core/bitrate.py`; edit there.")
+    return {"frontend/src/events/event-types.ts": typescript(), "frontend/src/player/bitrate.ts": bitrate}
 
 
 def settings_page() -> str:

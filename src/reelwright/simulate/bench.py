@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from reelwright.kernel.bench import Row, measured
 from reelwright.simulate.core.designs import canaries, cuped_differences, interleave, population
 from reelwright.simulate.core.scenarios import CANARIES, CANARY_LOOKS, POPULATION, RANKERS
+from reelwright.simulate.replay import abr
 
 
 def rows(only: str = "") -> Iterator[Row]:
     """All rows, or those whose id starts with `only`."""
-    yield from measured((("decides", decides),), only)
+    yield from measured((("decides", decides), ("abr", abr)), only)
 
 
 def decides() -> Iterator[Row]:

@@ -39,9 +39,8 @@ def test_there_are_at_least_four_mistakes(lab: Lab) -> None:
 
 @every_lab
 def test_our_own_policy_passes_the_same_judge(lab: Lab) -> None:
-    """What production does is asked of nobody else alone. The player's rule, by throughput alone, stalls."""
-    ours = all(lab.judge(lab.policies["reelwright"](), seed).passed for seed in draw_seeds())
-    assert ours == (lab.id != "bitrate")
+    """What production does is asked of nobody else alone."""
+    assert all(lab.judge(lab.policies["reelwright"](), seed).passed for seed in draw_seeds())
 
 
 @every_lab

@@ -12,7 +12,18 @@ import msgspec
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, own, whole
-from reelwright.simulate.core.playing import BUFFER_MOST_S, SEGMENT_S, Bitrate, ByThroughput, Known, Play, play
+from reelwright.simulate.core.peers import Bola, ByBuffer, ByThroughput
+from reelwright.simulate.core.playing import (
+    BUFFER_MOST_S,
+    SEGMENT_S,
+    Bitrate,
+    BySegment,
+    Known,
+    OurRule,
+    Play,
+    even_sizes,
+    play,
+)
 from reelwright.simulate.core.scenarios import NETWORKS, QUIET, Network
 
 RUNGS_BPS = QUIET.rungs_bps
@@ -25,14 +36,14 @@ Write `class Bitrate` with `choose(self, known)`: the place in the ladder of the
 for each play.
 
 `known` has `rungs_bps` (the ladder, lowest first), `buffer_s` (seconds that are there and not yet played; 30 at
-most), `rung` (of the segment before; -1 for the first) and `speeds_bps` (measured with the segments before, at most
-20, the latest last). A segment is 4 seconds of film. Its speed is that of the network while it comes: what was
-measured is over. DSL and mobile networks are the simulation's, and for some segments a link sags to 30 %.
+most), `rung` (of the segment before; -1 for the first) and `speeds_bps` (measured with the segments before, round
+trip included, at most 20, the latest last). A segment is 4 seconds of film. Its speed is that of the network while it
+comes: what was measured is over. DSL and mobile networks are the simulation's, and for some segments a link sags to
+30 %.
 
 It passes when over 32 plays of six minutes the picture stands still for at most 3 % of the time, the quality is at
 least 0.85 of what the mean speed of each play would carry (both as logarithms over the lowest rung), and there are
-at most 4 rungs of change a minute. The rule of Reelwright's own player, as simulated, decides by throughput alone
-and does not pass.
+at most 4 rungs of change a minute. Who goes by throughput alone does not pass, nor does who goes by the buffer alone.
 """
 
 
@@ -66,7 +77,9 @@ def judge(decider: Decider, seed: int) -> Judged:
     found = []
     for number, (network, speeds) in enumerate(links(seed)):
         asked: Bitrate = Asked(Remote(decider, f"play {number}", "Bitrate"))
-        found.append(Watched(network, speeds, play(speeds, RUNGS_BPS, network.rtt_ms / 1000, asked)))
+        link = BySegment(speeds, network.rtt_ms / 1000)
+        film = play(link, RUNGS_BPS, asked, sizes_bits=even_sizes(RUNGS_BPS, SEGMENTS))
+        found.append(Watched(network, speeds, film))
     watched_s = len(found) * SEGMENTS * SEGMENT_S
     stalled = sum(one.stalled_s for one in found) / watched_s
     quality = _quality(found)
@@ -168,33 +181,6 @@ class _Fed:
         return self._bitrate.choose(Known(**known))
 
 
-class ByBuffer:
-    """The textbook's BBA (Huang et al., SIGCOMM 2014): a rung by how much is there, whatever the network does."""
-
-    RESERVOIR_S, CUSHION_S = 5.0, 19.0
-
-    def choose(self, known: Known) -> int:
-        """In proportion to the buffer."""
-        place = (known.buffer_s - self.RESERVOIR_S) / self.CUSHION_S * len(known.rungs_bps)
-        return max(0, min(len(known.rungs_bps) - 1, int(place)))
-
-
-class Bola:
-    """The textbook's BOLA (Spiteri et al., INFOCOM 2016): utility a bit, the less of it the fuller the buffer."""
-
-    GAMMA = 3.0
-
-    def choose(self, known: Known) -> int:
-        """The best score."""
-        gains = [math.log(bps / known.rungs_bps[0]) for bps in known.rungs_bps]
-        scale = (BUFFER_MOST_S / SEGMENT_S - 2) / (gains[-1] + self.GAMMA)
-        scores = [
-            (scale * (gain + self.GAMMA) - known.buffer_s / SEGMENT_S) / bps
-            for gain, bps in zip(gains, known.rungs_bps, strict=True)
-        ]
-        return scores.index(max(scores))
-
-
 def _policy(make: Callable[[], Bitrate]) -> Callable[[], Decider]:
     return lambda: own(Bitrate=lambda: _Fed(make()))
 
@@ -206,14 +192,15 @@ LAB = Lab(
     driver=DRIVER,
     judge=judge,
     policies={
-        "reelwright": _policy(ByThroughput),
+        "reelwright": _policy(OurRule),
+        "textbook, by throughput": _policy(ByThroughput),
         "textbook, by buffer (BBA)": _policy(ByBuffer),
         "textbook, BOLA": _policy(Bola),
     },
     predicts=Prediction(
-        asks="For what share of the time (0 to 1) does the picture stand still with our player, by throughput alone?",
+        asks="For what share of the time (0 to 1) does the picture stand still for who goes by throughput alone?",
         measure="stalled_share",
-        policy="reelwright",
+        policy="textbook, by throughput",
     ),
     shows=(("domain", 5), ("design", 4), ("reliability", 4)),
     bounds=Bounds(cpu_s=40, wall_s=110),

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 
 from reelwright.practice.labs.bitrate import LEFT, PLAYS, SEGMENTS, links
 from reelwright.practice.labs.run_it import SEED, Field, Simulated
-from reelwright.simulate.core.playing import SEGMENT_S, ByThroughput, Play, play
+from reelwright.simulate.core.peers import ByThroughput
+from reelwright.simulate.core.playing import SEGMENT_S, BySegment, Play, even_sizes, play
 
 LATE = 0.95
 
 
 def _run_bitrate(numbers: Mapping[str, float]) -> dict[str, float]:
-    """Every link of the lab with the rule of our own player, on the candidate's ladder."""
+    """Every link of the lab, on the candidate's ladder and by their share of the throughput."""
     rungs_bps = _ladder(int(numbers["rungs"]), 1e6 * numbers["lowest_mbps"], 1e6 * numbers["highest_mbps"])
     plays = [
         play(
-            speeds, rungs_bps, network.rtt_ms / 1000, ByThroughput(numbers["safe_share"]),
-            buffer_most_s=numbers["buffer_s"], starts_with_s=numbers["starts_with_s"],
+            BySegment(speeds, network.rtt_ms / 1000), rungs_bps, ByThroughput(numbers["safe_share"]),
+            sizes_bits=even_sizes(rungs_bps, SEGMENTS), buffer_most_s=numbers["buffer_s"],
+            starts_with_s=numbers["starts_with_s"],
         )
         for network, speeds in links(SEED)
     ]  # fmt: skip
@@ -43,8 +45,8 @@ BITRATE = Simulated(
     id="bitrate",
     says=(
         f"{2 * PLAYS} plays of {SEGMENTS * SEGMENT_S / 60:g} minutes over DSL and mobile links that sag to "
-        f"{LEFT:.0%} now and then, in segments of {SEGMENT_S:g} s, with the rule of our own player: the highest rung "
-        "within a share of the throughput."
+        f"{LEFT:.0%} now and then, in segments of {SEGMENT_S:g} s, by throughput alone: the highest rung within a "
+        "share of what the latest segments came with."
     ),
     design=(
         Field("rungs", "Rungs of the ladder, equally many times apart", 2, 30),

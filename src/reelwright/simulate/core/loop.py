@@ -28,12 +28,13 @@ from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.scorecard import Scorecard, measured, score
 from reelwright.experiments.core.snapshot import Snapshot
 from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
+from reelwright.playback.core.bitrate import next_rung
 from reelwright.playback.core.select import arms_of
 from reelwright.recommend.contract import Page
 from reelwright.recommend.core.page import build_page
 from reelwright.simulate.contract import Quality, Told, Viewer
 from reelwright.simulate.core.audience import DAY_MS, Audience, make_viewers
-from reelwright.simulate.core.playing import SAFE, SEGMENT_S, Buffer, Estimate, highest
+from reelwright.simulate.core.playing import KNOWN_SPEEDS, SEGMENT_S, Buffer, highest
 from reelwright.simulate.core.scenarios import Scenario
 
 SINCE_MS = 1_790_000_000_000 // DAY_MS * DAY_MS
@@ -158,15 +159,18 @@ class World(Audience):
         """(milliseconds to the first frame, milliseconds of each stall): a buffer, filled segment by segment."""
         draw = self._chance.lognormvariate
         slower = FILL_SLOWER if filling else 1.0
-        known = Estimate(watcher.bps * draw(0.0, watcher.jitter / 2))
-        rung = highest(rungs, known.bps * share)
-        took = rung * SEGMENT_S / (watcher.bps * slower * draw(0.0, watcher.jitter))
+        estimate_bps = watcher.bps * draw(0.0, watcher.jitter / 2)
+        rung = rungs.index(highest(rungs, estimate_bps * share))
+        took = rungs[rung] * SEGMENT_S / (watcher.bps * slower * draw(0.0, watcher.jitter))
         start_ms = 3 * watcher.rtt_ms + took * 1000
+        speeds = [rungs[rung] * SEGMENT_S / took]
         buffer, stalls, played = Buffer(SEGMENT_S), [], SEGMENT_S
         while played < watch_s:
+            rung = next_rung(rungs, speeds[-KNOWN_SPEEDS:], buffer.seconds, rung)
             speed = watcher.bps * slower * draw(0.0, watcher.jitter)
-            known.note(speed)
-            stalled_s = buffer.take(highest(rungs, known.bps * SAFE) * SEGMENT_S / speed + watcher.rtt_ms / 1000)
+            took = rungs[rung] * SEGMENT_S / speed + watcher.rtt_ms / 1000
+            speeds.append(rungs[rung] * SEGMENT_S / took)
+            stalled_s = buffer.take(took)
             if stalled_s > 0:
                 stalls.append(stalled_s * 1000)
             played += SEGMENT_S

@@ -90,7 +90,7 @@ export class ShakaEngine extends EventTarget implements Engine {
 
   qualities(): Quality[] {
     const byHeight = new Map<number, Quality>();
-    for (const track of this.player.getVideoTracks()) {
+    for (const track of this.variants()) {
       const height = track.height ?? 0;
       const known = byHeight.get(height);
       if (!known || known.bitrateBps < track.bandwidth) {
@@ -104,9 +104,16 @@ export class ShakaEngine extends EventTarget implements Engine {
     this.chosenQuality = id;
     this.player.configure('abr.enabled', id === null);
     if (id === null) return;
-    const tracks = this.player.getVideoTracks().filter((track) => String(track.height ?? 0) === id);
+    const tracks = this.variants().filter((track) => String(track.height ?? 0) === id);
     const best = tracks.sort((a, b) => b.bandwidth - a.bandwidth)[0];
-    if (best) this.player.selectVideoTrack(best, true, 2);
+    if (best) this.player.selectVariantTrack(best, true, 2);
+  }
+
+  /** All pictures with the sound that is heard: low ones come with less of it, so that the track itself may differ. */
+  private variants(): shaka.extern.Track[] {
+    const all = this.player.getVariantTracks();
+    const heard = all.find((one) => one.active);
+    return all.filter((one) => !heard || (one.language === heard.language && one.label === heard.label));
   }
 
   audios(): Choice[] {

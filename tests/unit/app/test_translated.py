@@ -15,18 +15,18 @@ from reelwright.app.translated import typescript_of
 from reelwright.playback.core.bitrate import next_rung
 
 FRONTEND = Path(__file__).resolve().parents[3] / "frontend"
-RUN = """
-const ts = require('typescript');
+RUN = """(async () => {
 const told = JSON.parse(require('fs').readFileSync(0, 'utf8'));
-const module_ = { exports: {} };
-new Function('exports', ts.transpile(told.source, { module: ts.ModuleKind.CommonJS }))(module_.exports);
-console.log(JSON.stringify(told.cases.map((one) => module_.exports.nextRung(...one))));
-"""
+const { transformWithOxc } = await import('vite');
+const { code } = await transformWithOxc(told.source, 'rule.ts');
+const { nextRung } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+console.log(JSON.stringify(told.cases.map((one) => nextRung(...one))));
+})();"""
 
 
 @pytest.mark.skipif(
-    shutil.which("node") is None or not (FRONTEND / "node_modules" / "typescript").is_dir(),
-    reason="node and typescript: frontend/build.py --dev",
+    shutil.which("node") is None or not (FRONTEND / "node_modules" / "vite").is_dir(),
+    reason="node and vite: frontend/build.py",
 )
 def test_the_translated_rule_gives_the_same_answers() -> None:
     """For any ladder, speeds, buffer and rung before."""

@@ -146,7 +146,8 @@ def play(
     buffer waits until there is room for a segment.
     """
     buffer, rung, started = Buffer(most_s=buffer_most_s, segment_s=segment_s), -1, False
-    rungs, stalls, buffers, speeds, start_s, now_s = [], [], [], [], 0.0, 0.0
+    rungs, stalls, buffers, speeds = list[int](), list[float](), list[float](), list[float]()
+    start_s, now_s = 0.0, 0.0
     for sizes in sizes_bits:
         known = Known(
             rungs_bps=tuple(rungs_bps), buffer_s=buffer.seconds, rung=rung, speeds_bps=tuple(speeds[-KNOWN_SPEEDS:]),

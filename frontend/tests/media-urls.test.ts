@@ -45,6 +45,20 @@ describe('MediaUrls', () => {
     expect(urls.takeFelt()).toEqual({ worked: [], failed: [] });
   });
 
+  it('tells again what could not be told, but for what was felt since', () => {
+    const urls = new MediaUrls([A, B]);
+    urls.failed(A + 'assets/01abc/seg1.m4s');
+    urls.worked(B + 'assets/01abc/seg1.m4s');
+    const taken = urls.takeFelt();
+    urls.failed(B + 'assets/01abc/seg2.m4s');
+    urls.worked('http://edge-c.test/cdn/m/tokC/assets/01abc/seg2.m4s');
+    urls.keepFelt(taken);
+    expect(urls.takeFelt()).toEqual({
+      worked: ['http://edge-c.test/cdn'],
+      failed: expect.arrayContaining(['http://edge-a.test', 'http://edge-b.test/cdn']) as string[],
+    });
+  });
+
   it('remembers an edge by its name, not by its signature', () => {
     const urls = new MediaUrls([A, B]);
     urls.failed(urls.current(OLD));

@@ -88,6 +88,12 @@ export class MediaUrls {
     return { worked, failed: worked.length > 0 ? named(false) : [] };
   }
 
+  /** What was taken could not be told; what was felt since counts. */
+  keepFelt(taken: Felt): void {
+    const kept = [...taken.worked.map((edge) => [edge, true] as const), ...taken.failed.map((edge) => [edge, false] as const)];
+    for (const [edge, found] of kept) if (!this.felt.has(edge)) this.felt.set(edge, found);
+  }
+
   /** Whether another edge than this address's has not failed lately, or any has what the service does not give. */
   hasOther(address: string): boolean {
     if (!MediaUrls.isMedia(address)) return this.atEdge(address) !== null;

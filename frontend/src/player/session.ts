@@ -110,10 +110,12 @@ export class LiveSession extends EventTarget implements Session {
   }
 
   private async beat(signal: AbortSignal): Promise<void> {
+    const felt = this.urls.takeFelt();
     try {
-      const fresh = await this.call<Heartbeat>('POST', `${PATH}/${this.now.id}/heartbeat`, this.urls.takeFelt(), { signal });
+      const fresh = await this.call<Heartbeat>('POST', `${PATH}/${this.now.id}/heartbeat`, felt, { signal });
       this.now = { ...this.now, ...fresh };
     } catch (error) {
+      this.urls.keepFelt(felt);
       if (!(error instanceof Problem) || error.transient) void this.steerAlone();
       if (!(error instanceof Problem && error.status === 404)) throw error;
       const body = { playable_id: this.now.playable_id, device: this.device };

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from reelwright.practice.adapters.sandbox import Bounds
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, own, whole
 from reelwright.simulate.core.peers import Bola, ByBuffer, ByThroughput
@@ -163,11 +164,19 @@ def _draw(one: Watched) -> str:
         f"{20 + wide * (at + 0.5):.1f},{174 - 44 * seconds / BUFFER_MOST_S:.1f}"
         for at, seconds in enumerate(one.play.buffers_s)
     )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 180" role="img">'
-        f"<title>One play on {one.network.key}: columns for what the link carried, dots for the rung asked for, "
-        f"large where the picture stood still, and below them the buffer</title>{carried}{asked}"
-        f'<polyline class="axis" fill="none" points="{buffer}"/></svg>'
+    return picture(
+        f"One play on {one.network.key}: columns for what the link carried, dots for the rung asked for, "
+        "large where the picture stood still, and below them the buffer",
+        f'{carried}{asked}<polyline class="axis" fill="none" points="{buffer}"/>',
+        height=180,
+        across=f"six minutes, a segment each {SEGMENT_S:g} s",
+        up="bits a second, each doubling as high",
+        key={
+            "batch": "carried",
+            "allowed": "asked for",
+            "wrong": "stood still",
+            "axis": f"buffer, up to {BUFFER_MOST_S:g} s",
+        },
     )
 
 

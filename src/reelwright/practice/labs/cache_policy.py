@@ -14,6 +14,7 @@ from reelwright.cdn.core.traces import VodScenario, vod_trace, zipf_trace
 from reelwright.cdn.replay import Order, Outcome, belady, gap_closed, replay
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, own
 
@@ -224,11 +225,18 @@ def _draw(found: list[Found]) -> str:
             + f'<path class="axis" d="M{best:.1f} {y}v12"/>'
             * bool(one.trace.best)
         )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 180" role="img">'
-        "<title>Bytes missed on each trace: yours thin, LRU's broad, and on evenings a line for a cache that "
-        "knows the future"
-        f"</title>{''.join(rows)}</svg>"
+    return picture(
+        "Bytes missed on each trace: yours thin, LRU's broad, and on evenings a line for a cache that "
+        "knows the future",
+        "".join(rows),
+        height=180,
+        across="share of bytes missed, 0 to 1",
+        key={
+            "allowed": "yours",
+            "wrong": f"yours, over {MOST_OF_LRU:g} times LRU",
+            "batch": "LRU",
+            "axis": "knows the future",
+        },
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from reelwright.limits.contract import Limit
 from reelwright.limits.core.lease import Lease
 from reelwright.limits.replay import MS, Faults, LeaseRun, S, leases
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, flag, own, whole
 
@@ -172,10 +173,14 @@ def _draw(run: LeaseRun, bad: list[Unbacked], trouble: str) -> str:
         for one in bad[:200]
     )
     line = 150 - 120 * min(1.0, fair / top)
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 180" role="img">'
-        f"<title>{trouble}: what passed in each tenth of a second, the limit as a line, and below it what passed "
-        f'without a token</title>{bars}<path class="axis" d="M20 {line:.1f}H580"/>{marks}</svg>'
+    return picture(
+        f"{trouble}: what passed in each tenth of a second, the limit as a line, and below it what passed "
+        "without a token",
+        f'{bars}<path class="axis" d="M20 {line:.1f}H580"/>{marks}',
+        height=180,
+        across=f"{SPAN_NS / S:g} s",
+        up=f"requests in a tenth of a second, up to {top}",
+        key={"batch": "passed", "axis": "the limit", "wrong": "passed without a token"},
     )
 
 

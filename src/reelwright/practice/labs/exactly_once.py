@@ -16,6 +16,7 @@ from reelwright.events.core.frame import START, frame
 from reelwright.kernel.files import AppendFile, ForgetfulDisk
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Prediction, Serve
 
 FOLDER = Path("/lab")
@@ -181,9 +182,12 @@ def _draw(history: list[tuple[int, bool]]) -> str:
     boxes = "".join(
         f'<rect class="batch" x="{20 + 56 * at}" y="70" width="48" height="20"/>' for at in range(BATCHES)
     )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 110" role="img">'
-        f"<title>Batches, and where the process was killed or the power went</title>{boxes}{marks}</svg>"
+    return picture(
+        "Batches, and where the process was killed or the power went",
+        boxes + marks,
+        height=96,
+        across="batches, first to last",
+        key={"batch": "a batch", "kill": "killed there", "power": "the power went there"},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, own
 
@@ -213,11 +214,15 @@ def _draw(one: Planted) -> str:
         return f'<path class="{css}" d="M' + "L".join(place(day, z) for day, z in enumerate(values)) + '"/>'
 
     bound = [always(day) for day in range(1, DAYS + 1)]
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 200" role="img">'
-        f"<title>{PLANT[one.kind]}: the difference in standard errors after each day, and the bounds that hold at "
-        'every look</title><path class="axis" d="M20 100H580"/>'
-        f"{line('axis', bound)}{line('axis', [-one for one in bound])}{line('line', path)}</svg>"
+    return picture(
+        f"{PLANT[one.kind]}: the difference in standard errors after each day, and the bounds that hold at every "
+        "look",
+        f"{line('axis', bound)}{line('axis', [-one for one in bound])}{line('line', path)}"
+        '<path class="axis" d="M20 100H580"/>',
+        height=200,
+        across=f"{DAYS} days",
+        up="standard errors, 10 above and below none",
+        key={"line": "difference", "axis": "bounds at every look, and none"},
     )
 
 

@@ -14,6 +14,7 @@ from reelwright.cdn.core.fill_replay import Filling, FillRule, Learnt, Night, Up
 from reelwright.cdn.core.traces import RUNGS_BPS, VodScenario
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, own
 
@@ -154,10 +155,13 @@ def _draw(one: Found) -> str:
         )
         kind = "wrong" if ours > lru and hour % 24 >= 17 else "allowed"
         dots.append(f'<circle class="{kind}" cx="{x + wide / 2:.1f}" cy="{150 - ours:.1f}" r="3"/>')
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 180" role="img">'
-        "<title>Bytes from upstream hour by hour over three days: columns with LRU alone, dots with your fill</title>"
-        f'{"".join(bars)}{"".join(dots)}<path class="axis" d="M20 150H580"/></svg>'
+    return picture(
+        "Bytes from upstream hour by hour over three days: columns with LRU alone, dots with your fill",
+        f'{"".join(bars)}{"".join(dots)}<path class="axis" d="M20 150H580"/>',
+        height=156,
+        across=f"hours of {SCENARIO.days - COUNTS_FROM} days",
+        up=f"GB from upstream, up to {top / 1e9:.1f}",
+        key={"batch": "LRU alone", "allowed": "your fill", "wrong": "your fill, above LRU in the evening"},
     )
 
 

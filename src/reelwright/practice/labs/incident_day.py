@@ -10,6 +10,7 @@ import msgspec
 
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.instance import ACT_S, CALLED_S, RATE, Fault, Instance
 from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Prediction, Serve
 
@@ -115,12 +116,15 @@ def _draw(incident: Incident) -> str:
     scale = 560 / max(1, len(incident.ok))
     path = "L".join(f"{20 + scale * at:.1f} {150 - 130 * one:.1f}" for at, one in enumerate(incident.ok))
     marks = "".join(f'<circle class="wrong" cx="{20 + scale * at:.1f}" cy="160" r="4"/>' for at in incident.marks)
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 180" role="img">'
-        f"<title>{incident.fault}: the share of the others&#8217; requests with an answer over time; the line is the "
-        "page, the dots are what was done</title>"
+    return picture(
+        f"{incident.fault}: the share of the others\u2019 requests with an answer over time; the line is the "
+        "page, the dots are what was done",
         f'<path class="axis" d="M20 150H580M{20 + scale * CALLED_S:.1f} 20V150"/>'
-        f'<path class="line" d="M{path}"/>{marks}</svg>'
+        f'<path class="line" d="M{path}"/>{marks}',
+        height=176,
+        across=f"{len(incident.ok)} s",
+        up="share of requests answered, 0 to 1",
+        key={"line": "answered", "axis": "you were called", "wrong": "what you did"},
     )
 
 

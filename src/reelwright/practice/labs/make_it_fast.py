@@ -10,6 +10,7 @@ from typing import Any
 
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Prediction
 
 ROWS, TITLES, PROFILES = 2500, 160, 900
@@ -63,12 +64,14 @@ def judge(decider: Decider, seed: int) -> Judged:
 def _draw(share: float) -> str:
     """CPU time beside the slow version's, with the tenth that it may take."""
     wide = 560.0
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 110" role="img">'
-        f"<title>{share:.0%} of the slow version's CPU time; a tenth is the bound</title>"
+    return picture(
+        f"{share:.0%} of the slow version's CPU time; a tenth is the bound",
         f'<rect class="batch" x="20" y="20" width="{wide:g}" height="24"/>'
         f'<rect class="wrong" x="20" y="56" width="{min(1.0, share) * wide:.1f}" height="24"/>'
-        f'<path class="axis" d="M{20 + wide / LEAST_TIMES:g} 10V96"/></svg>'
+        f'<path class="axis" d="M{20 + wide / LEAST_TIMES:g} 10V96"/>',
+        height=100,
+        across="CPU time",
+        key={"batch": "the slow version", "wrong": "yours", "axis": "the bound"},
     )
 
 

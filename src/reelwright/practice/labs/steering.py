@@ -10,6 +10,7 @@ from reelwright.cdn.core.steering import EdgeState, rank
 from reelwright.cdn.core.steering_replay import Evening, Priced, Steered, Steering, steer_evening
 from reelwright.practice.adapters.sandbox import Bounds
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, Judged, Lab, Prediction
 from reelwright.practice.labs.objects import DRIVER, Remote, own
 
@@ -89,10 +90,13 @@ def _draw(one: Steered, evening: int) -> str:
             f'width="{480 * min(1.1, load):.1f}" height="8"/><rect class="batch" x="60" y="{y + 9}" '
             f'width="{480 * min(1.1, one.best_loads[name]):.1f}" height="6"/>'
         )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 180" role="img">'
-        f"<title>Evening {evening}: how full each edge is at the end, and below it in the cheapest flow; the line is "
-        f'all of its capacity</title>{"".join(rows)}<path class="axis" d="M540 14V176"/></svg>'
+    return picture(
+        f"Evening {evening}: how full each edge is at the end, and below it in the cheapest flow; the line is all "
+        "of its capacity",
+        f'{"".join(rows)}<path class="axis" d="M540 14V176"/>',
+        height=180,
+        across="share of capacity used",
+        key={"allowed": "yours", "wrong": "viewers sent there wrongly", "batch": "cheapest flow", "axis": "full"},
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from reelwright.limits.contract import NEVER
 from reelwright.limits.core.gcra import exactly, token_bucket
 from reelwright.practice.contract import Broken
+from reelwright.practice.labs.drawing import picture
 from reelwright.practice.labs.lab import Decider, InProcess, Judged, Lab, Prediction
 
 BUCKETS, REQUESTS = 24, 700
@@ -146,10 +147,13 @@ def _draw(bucket: tuple[int, int, int], steps: list[Step], number: int) -> str:
         x, y = 20 + 560 * (step.now - shown[0].now) / span, 180 - 160 * step.level / top
         kind = "wrong" if step is shown[-1] else "allowed" if step.allowed else "refused"
         dots.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{6 if kind == "wrong" else 3}"/>')
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 200" role="img">'
-        "<title>Tokens before each request, up to the one that was decided wrongly</title>"
-        '<line class="axis" x1="20" y1="180" x2="580" y2="180"/>' + "".join(dots) + "</svg>"
+    return picture(
+        "Tokens before each request, up to the one that was decided wrongly",
+        f'<path class="axis" d="M20 180H580"/>{"".join(dots)}',
+        height=186,
+        across=f"time, {span / 1e9:.3g} s",
+        up=f"tokens, up to {top:g}",
+        key={"allowed": "allowed", "refused": "refused", "wrong": "decided wrongly"},
     )
 
 

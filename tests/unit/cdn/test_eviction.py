@@ -110,6 +110,34 @@ def test_foresight_knows_from_long_films_where_viewers_leave_a_short_one() -> No
     assert late == pytest.approx(early / 2, rel=0.2)
 
 
+def test_foresight_forgets_the_films_that_were_asked_for_longest_ago() -> None:
+    """A film that comes back after that begins anew; one that stayed in demand does not."""
+    outlook = Outlook(most=10)
+    for at in range(20):
+        _play(outlook, "old success", f"o{at}", 100.0 * at, 3)
+    for at in range(12):
+        _play(outlook, f"film {at}", f"f{at}", 5000.0 + 100 * at, 1)
+        _play(outlook, "lasting success", f"l{at}", 5050.0 + 100 * at, 3)
+    assert outlook.worth(("old success", 0)) == outlook.worth(("film 0", 0)) == 0
+    assert outlook.worth(("film 11", 0)) > 0
+    for at, title in enumerate(("old success", "never seen")):
+        _play(outlook, title, f"again{at}", 6300.0 + at, 1)
+    old, new, lasting = (outlook.worth((title, 0)) for title in ("old success", "never seen", "lasting success"))
+    assert lasting > 2 * old > 0
+    assert old == pytest.approx(new, rel=1e-4)
+
+
+def test_foresight_remembers_an_object_once_though_two_streams_share_it() -> None:
+    """The stream that asked for it last has it; the other goes when it has none, and may come back."""
+    outlook = Outlook(most=2)
+    for at in range(6):
+        outlook.note("shared", 1, 10.0 * at, f"s{at}", f"film/{at % 2}", 0)
+    outlook.note("other", 1, 70.0, "t", "other/0", 0)
+    assert outlook.worth("shared") > 0 and outlook.worth("other") > 0
+    outlook.note("third", 1, 80.0, "u", "other/0", 1)
+    assert outlook.worth("shared") == 0 < outlook.worth("third")
+
+
 def test_belady_is_never_worse_than_any_policy_on_equal_sizes() -> None:
     """It knows the future."""
     rng = np.random.default_rng(3)

@@ -24,7 +24,7 @@ from typing import Literal
 GONE_S = 90.0
 """A session that asked for nothing this long has ended."""
 SEEN_MOST = 400_000
-"""Objects whose visits are remembered."""
+"""Objects whose visits are remembered, and as many whose place in a stream is: those asked for last."""
 BUCKETS = 64
 """Of a title, for the curve of how long sessions last."""
 _SPARSE = 1e-12
@@ -47,12 +47,14 @@ STYLES: tuple[Style, ...] = ("fading", "counting", "recent")
 class _Title:
     """How many sessions came, the old ones faded, by memory; a title's or all."""
 
-    __slots__ = ("begun", "last_s", "segments", "share", "shared", "weights")
+    __slots__ = ("begun", "last_s", "segments", "share", "shared", "streams", "weights")
 
     def __init__(self, now_s: float) -> None:
         self.weights = [0.0] * len(SPANS_S)
         self.last_s = now_s
         self.begun = 0
+        self.streams = 0
+        """Of the title, that are remembered."""
         self.segments = 0
         """The most that a session has got to; 0 until one has ended."""
         self.share = 0.0
@@ -76,11 +78,14 @@ class _Title:
 class _Stream:
     """One rendition of a title: its sessions under way, and its share of the title's sessions."""
 
-    __slots__ = ("begun", "offsets", "rung", "segment_s", "title")
+    __slots__ = ("begun", "name", "objects", "offsets", "rung", "segment_s", "title")
 
-    def __init__(self, title: _Title, rung: str) -> None:
+    def __init__(self, name: str, title: _Title) -> None:
+        self.name = name
         self.title = title
-        self.rung = rung
+        self.rung = name.rpartition("/")[2]
+        self.objects = 0
+        """Of the stream, that are remembered."""
         self.offsets: list[float] = []
         self.segment_s = 4.0
         self.begun = 0
@@ -133,10 +138,20 @@ def _bucket(part: float) -> int:
     return min(BUCKETS - 1, int(part * BUCKETS))
 
 
-class Outlook:
-    """What is known of sessions and objects; learns from each request, hit or miss."""
+def _titled(stream: str) -> str:
+    """The title that a stream is a rendition of."""
+    return stream.rpartition("/")[0] or stream
 
-    def __init__(self, *, half_life_turns: float = 60_000.0) -> None:
+
+class Outlook:
+    """What is known of sessions and objects; learns from each request, hit or miss.
+
+    Remembers `most` objects that sessions ask for, and as many others: those asked for last. A stream of which no
+    object is remembered is forgotten, and so is a title of which no stream is.
+    """
+
+    def __init__(self, *, half_life_turns: float = 60_000.0, most: int = SEEN_MOST) -> None:
+        self._most = most
         self._fade = math.log(2) / half_life_turns
         self._now_s = 0.0
         self._turn = 0
@@ -201,7 +216,7 @@ class Outlook:
         if known is None:
             self._first[kind] += 1
             self._seen[key] = (float(self._turn), 0.0, kind, 1)
-            if len(self._seen) > SEEN_MOST:
+            if len(self._seen) > self._most:
                 del self._seen[next(iter(self._seen))]
             return
         last, weight, _, count = known
@@ -215,7 +230,7 @@ class Outlook:
     def _follow(self, key: Hashable, session: str, name: str, index: int) -> None:
         now_s = self._now_s
         stream = self._streams.get(name) or self._begin(name)
-        self._where[key] = (stream, index)
+        self._place(key, stream, index)
         self._longest = max(self._longest, index + 1)
         known = self._sessions.get(session)
         if known is not None and known.stream is stream and index > known.index:
@@ -233,14 +248,35 @@ class Outlook:
         if self._turn >= self._settled + 1000 + len(self._titles):
             self._settle()
 
+    def _place(self, key: Hashable, stream: _Stream, index: int) -> None:
+        """Remember where an object lies, as the one asked for last."""
+        stream.objects += 1
+        if key in self._where:
+            self._forget(key)
+        self._where[key] = (stream, index)
+        if len(self._where) > self._most:
+            self._forget(next(iter(self._where)))
+
+    def _forget(self, key: Hashable) -> None:
+        stream, _ = self._where.pop(key)
+        stream.objects -= 1
+        if stream.objects:
+            return
+        del self._streams[stream.name]
+        title = stream.title
+        title.begun -= stream.begun
+        title.streams -= 1
+        if not title.streams:
+            del self._titles[_titled(stream.name)]
+
     def _part(self, stream: _Stream, index: int) -> float:
         """How far into its title a segment lies, from 0 to 1; until one has ended there, titles are the longest."""
         return min(1.0, index / (stream.title.segments or self._longest))
 
     def _begin(self, name: str) -> _Stream:
-        of, _, rung = name.rpartition("/")
-        title = self._titles.setdefault(of or name, _Title(self._now_s))
-        made = self._streams[name] = _Stream(title, rung)
+        title = self._titles.setdefault(_titled(name), _Title(self._now_s))
+        title.streams += 1
+        made = self._streams[name] = _Stream(name, title)
         return made
 
     def _arrive(self, stream: _Stream) -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from reelwright.cdn.cli import app
 from reelwright.cdn.contract import EdgeReport, FillProgress
 from reelwright.kernel.errors import ReelwrightError
+from reelwright.kernel.keys import KEYS_FILE, KeyRing
 
 pytestmark = pytest.mark.anyio
 COSTS = {"near": {"eu": 1.0}, "far": {"eu": 3.0, "us": 1.0}}
@@ -143,7 +144,8 @@ async def test_what_cannot_be_done_is_said(stage: Stage, words: list[str], says:
 
 
 def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    """With the option that names another."""
+    """With the option that names another; the folder is a service's."""
+    KeyRing.open(tmp_path / KEYS_FILE)
     result = run("status", "--url", "http://127.0.0.1:9", "--data", str(tmp_path))
     assert isinstance(result.exception, ReelwrightError) and "--url" in str(result.exception)
 

@@ -27,7 +27,7 @@ from reelwright.experiments.contract import (
 )
 from reelwright.experiments.core.sizes import Baseline
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Invalid, ReelwrightError
+from reelwright.kernel.errors import Invalid, NotFound, ReelwrightError
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
 
 
@@ -121,7 +121,7 @@ def test_analyse_says_the_verdict_and_every_metric(data: Path) -> None:
     assert told_looks in " ".join(looked.split())
     assert isinstance(CliRunner().invoke(app, ["analyse", "x", "--data", str(data)]).exception, NoSuchExperiment)
     nowhere = CliRunner().invoke(app, ["analyse", "start", "--data", str(data / "none")])
-    assert isinstance(nowhere.exception, Invalid) and "say --data FOLDER" in str(nowhere.exception)
+    assert isinstance(nowhere.exception, NotFound) and "name its folder with --data" in str(nowhere.exception)
 
 
 def test_import_checks_stores_and_removes(data: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,22 @@ class RunningService:
 
     def _processes(self) -> list[ProcessState]:
         return msgspec.json.decode((self.data / "run" / "processes.json").read_bytes(), type=list[ProcessState])
+
+
+def near_and_far(stack: ExitStack, service: RunningService) -> dict[str, RunningService]:
+    """Two edges of a service, apart from it and beside its folder: one is cheap to everybody, one is not."""
+    edges = {}
+    for name, cost in (("near", 1), ("far", 3)):
+        own = {
+            "REELWRIGHT_MEDIA": f"file://{service.data}/media",
+            "REELWRIGHT_KEYS": f"{service.data}/keys.json",
+            "REELWRIGHT_PUBLIC_URL": service.url,
+            "REELWRIGHT_CDN_CONTROL": service.url,
+            "REELWRIGHT_CDN_NAME": name,
+            "REELWRIGHT_CDN_COSTS": f"*={cost}",
+        }
+        edges[name] = stack.enter_context(RunningService(service.data.with_name(name), "edge", environ=own))
+    return edges
 
 
 def set_up(service: RunningService, name: str = "Ada") -> httpx.Client:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Route
 from tests.browser.conftest import Stage, make_film, wait_until_ready
 from tests.browser.test_network import no_problem
 from tests.browser.test_playing import play_until, until, video
-from tests.service import RunningService, expect, set_up
+from tests.service import RunningService, expect, near_and_far, set_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 FILM_S = 90
@@ -55,17 +55,7 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
     environ = {"REELWRIGHT_LIBRARY": str(folder / "library"), "REELWRIGHT_MEDIA_PRESET": "ultrafast"}
     with ExitStack() as stack:
         service = stack.enter_context(RunningService(folder / "data", "web", "worker", environ=environ))
-        edges = {}
-        for name, cost in (("near", 1), ("far", 3)):
-            own = {
-                "REELWRIGHT_MEDIA": f"file://{folder}/data/media",
-                "REELWRIGHT_KEYS": f"{folder}/data/keys.json",
-                "REELWRIGHT_PUBLIC_URL": service.url,
-                "REELWRIGHT_CDN_CONTROL": service.url,
-                "REELWRIGHT_CDN_NAME": name,
-                "REELWRIGHT_CDN_COSTS": f"*={cost}",
-            }
-            edges[name] = stack.enter_context(RunningService(folder / name, "edge", environ=own))
+        edges = near_and_far(stack, service)
         client = set_up(service)
         wait_until_ready(client, titles=1, service=service)
         made = Away(service, client)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from tests.browser.conftest import Stage, make_film, wait_until_ready
 from tests.browser.test_other_players import PLAYERS
-from tests.service import RunningService, expect, set_up
+from tests.service import RunningService, expect, near_and_far, set_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 TTL_S = 2
@@ -28,17 +28,7 @@ def steered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, d
     }
     with ExitStack() as stack:
         service = stack.enter_context(RunningService(folder / "data", "web", "worker", environ=environ))
-        edges = {}
-        for name, cost in (("near", 1), ("far", 3)):
-            own = {
-                "REELWRIGHT_MEDIA": f"file://{folder}/data/media",
-                "REELWRIGHT_KEYS": f"{folder}/data/keys.json",
-                "REELWRIGHT_PUBLIC_URL": service.url,
-                "REELWRIGHT_CDN_CONTROL": service.url,
-                "REELWRIGHT_CDN_NAME": name,
-                "REELWRIGHT_CDN_COSTS": f"*={cost}",
-            }
-            edges[name] = stack.enter_context(RunningService(folder / name, "edge", environ=own))
+        edges = near_and_far(stack, service)
         client = set_up(service)
         wait_until_ready(client, titles=1, service=service)
         yield Stage(service, client), edges

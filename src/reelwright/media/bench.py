@@ -32,7 +32,7 @@ from reelwright.kernel.objects import DirectoryObjects, open_objects
 from reelwright.media.adapters import ffmpeg, sandbox, sql
 from reelwright.media.contract import Package, Progress
 from reelwright.media.core import command
-from reelwright.media.core.plan import Codec, FixedLadder, Plan
+from reelwright.media.core.plan import Codec, LadderPlanner, Plan
 from reelwright.media.service import MediaService
 
 SEED = 20
@@ -66,7 +66,7 @@ def _ladder_cpu(folder: Path) -> Iterator[Row]:
 def _ladder_row(name: str, film: Path, what: str, folder: Path, *, goal: float | None = None) -> Row:
     from reelwright.media.adapters.probe import probe
 
-    plan = FixedLadder().plan(probe(film))
+    plan = LadderPlanner().plan(probe(film))
     ours = _cpu_s(lambda: _encode_ladder(plan, film, folder))
     peer = _cpu_s(lambda: _encode_rungs(plan, film, folder))
     sizes = ", ".join(f"{rung.height}p" for rung in plan.rungs)
@@ -361,7 +361,7 @@ def work(config: dict[str, Any]) -> None:
             database=Database(config["database"]),
             objects=open_objects(config["objects"]),
             clock=SystemClock(),
-            planner=FixedLadder(codecs=tuple(config["codecs"]), preset="ultrafast"),
+            planner=LadderPlanner(codecs=tuple(config["codecs"]), preset="ultrafast"),
             published=published,
             work=Path(config["work"]),
             reserve_bytes=config["reserve_bytes"],

@@ -33,6 +33,7 @@ from reelwright.kernel.units import say_bytes
 from reelwright.media.adapters import sql
 from reelwright.media.adapters.encoder import Encoder
 from reelwright.media.adapters.probe import probe
+from reelwright.media.adapters.tryout import fitted_plan
 from reelwright.media.contract import Package, RenditionPublished, Sprites, TextTrack
 from reelwright.media.core import assemble
 from reelwright.media.core.assemble import Piece
@@ -62,6 +63,8 @@ class Workshop(msgspec.Struct, kw_only=True):
     planner: Planner
     published: RenditionPublished
     work: Path
+    fitted: bool = False
+    """Whether a ladder is fitted to each title by trial encodes."""
     reserve_bytes: int = 256 << 20
     """Left free on the disk: the database needs some to go on at all."""
     wait_s: float = 5.0
@@ -176,8 +179,12 @@ def sound(asset_id: AssetId, attempt: int, document: Any) -> list[str]:
 def look(asset_id: AssetId, attempt: int) -> Any:
     """Probe the source and plan its ladder."""
     row = _begin(asset_id, attempt, "probing")
-    info = probe(Path(row["source_path"]), name=row["source_name"])
-    return msgspec.to_builtins(shop().planner.plan(info))
+    source = Path(row["source_path"])
+    info = probe(source, name=row["source_name"])
+    if not shop().fitted:
+        return msgspec.to_builtins(shop().planner.plan(info))
+    with _folder() as work:
+        return msgspec.to_builtins(fitted_plan(shop().planner, info, source, work))
 
 
 @step
@@ -378,9 +385,7 @@ class _Meter(_Guard):
 @contextmanager
 def _encoder(asset_id: AssetId, attempt: int, plan: Plan, *, stage: str = "encoding") -> Iterator[Encoder]:
     row = _begin(asset_id, attempt, stage)
-    _check_room()
-    folder = Path(tempfile.mkdtemp(dir=shop().work))
-    try:
+    with _folder() as folder:
         yield Encoder(
             plan=plan,
             source=Path(row["source_path"]),
@@ -388,6 +393,14 @@ def _encoder(asset_id: AssetId, attempt: int, plan: Plan, *, stage: str = "encod
             objects=shop().objects,
             work=folder,
         )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    _check_room()
+    folder = Path(tempfile.mkdtemp(dir=shop().work))
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

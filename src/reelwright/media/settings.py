@@ -15,6 +15,13 @@ class MediaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         tuple[Literal["h264", "av1"], ...],
         Meta(min_length=1, description="Codecs of the ladder: `h264` comes with AAC, `av1` with Opus."),
     ] = ("h264",)
+    ladder: Annotated[
+        Literal["table", "fitted"],
+        Meta(
+            description="Rungs: `table` is the same for every title; `fitted` tries each out first, which takes "
+            "encodes of some seconds in every size, and leaves out what nobody sees."
+        ),
+    ] = "table"
     preset: Annotated[
         Literal["ultrafast", "veryfast", "medium"], Meta(description="Speed against size of the encoder.")
     ] = "veryfast"

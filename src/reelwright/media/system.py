@@ -62,7 +62,8 @@ class MediaSystem:
 def open_worker(resources: Resources, published: RenditionPublished) -> MediaSettings:
     """Prepare this process to run encodes; returns the settings that say how many at once."""
     from reelwright.media import jobs
-    from reelwright.media.core.plan import FixedLadder
+    from reelwright.media.core.ladder import LADDERS
+    from reelwright.media.core.plan import LadderPlanner
 
     settings = resources.source.section("media", MediaSettings)
     jobs.open_workshop(
@@ -70,7 +71,13 @@ def open_worker(resources: Resources, published: RenditionPublished) -> MediaSet
             database=resources.database,
             objects=resources.objects,
             clock=resources.clock,
-            planner=FixedLadder(codecs=settings.codecs, preset=settings.preset, threads=settings.threads),
+            planner=LadderPlanner(
+                ladder=LADDERS[settings.ladder](),
+                codecs=settings.codecs,
+                preset=settings.preset,
+                threads=settings.threads,
+            ),
+            fitted=settings.ladder == "fitted",
             published=published,
             work=resources.data / "work",
         )

@@ -11,7 +11,7 @@ from tests.films import Films
 
 from reelwright.media.adapters.packaging import Subtitle, package_file
 from reelwright.media.contract import Package
-from reelwright.media.core.plan import Codec, FixedLadder
+from reelwright.media.core.plan import Codec, LadderPlanner
 
 
 class Packaged(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Packaging:
         key = (source, codecs)
         if key not in known:
             out = tmp_path_factory.mktemp("package")
-            planner = FixedLadder(codecs=codecs or ("h264",), preset="ultrafast")
+            planner = LadderPlanner(codecs=codecs or ("h264",), preset="ultrafast")
             known[key] = Packaged(out, *package_file(source, out, planner=planner, subtitles=subtitles))
         return known[key]
 

@@ -19,7 +19,7 @@ from reelwright.kernel.objects import DirectoryObjects
 from reelwright.media import jobs
 from reelwright.media.adapters import sql
 from reelwright.media.contract import BadSource, Progress
-from reelwright.media.core.plan import FixedLadder, Plan
+from reelwright.media.core.plan import LadderPlanner, Plan
 from reelwright.media.service import MediaService
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ class Bench:
                 database=self.database,
                 objects=self.objects,
                 clock=SystemClock(),
-                planner=FixedLadder(preset="ultrafast"),
+                planner=LadderPlanner(preset="ultrafast"),
                 published=self.published,
                 work=folder / "work",
                 reserve_bytes=0,

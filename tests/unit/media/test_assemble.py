@@ -11,9 +11,9 @@ from tests.unit.media.test_plan import source
 from reelwright.media.contract import Segment
 from reelwright.media.core import assemble
 from reelwright.media.core.assemble import Piece
-from reelwright.media.core.plan import FixedLadder
+from reelwright.media.core.plan import LadderPlanner
 
-PLAN = FixedLadder(codecs=("h264", "av1")).plan(source(640, 360, duration_s=40))
+PLAN = LadderPlanner(codecs=("h264", "av1")).plan(source(640, 360, duration_s=40))
 SECOND = PLAN.timescale
 
 

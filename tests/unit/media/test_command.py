@@ -7,9 +7,9 @@ import pytest
 from tests.unit.media.test_plan import source
 
 from reelwright.media.core import command
-from reelwright.media.core.plan import FixedLadder
+from reelwright.media.core.plan import LadderPlanner
 
-PLAN = FixedLadder(codecs=("h264", "av1"), threads=3).plan(source(640, 360, duration_s=100))
+PLAN = LadderPlanner(codecs=("h264", "av1"), threads=3).plan(source(640, 360, duration_s=100))
 HOSTILE = "/films/-i /etc/passwd;%03d concat:http://x [0:v] 'q'.mp4"
 OUTPUTS = [(rung, f"{rung.id}.mp4") for rung in PLAN.rungs]
 OPENING = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelwright.media.contract import BadSource
-from reelwright.media.core.plan import LARGEST_SIDE, FixedLadder, Plan, SourceInfo, places_to_look, snap_rate
+from reelwright.media.core.plan import LARGEST_SIDE, LadderPlanner, Plan, SourceInfo, places_to_look, snap_rate
 
 RATES = st.sampled_from([(24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1),
                          (25, 2), (10, 1), (1, 1), (1000, 1), (90000, 1), (22374, 1000), (7, 3)])  # fmt: skip
@@ -35,7 +35,7 @@ def plans(draw: st.DrawFn) -> Plan:
         draw(RATES),
         draw(st.floats(0.001, 86_400)),
     )
-    return FixedLadder(codecs=draw(st.sampled_from([("h264",), ("av1",), ("h264", "av1")]))).plan(info)
+    return LadderPlanner(codecs=draw(st.sampled_from([("h264",), ("av1",), ("h264", "av1")]))).plan(info)
 
 
 @given(plans())
@@ -95,7 +95,7 @@ def test_faster_than_sixty_becomes_sixty() -> None:
 )
 def test_the_ladder_begins_at_the_source(width: int, height: int, sides: list[int]) -> None:
     """The largest rung is the source's size or the table's next below; portrait counts by the short side."""
-    plan = FixedLadder().plan(source(width, height))
+    plan = LadderPlanner().plan(source(width, height))
     assert [min(rung.width, rung.height) for rung in plan.rungs][: len(sides)] == sides
 
 
@@ -106,7 +106,7 @@ def test_the_ladder_begins_at_the_source(width: int, height: int, sides: list[in
 def test_what_cannot_be_encoded_is_refused_with_the_figure(info: SourceInfo) -> None:
     """The message says what was seen and what is possible."""
     with pytest.raises(BadSource, match=r"\d"):
-        FixedLadder().plan(info)
+        LadderPlanner().plan(info)
 
 
 @given(plans(), st.data())
@@ -123,5 +123,5 @@ def test_after_a_gap_pictures_are_looked_for_where_segments_begin(plan: Plan, da
 
 def test_the_first_rung_is_the_smallest_that_every_player_knows() -> None:
     """H.264 before AV1: it is made first, and there may be nothing else yet."""
-    plan = FixedLadder(codecs=("av1", "h264")).plan(source())
+    plan = LadderPlanner(codecs=("av1", "h264")).plan(source())
     assert plan.first_rung.codec == "h264" and plan.first_rung.height == 234

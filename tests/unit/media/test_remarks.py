@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.media.test_plan import source
 
-from reelwright.media.core.plan import FixedLadder
+from reelwright.media.core.plan import LadderPlanner
 from reelwright.media.core.remarks import Flaw, merged, remarks_on
 
-PLAN = FixedLadder().plan(source(duration_s=100))
+PLAN = LadderPlanner().plan(source(duration_s=100))
 FLAWS = st.lists(
     st.builds(
         lambda kind, start, length: Flaw(kind, float(start), float(start + length)),

@@ -12,10 +12,11 @@ from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.objects import DirectoryObjects
 from reelwright.media.adapters.encoder import Encoder
 from reelwright.media.adapters.probe import probe
+from reelwright.media.adapters.tryout import fitted_plan
 from reelwright.media.contract import Package
 from reelwright.media.core import assemble, dash, hls
 from reelwright.media.core.assemble import Piece
-from reelwright.media.core.plan import Planner
+from reelwright.media.core.plan import Plan, Planner
 from reelwright.media.core.remarks import Flaw, remarks_on
 from reelwright.media.core.verify import verify
 
@@ -23,11 +24,21 @@ Subtitle = tuple[str, str, str, bool]
 """Path, language, label, forced."""
 
 
+def plan_file(source: Path, *, planner: Planner, fitted: bool = False) -> Plan:
+    """The plan that a file would get; `fitted` tries it out first. Raises BadSource."""
+    info = probe(source)
+    if not fitted:
+        return planner.plan(info)
+    with tempfile.TemporaryDirectory() as work:
+        return fitted_plan(planner, info, source.resolve(), Path(work))
+
+
 def package_file(
     source: Path,
     out: Path,
     *,
     planner: Planner,
+    fitted: bool = False,
     subtitles: Sequence[Subtitle] = (),
     on_chunk: Callable[[int, int], None] = lambda _done, _chunks: None,
 ) -> tuple[Package, list[str]]:
@@ -36,7 +47,7 @@ def package_file(
     Returns the package and remarks upon the source; `on_chunk` hears how many chunks of how many are done. Raises
     BadSource. Costs as much time as the encode takes.
     """
-    plan = planner.plan(probe(source))
+    plan = plan_file(source, planner=planner, fitted=fitted)
     objects = DirectoryObjects(out)
     asset_id = AssetId("local")
     with tempfile.TemporaryDirectory() as work:

@@ -11,6 +11,8 @@ _LEAD_S = {"mpegts": 12.0, "mpeg": 12.0}
 be decoded; so a chunk is decoded from this long before its start."""
 _SHORT_LEAD_S = 1.0
 """Elsewhere a seek finds the key frame before; this much makes up for rounding."""
+CRF = 23
+"""Constant rate factor of x264."""
 _FRAGMENTS = "+frag_keyframe+empty_moov+default_base_moof"
 _TRANSFERS = {"pq": "smpte2084", "hlg": "arib-std-b67"}
 
@@ -29,11 +31,19 @@ def input_options(plan: Plan, source: str, seek_s: float) -> list[str]:
 
 
 def video_command(
-    plan: Plan, source: str, outputs: Sequence[tuple[Rung, str]], *, start: int, end: int, black: int = 0
+    plan: Plan,
+    source: str,
+    outputs: Sequence[tuple[Rung, str]],
+    *,
+    start: int,
+    end: int,
+    black: int = 0,
+    quality: int | None = None,
 ) -> list[str]:
     """One run that makes frames [start, end) of every rung; an output is (rung, file).
 
-    The last `black` frames do not come from the source but are black: what was there could not be decoded.
+    The last `black` frames do not come from the source but are black: what was there could not be decoded. `quality`
+    is a constant rate factor for H.264 in place of the usual one, for trials.
     """
     graph, labels = _scalers(plan, [rung for rung, _ in outputs], start=start, end=end, black=black)
     tail = []
@@ -44,7 +54,7 @@ def video_command(
             f"[o{index}]",
             "-frames:v",
             str(end - start),
-            *codec_options(plan, rung),
+            *codec_options(plan, rung, quality=quality),
             *_muxer(plan),
             file,
         ]
@@ -114,13 +124,13 @@ def standard_picture(plan: Plan, width: int, height: int) -> str:
     )
 
 
-def codec_options(plan: Plan, rung: Rung) -> list[str]:
+def codec_options(plan: Plan, rung: Rung, *, quality: int | None = None) -> list[str]:
     """Encoder settings: capped constant quality, one closed group of pictures a segment, threads pinned."""
     group = str(plan.segment_frames)
     common = ["-g", group, "-threads", str(plan.threads), *_PLAIN]
     if rung.codec == "h264":
         return [
-            "-c:v", "libx264", "-preset", plan.preset, "-profile:v", "high", "-crf", "23",
+            "-c:v", "libx264", "-preset", plan.preset, "-profile:v", "high", "-crf", str(quality or CRF),
             "-maxrate", str(rung.cap_bps), "-bufsize", str(2 * rung.cap_bps), "-keyint_min", group,
             "-sc_threshold", "0", "-x264-params", "stitchable=1:open-gop=0:force-cfr=1", *common,
         ]  # fmt: skip
@@ -134,6 +144,25 @@ def codec_options(plan: Plan, rung: Rung) -> list[str]:
 
 _PLAIN = ("-map_metadata", "-1", "-map_chapters", "-1")
 """Nothing but the essence: chapters would become a second track."""
+
+
+def vmaf_command(plan: Plan, source: str, files: Sequence[str], *, start: int, end: int) -> list[str]:
+    """How each file of frames [start, end) looks beside the source at the largest rung's size, as JSON beside it."""
+    size = (plan.rungs[0].width, plan.rungs[0].height)
+    labels = "".join(f"[s{index}]" for index in range(len(files)))
+    graph = [
+        *_largest(plan, size, start=start, end=end, black=0),
+        f"[top]setpts=PTS-STARTPTS,split={len(files)}{labels}",
+    ]
+    for index, file in enumerate(files):
+        graph.append(
+            f"[{index + 1}:v]scale={size[0]}:{size[1]}:flags=bicubic,setsar=1,setpts=PTS-STARTPTS[d{index}];"
+            f"[d{index}][s{index}]libvmaf=shortest=1:n_subsample=5:n_threads={plan.threads}:log_fmt=json:"
+            f"log_path={file}.json[v{index}]"
+        )
+    opened = [word for file in files for word in ("-f", "mov", "-i", f"file:{file}")]
+    shown = [word for index in range(len(files)) for word in ("-map", f"[v{index}]", "-f", "null", "-")]
+    return [*input_options(plan, source, _seek_s(plan, start)), *opened, "-filter_complex", ";".join(graph), *shown]
 
 
 def _muxer(plan: Plan) -> list[str]:

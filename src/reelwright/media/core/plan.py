@@ -1,16 +1,16 @@
-"""The ladder: which renditions a source gets, and how it is cut into chunks.
-
-`FixedLadder` is one `Planner`; a ladder fitted to the title is another with the same signature.
-"""
+"""The plan of an encode: which renditions a source gets, and how it is cut into chunks."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal, Protocol
 
 import msgspec
 
 from reelwright.media.contract import BadSource
+from reelwright.media.core.ladder import Ladder, Step, TableLadder, Trial
 
 Codec = Literal["h264", "av1"]
 
@@ -18,8 +18,6 @@ SEGMENT_S = 2
 CHUNK_SEGMENTS = 8
 LONGEST_S = 24 * 3600
 LARGEST_SIDE = 8192
-_TABLE = ((2160, 12_000_000), (1440, 7_000_000), (1080, 4_500_000), (720, 2_500_000), (540, 1_400_000),
-          (360, 700_000), (234, 200_000))  # fmt: skip
 _RATES = (
     *(Fraction(halves, 2) for halves in range(2, 121)),
     *(Fraction(rate * 1000, 1001) for rate in (12, 15, 24, 30, 48, 60)),
@@ -120,7 +118,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def first_rung(self) -> Rung:
         """The one whose first segment is made before everything else."""
-        return min(self.rungs, key=lambda rung: (rung.codec != "h264", rung.height))
+        return min(self.rungs, key=lambda rung: (rung.codec != "h264", rung.height, rung.cap_bps))
 
     def seconds(self, frame: int) -> float:
         """When `frame` begins."""
@@ -140,29 +138,41 @@ def places_to_look(plan: Plan, reached: int, end: int) -> list[int]:
 
 
 class Planner(Protocol):
-    """Decides the ladder."""
+    """Decides how a source is encoded."""
 
-    def plan(self, info: SourceInfo) -> Plan:
-        """The plan for a source; pure. Raises BadSource when there is nothing to make."""
+    def plan(self, info: SourceInfo, trials: Sequence[Trial] = ()) -> Plan:
+        """The plan for a source, from what trial encodes of it came to; pure.
+
+        Raises BadSource when there is nothing to make.
+        """
         ...
 
 
-class FixedLadder:
-    """Rungs from a table, capped at the source: never scaled up, always even, square pixels."""
+class LadderPlanner:
+    """Rungs of a ladder in each codec: never scaled up, always even, square pixels."""
 
-    def __init__(self, *, codecs: tuple[Codec, ...] = ("h264",), preset: str = "veryfast", threads: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        ladder: Ladder | None = None,
+        codecs: tuple[Codec, ...] = ("h264",),
+        preset: str = "veryfast",
+        threads: int = 2,
+    ) -> None:
+        self._ladder = ladder or TableLadder()
         self._codecs = codecs
         self._preset = preset
         self._threads = threads
 
-    def plan(self, info: SourceInfo) -> Plan:
+    def plan(self, info: SourceInfo, trials: Sequence[Trial] = ()) -> Plan:
         """The plan for a source."""
         _check(info)
         rate = snap_rate(Fraction(*info.frame_rate))
         frames = max(1, round(Fraction(info.duration_s) * rate))
+        steps = self._ladder.steps(min(info.width, info.height), trials)
         return Plan(
             info=info,
-            rungs=tuple(rung for codec in self._codecs for rung in _rungs(info, codec)),
+            rungs=tuple(rung for codec in self._codecs for rung in _rungs(info, steps, codec)),
             audio_codecs=tuple("aac" if codec == "h264" else "opus" for codec in self._codecs),
             frame_rate=(rate.numerator, rate.denominator),
             frames=frames,
@@ -187,28 +197,20 @@ def _check(info: SourceInfo) -> None:
         raise BadSource(f"the film lasts {info.duration_s:.1f} s; between 0 and {LONGEST_S} s can be encoded")
 
 
-def _rungs(info: SourceInfo, codec: Codec) -> list[Rung]:
+def _rungs(info: SourceInfo, steps: Sequence[Step], codec: Codec) -> list[Rung]:
     short = min(info.width, info.height)
-    table = [(side, cap) for side, cap in _TABLE if side <= short]
-    if not table or table[0][0] < short * 0.87:
-        table.insert(0, (short, _cap_for(short)))
     share = 1.0 if codec == "h264" else _AV1_SHARE
+    seen = Counter(step.side for step in steps)
     return [
         Rung(
-            id=f"v{side}-{codec}",
+            id=f"v{step.side}-{codec}" if seen[step.side] == 1 else f"v{step.side}-{step.cap_bps // 1000}k-{codec}",
             codec=codec,
-            width=_even(info.width * side / short),
-            height=_even(info.height * side / short),
-            cap_bps=round(cap * share),
+            width=_even(info.width * step.side / short),
+            height=_even(info.height * step.side / short),
+            cap_bps=round(step.cap_bps * share),
         )
-        for side, cap in table
+        for step in steps
     ]
-
-
-def _cap_for(side: int) -> int:
-    """A cap between the table's, in proportion to the area; the lowest is for narrow lines, not for small films."""
-    near, cap = min(_TABLE[:-1], key=lambda row: abs(row[0] - side))
-    return max(150_000, round(cap * (side / near) ** 2))
 
 
 def _even(length: float) -> int:

@@ -16,7 +16,7 @@ import msgspec
 
 from reelwright.cdn.adapters.access_log import AccessLog
 from reelwright.cdn.adapters.cache import DiskCache, Fill
-from reelwright.cdn.adapters.files import FileTable, OpenFile
+from reelwright.cdn.adapters.files import FileTable, OpenFile, Resident
 from reelwright.cdn.adapters.manifests import STEERING, EdgeManifests, Made
 from reelwright.cdn.adapters.places import Places, cmsd_static
 from reelwright.cdn.contract import VIEWER_COOKIE, Access, token_of
@@ -44,7 +44,7 @@ _FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._~-]{0,99}")
 _NOR = re.compile(r'(?:^|,)\s*nor="([^"]{1,300})"')
 _SELDOM = frozenset({"range", "if-range", "if-none-match"})
 _TOKENS_KEPT = 10_000
-_ACCESSES_KEPT = 2_000
+_LINES_KEPT = 4_096
 _MADE = (".m3u8", ".mpd", f"/{STEERING}")
 _UNREPORTED_MOST = 20_000
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
@@ -58,6 +58,31 @@ class Request(msgspec.Struct):
     headers: dict[str, str]
     address: str = ""
     """Of the client, where the answer depends on it."""
+    line: bytes = b""
+    """Its first line, where other requests may have the same and mean the same."""
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """What a block of header lines says: read once for all requests that carry it."""
+
+    headers: dict[str, str]
+    plain: bool
+    """It wants objects whole, whatever they are, and the answer depends on nothing but what follows."""
+    viewer: str
+    session: str
+    lines: bytes
+    """Of the answer's head, for this asker alone."""
+
+
+class _Opened(msgspec.Struct, frozen=True):
+    """What a first line opened: a small object that lies in memory."""
+
+    name: str
+    token: str
+    expires_ns: int
+    viewer: str | None
+    """Whom the token is bound to."""
+    resident: Resident
 
 
 class Answer(msgspec.Struct):
@@ -95,6 +120,10 @@ class Library(Protocol):
         """Note a use by another program."""
         ...
 
+    def used(self, name: str, size: int, session: str) -> None:
+        """Note a use of what was found a moment ago and still lies in memory."""
+        ...
+
     def prefetch(self, name: str) -> None:
         """Have an object ready that is wanted next."""
         ...
@@ -112,6 +141,9 @@ class LocalLibrary:
 
     def touch(self, name: str) -> None:
         """Nothing is evicted here."""
+
+    def used(self, name: str, size: int, session: str) -> None:
+        """Nor is anything chosen."""
 
     def prefetch(self, name: str) -> None:
         """All is here."""
@@ -138,6 +170,10 @@ class CachingLibrary:
     def touch(self, name: str) -> None:
         """Another program sends it from our directory: it is in use, and proved before the first time."""
         self._cache.find(name)
+
+    def used(self, name: str, size: int, session: str) -> None:
+        """A viewer was sent it from memory."""
+        self._cache.used(name, size, session)
 
     def prefetch(self, name: str) -> None:
         """A viewer says that it wants this next."""
@@ -180,10 +216,12 @@ class Edge:
         self._origins = origins
         self._known: OrderedDict[str, tuple[int, str | None, str]] = OrderedDict()
         """By path up to the file: when its token expires, whom it is bound to, and the objects' folder."""
+        self._opened: dict[bytes, _Opened] = {}
+        """By first line, what was sent from memory."""
+        self._again = self._again_bytes = 0
         self._statuses: Counter[int] = Counter()
         self._sent_bytes = 0
-        self.totals: Counter[str] = Counter()
-        """Since the start: requests, hits, failed, sent_bytes."""
+        self._totals: Counter[str] = Counter()
         self.unreported: deque[Access] = deque(maxlen=_UNREPORTED_MOST)
         """Accesses that the control plane has not stored yet; the oldest are lost while it is away for long."""
         self.reports = False
@@ -194,12 +232,44 @@ class Edge:
         """What objects are; None where that is not known."""
         self.purge: Callable[[str, Request], int] | None = None
         """Carries out an order to purge, given its target; None where nobody may."""
-        self.accesses: deque[tuple[int, str, int, int, str]] = deque(maxlen=_ACCESSES_KEPT)
-        """(wall ns, object, status, bytes, CMCD) of the newest requests."""
 
     def forget_tokens(self) -> None:
         """Verify every token anew: the key ring has changed."""
         self._known.clear()
+        self._opened.clear()
+
+    @property
+    def totals(self) -> Counter[str]:
+        """Since the start: requests, hits, failed, sent_bytes."""
+        self._count_again()
+        return self._totals
+
+    def asker_of(self, headers: dict[str, str]) -> Asker:
+        """What header lines say of who asks."""
+        request = Request("GET", "", headers)
+        plain = _SELDOM.isdisjoint(headers) and "cmcd-request" not in headers
+        lines = self._cors(request).encode("latin-1", "replace")
+        return Asker(headers, plain, _viewer(request), session_of(request, ""), lines)
+
+    def again(self, line: bytes, asker: Asker) -> bytes | None:
+        """The whole answer to a GET whose first line was answered from memory before; None where it takes more."""
+        opened = self._opened.get(line)
+        if opened is None or not asker.plain:
+            return None
+        clock, resident = self._clock, opened.resident
+        wall_ns = clock.wall_ns()
+        if clock.monotonic_ns() >= resident.until_ns or wall_ns >= opened.expires_ns:
+            return None
+        if opened.viewer is not None and opened.viewer != asker.viewer:
+            return None
+        self._again += 1
+        self._again_bytes += resident.size
+        if self._follows:
+            self._library.used(opened.name, resident.size, asker.session)
+        if self.reports or self._access_log is not None:
+            access = Access(wall_ns // 10**6, opened.name, resident.size, 200, asker.session, opened.token)
+            self._report(access)
+        return resident.answer(asker.lines)
 
     def answer(self, request: Request) -> Answer | Waiting:
         """The answer to one request; never raises."""
@@ -233,6 +303,7 @@ class Edge:
 
     def flush(self) -> None:
         """Move counts into the metrics; called once a second, since a metric costs more than a request's decision."""
+        self._count_again()
         statuses, self._statuses = self._statuses, Counter()
         for status, count in statuses.items():
             REQUESTS.labels(str(status)).inc(count)
@@ -322,8 +393,11 @@ class Edge:
     def _serve(self, request: Request, name: str, found: OpenFile | Fill) -> Answer:
         headers = request.headers
         plain = request.method == "GET" and _SELDOM.isdisjoint(headers)
-        if plain and isinstance(found, OpenFile) and found.body:
-            return Answer(found.head + self._own(request, name, found).encode("latin-1") + b"\r\n", 200, found.body)
+        if plain and isinstance(found, OpenFile) and found.resident is not None:
+            if request.line:
+                self._remember(request, name, found.resident)
+            front, body = found.resident.parts(self._own(request, name, found).encode("latin-1"))
+            return Answer(front, 200, body)
         suffix = name[name.rfind(".") :]
         tag = f'"{name[name.rfind("/") + 1 :]}"'
         bare = (
@@ -389,33 +463,60 @@ class Edge:
         )
         return Answer(head.encode("latin-1", "replace"), 204)
 
-    def _note(self, request: Request, answer: Answer) -> None:
-        self._statuses[answer.status] += 1
-        sent = len(answer.body) + answer.end - answer.start
+    def _remember(self, request: Request, name: str, resident: Resident) -> None:
+        """Who sends this line again is answered from memory without more ado."""
+        known = self._known.get(request.path[: request.path.rfind("/") + 1])
+        if known is None or "?" in request.path:
+            return
+        if len(self._opened) >= _LINES_KEPT:
+            del self._opened[next(iter(self._opened))]
+        expires_s, viewer, _ = known
+        self._opened[request.line] = _Opened(name, token_of(request.path), expires_s * 10**9, viewer, resident)
+
+    def _count_again(self) -> None:
+        """Count what `again` has answered since the last time."""
+        count, sent = self._again, self._again_bytes
+        self._again = self._again_bytes = 0
+        self._count(200, count, sent)
+        self._total(200, count, sent, hits=count)
+
+    def _count(self, status: int, count: int, sent: int) -> None:
+        self._statuses[status] += count
         self._sent_bytes += sent
+
+    def _total(self, status: int, count: int, sent: int, *, hits: int) -> None:
+        self._totals["requests"] += count
+        self._totals["hits"] += hits
+        self._totals["failed"] += count if status >= 500 else 0
+        self._totals["sent_bytes"] += sent
+
+    def _note(self, request: Request, answer: Answer) -> None:
+        sent = len(answer.body) + answer.end - answer.start
+        self._count(answer.status, 1, sent)
         path, _, query = request.path.partition("?")
         if path in _PROBES or request.method not in ("GET", "HEAD"):
             return  # health checks and orders are no viewing: they would feign hits, and events where nobody watches
-        cmcd = query[5:] if query.startswith("CMCD=") else ""
-        self.totals["requests"] += 1
-        self.totals["hits"] += answer.fill is None and answer.status < 400
-        self.totals["failed"] += answer.status >= 500
-        self.totals["sent_bytes"] += sent
-        if (self.reports or self._access_log is not None) and answer.status in (200, 206, 304) and not answer.made:
+        self._total(answer.status, 1, sent, hits=answer.fill is None and answer.status < 400)
+        if answer.status not in (200, 206, 304) or answer.made:
+            return
+        if self.reports or self._access_log is not None:
+            cmcd = query[5:] if query.startswith("CMCD=") else ""
             access = Access(
                 self._clock.wall_ns() // 10**6,
                 path.split("/", 3)[-1],
-                answer.end - answer.start,
+                sent,
                 answer.status,
                 session_of(request, cmcd),
                 token_of(path),
                 answer.fill is None,
             )
-            if self._access_log is not None:
-                self._unlogged.append(access)
-            if self.reports:
-                self.unreported.append(access)
-        self.accesses.append((self._clock.wall_ns(), path[path.rfind("/") + 1 :], answer.status, sent, cmcd))
+            self._report(access)
+
+    def _report(self, access: Access) -> None:
+        if self._access_log is not None:
+            self._unlogged.append(access)
+        if self.reports:
+            self.unreported.append(access)
 
 
 def _json(document: dict[str, int]) -> Answer:

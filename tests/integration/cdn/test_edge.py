@@ -24,7 +24,7 @@ from reelwright.cdn.core.eviction import Visit
 from reelwright.cdn.replay import read_trace
 from reelwright.cdn.settings import CdnSettings
 from reelwright.cdn.system import EdgeOptions, EdgeServer
-from reelwright.kernel.clock import SystemClock
+from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.objects import DirectoryObjects, content_name
 
@@ -44,7 +44,7 @@ class Stage:
         self.objects = DirectoryObjects(folder / "media")
         self.servers: list[EdgeServer] = []
 
-    async def edge(self, *, name: str = "edge", **settings: Any) -> EdgeServer:
+    async def edge(self, *, name: str = "edge", clock: Clock | None = None, **settings: Any) -> EdgeServer:
         """A started edge."""
         options = EdgeOptions(
             host="127.0.0.1",
@@ -55,7 +55,7 @@ class Stage:
             origins=frozenset({ORIGIN}),
             make_manifests=manifests_of,
         )
-        server = EdgeServer(options, SystemClock())
+        server = EdgeServer(options, clock or SystemClock())
         await server.start()
         self.servers.append(server)
         return server

@@ -250,3 +250,19 @@ async def test_pipelines_and_half_closed_clients_leave_nothing_behind(stage: Sta
         while server._connections:
             await asyncio.sleep(0.05)
     assert isinstance(server._clock, SystemClock)
+
+
+async def test_a_client_that_asks_on_and_reads_nothing_costs_a_bounded_amount(stage: Stage) -> None:
+    """Answers from memory wait in the transport: while it is full, nothing more is read."""
+    server = await stage.edge()
+    url = stage.url(server, stage.put(os.urandom(60_000)))
+    request = f"GET /{url.split('/', 3)[3]} HTTP/1.1\r\nHost: edge\r\n\r\n".encode()
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+    most = 0
+    for _ in range(1000):
+        writer.write(request)
+        await asyncio.sleep(0.001)
+        most = max(most, *(one._transport.get_write_buffer_size() for one in server._connections), 0)
+    assert server.edge.totals["requests"] > 3
+    assert most < 1_000_000
+    writer.close()

@@ -97,10 +97,14 @@ class DiskCache:
             return None
         if name not in self._proved and not self._prove(name, found):
             return None
-        self._index.note(self._visit(name, found.size, session))
+        self.used(name, found.size, session)
+        return found
+
+    def used(self, name: str, size: int, session: str = "") -> None:
+        """An object that is held was sent."""
+        self._index.note(self._visit(name, size, session))
         if name not in self._pinned:
             self._index.use(name)
-        return found
 
     def _visit(self, name: str, size: int, session: str) -> Visit:
         stream, index = self.place_of(name) if session else ("", -1)
@@ -144,6 +148,7 @@ class DiskCache:
         for name in found:
             if soft:
                 self._proved.discard(name)
+                self._files.forget(name)
             else:
                 self._forget(name)
         return len(found)

@@ -16,6 +16,7 @@ import os
 import re
 import socket
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ import httptools
 
 from reelwright.cdn.adapters.cache import Fill
 from reelwright.cdn.adapters.manifests import STEERING, address_of
-from reelwright.cdn.service import Answer, Edge, Request, Waiting
+from reelwright.cdn.service import Answer, Asker, Edge, Request, Waiting
 from reelwright.cdn.settings import CdnSettings
 
 HEADERS_MOST = 64
@@ -43,17 +44,10 @@ class Heads:
     Only blocks of whole GET requests without a body are kept, so that a block never says where a request ends.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[bytes, dict[str, str]] = {}
-
-    def request_of(self, data: bytes) -> Request | None:
-        """The request that `data` is, where all of it but a plain first line has been read before."""
-        end = data.find(b"\r\n")
-        headers = self._known.get(data[end:])
-        if headers is None:
-            return None
-        line = _PLAIN_LINE.fullmatch(data, 0, end)
-        return Request("GET", line[1].decode("ascii"), headers) if line else None
+    def __init__(self, asker_of: Callable[[dict[str, str]], Asker]) -> None:
+        self._asker_of = asker_of
+        self.known: dict[bytes, Asker] = {}
+        """By all that follows a first line."""
 
     def learn(self, data: bytes, request: Request) -> None:
         """Keep the block of a request that `data` was all of."""
@@ -64,9 +58,15 @@ class Heads:
             return
         if not data.startswith(b"GET ") or b" HTTP/1.1\r\n" not in data[: len(data) - len(block) + 2]:
             return
-        if len(self._known) >= _HEADS_KEPT:
-            del self._known[next(iter(self._known))]
-        self._known[block] = request.headers
+        if len(self.known) >= _HEADS_KEPT:
+            del self.known[next(iter(self.known))]
+        self.known[block] = self._asker_of(request.headers)
+
+
+def _request_of(line: bytes, headers: dict[str, str]) -> Request | None:
+    """The request that begins with a line, where that is a plain one."""
+    plain = _PLAIN_LINE.fullmatch(line)
+    return Request("GET", plain[1].decode("ascii"), headers, line=line) if plain else None
 
 
 class Service:
@@ -76,7 +76,7 @@ class Service:
         self.edge = edge
         self.settings = settings
         self.connections: set[Connection] = set()
-        self.heads = Heads()
+        self.heads = Heads(edge.asker_of)
         self.loop = asyncio.get_running_loop()
 
 
@@ -141,12 +141,23 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
         if self._reading is None and self._answer is None:
-            request = self._service.heads.request_of(data)
-            if request is not None:
-                self._answer_one(request)
+            end = data.find(b"\r\n")
+            asker = self._service.heads.known.get(data[end:])
+            if asker is not None and self._answered(data[:end], asker):
                 return
-            self._reading = _Reading(self)
         self._read(data)
+
+    def _answered(self, line: bytes, asker: Asker) -> bool:
+        """Answer what is known but for its first line, if at all; False where the parser has to read it."""
+        again = self._service.edge.again(line, asker)
+        if again is not None:
+            self._transport.write(again)
+            self._rest()
+            return True
+        request = _request_of(line, asker.headers)
+        if request is not None:
+            self._answer_one(request)
+        return request is not None
 
     def _read(self, data: bytes) -> None:
         reading = self._reading = self._reading or _Reading(self)
@@ -193,13 +204,16 @@ class Connection(asyncio.Protocol):
         self._answer = self._queue = self._reading = None
 
     def pause_writing(self) -> None:
-        """TLS only: the transport's buffer is full."""
+        """The transport's buffer is full: a client that does not read is asked no more."""
         self._writable = asyncio.Event()
+        self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """TLS only: it has drained."""
+        """It has drained."""
         if self._writable is not None:
             self._writable.set()
+        if not self._closing and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     # What the parser calls
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from reelwright.lake.adapters.erase import erase_from_database, erase_from_logs,
 from reelwright.lake.adapters.iceberg import LakeTable, open_catalog
 from reelwright.lake.contract import Snapshot
 from reelwright.lake.core import offsets as offsets_of
-from reelwright.lake.core.pipelines import GRAPH, Node, files_of, name_of, rows_a_day, stale_days
+from reelwright.lake.core.pipelines import GRAPH, Node, files_of, name_of, rows_a_day, stages, stale_days
 from reelwright.lake.core.rows import DAY_MS, event_rows, failed_rows
 from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED
 from reelwright.lake.core.tidy import TAIL_BYTES, merges, tails
@@ -60,9 +61,9 @@ class Keeper:
         self._clock = clock
         self.catalog = open_catalog(folder, warehouse=settings.warehouse, uri=settings.catalog)
         self.engine = _engine(settings)
-        self._turn = threading.RLock()
-        """Steps take turns: what one has read of a table still holds when it commits."""
         self.tables = {name: LakeTable(self.catalog, table, folder) for name, table in BY_NAME.items()}
+        self._turns = {name: threading.RLock() for name in self.tables}
+        """Steps on one table take turns: what one has read of the table still holds when it commits."""
 
     def schema(self, name: str) -> pa.Schema:
         """A table's columns as Arrow has them."""
@@ -87,7 +88,7 @@ class Keeper:
         return [dict(self.tables[name].snapshot.offsets) for name in (EVENTS, FAILED)]
 
     def _commit(self, name: str) -> int:
-        with self._turn:
+        with self._turns[name]:
             return self._commit_next(name)
 
     def _commit_next(self, name: str) -> int:
@@ -130,17 +131,18 @@ class Keeper:
         Each table moves on by itself: one that was cut off is behind, never half done.
         """
         done: set[int] = set()
-        for node in GRAPH:
-            events, table = self.tables[EVENTS].snapshot, self.tables[node.table]
-            stale = sorted(days) if days is not None else stale_days(events, table.snapshot.computed)
-            done.update(stale)
-            for first in range(0, len(stale), DAYS_AT_ONCE):
-                self._compute(node, stale[first : first + DAYS_AT_ONCE], events)
+        for nodes in stages(GRAPH):
+            with ThreadPoolExecutor(len(nodes)) as threads:
+                done.update(*threads.map(lambda node: self._compute(node, days), nodes))
         return len(done)
 
-    def _compute(self, node: Node, days: list[int], events: Snapshot) -> None:
-        with self._turn:
-            self._compute_days(node, days, events)
+    def _compute(self, node: Node, days: Collection[int] | None) -> list[int]:
+        with self._turns[node.table]:
+            events, computed = self.tables[EVENTS].snapshot, self.tables[node.table].snapshot.computed
+            stale = sorted(days) if days is not None else stale_days(events, computed)
+            for first in range(0, len(stale), DAYS_AT_ONCE):
+                self._compute_days(node, stale[first : first + DAYS_AT_ONCE], events)
+            return stale
 
     def _compute_days(self, node: Node, days: list[int], events: Snapshot) -> None:
         table = self.tables[node.table]
@@ -160,7 +162,7 @@ class Keeper:
 
     def _merge(self, table: LakeTable, today: int) -> int:
         gone = 0
-        with self._turn:
+        with self._turns[table.table.name]:
             for group in merges(table.snapshot.files, today=today):
                 with duck.connection(group) as connection:
                     rows = duck.merged(connection, group, arrow_schema(table.table))
@@ -186,12 +188,12 @@ class Keeper:
         """
         database.transact(sql.erase_rows, profile_id)
         self.commit_all()
-        with self._turn:
-            for table in self.tables.values():
+        for name, table in self.tables.items():
+            with self._turns[name]:
                 erase_from_table(table, profile_id)
                 table.expire(keep_s=0)
                 table.sweep(grace_s=grace_s)
-            held = strays(self.tables, profile_id)
+        held = strays(self.tables, profile_id)
         held += erase_from_logs(self._events, self.tables, projected, profile_id)
         if not erase_from_database(database, profile_id):
             held.append("the database's own log")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import random
 import shutil
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ import msgspec
 from reelwright.events.adapters.wal import Log
 from reelwright.events.contract import Event, StoredBatch
 from reelwright.events.core.frame import frame
+from reelwright.kernel.database import Database
 from reelwright.kernel.files import LocalDisk
 from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
 from reelwright.lake.adapters import duck
 from reelwright.lake.core.pipelines import GRAPH
-from reelwright.lake.core.tables import BY_NAME
+from reelwright.lake.core.tables import BY_NAME, EVENTS, Table
 from reelwright.lake.jobs import Keeper
 from reelwright.lake.replay import DAY_MS, Truth, Viewers, audience, open_keeper, watch
 
@@ -162,6 +165,76 @@ def test_a_run_that_was_cut_off_is_made_up_for(tmp_path: Path, monkeypatch: pyte
         keeper.compute()
     assert open_keeper(tmp_path).compute() == 1
     assert len(rows(open_keeper(tmp_path), "metric_facts")) == 1
+
+
+class Held(duck.DuckEngine):
+    """An engine that has its answer for one table, and hands it over when it is let."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__()
+        self.table = table
+        self.arrived, self.let = threading.Event(), threading.Event()
+
+    def run(self, sql: str, inputs: Any, into: Table) -> Any:
+        """The rows, when they are let through."""
+        found = super().run(sql, inputs, into)
+        if into.name == self.table:
+            self.arrived.set()
+            assert self.let.wait(30)
+        return found
+
+
+def test_events_are_committed_while_tables_are_computed(tmp_path: Path) -> None:
+    """A month that is computed anew for minutes keeps no event from the lake."""
+    put(tmp_path, ProfileId(new_id()), event("search"))
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+    keeper.engine = held = Held("playback_sessions")
+    with ThreadPoolExecutor(1) as thread:
+        computing = thread.submit(keeper.compute)
+        assert held.arrived.wait(30)
+        put(tmp_path, ProfileId(new_id()), event("search", days_ago=1))
+        assert thread_commits(keeper) == 1
+        held.let.set()
+        computing.result()
+    held.close()
+    keeper.compute()
+    assert sorted(rows(keeper, "metric_facts", "value")) == [(1.0,), (1.0,)]
+
+
+def thread_commits(keeper: Keeper) -> int:
+    """What another thread commits, within half a minute."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(keeper.commit_all).result(timeout=30)
+
+
+def test_an_erasure_waits_for_what_was_computed_from_the_profile(tmp_path: Path) -> None:
+    """What an engine has read before the erasure is not written after it."""
+    gone = ProfileId(new_id())
+    put(tmp_path, gone, *watch(random.Random(1), began_ms=NOW_MS)[1])
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+    database = Database(f"sqlite:///{tmp_path}/reelwright.sqlite")
+    database.migrate(["reelwright.events", "reelwright.lake"])
+    keeper.engine = held = Held("playback_sessions")
+    with ThreadPoolExecutor(2) as threads:
+        computing = threads.submit(keeper.compute)
+        assert held.arrived.wait(30)
+        erasing = threads.submit(keeper.erase, gone, {"web-z": (1 << 40, 0)}, database, grace_s=3600)
+        while keeper.tables[EVENTS].snapshot.files:
+            time.sleep(0.01)
+        held.let.set()
+        computing.result()
+        erasing.result()
+    assert rows_left(keeper) == {}
+    assert keeper.erase(gone, {"web-z": (1 << 40, 0)}, database, grace_s=-60) == ""
+    held.close()
+    database.close()
+
+
+def rows_left(keeper: Keeper) -> dict[str, int]:
+    """Rows of every table that has any."""
+    return {name: table.snapshot.rows for name, table in keeper.tables.items() if table.snapshot.rows}
 
 
 def test_exposures_and_judgements_are_facts(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -12,6 +13,9 @@ from reelwright.kernel.errors import MissingExtra
 from reelwright.lake.adapters.arrow import arrow_schema
 from reelwright.lake.contract import LakeFile
 from reelwright.lake.core.tables import BY_NAME, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 class SparkEngine:
@@ -32,9 +36,9 @@ class SparkEngine:
     def run(self, sql: str, inputs: Mapping[str, Sequence[LakeFile]], into: Table) -> pa.Table:
         """The rows of one SELECT."""
         schema = arrow_schema(into)
-        self._view(inputs)
+        session = self._viewing(inputs)
         columns = ", ".join(schema.names)
-        return self._session.sql(f"SELECT {columns} FROM ({sql})").toArrow().cast(schema)  # noqa: S608
+        return session.sql(f"SELECT {columns} FROM ({sql})").toArrow().cast(schema)  # noqa: S608
 
     def fold(
         self,
@@ -54,17 +58,19 @@ class SparkEngine:
         def folded(rows: pa.Table) -> pa.Table:
             return fold(rows)  # Spark reads the hints of what it is given
 
-        self._view(inputs)
-        found = self._session.sql(sql).groupBy(by).applyInArrow(folded, from_arrow_schema(into))
+        found = self._viewing(inputs).sql(sql).groupBy(by).applyInArrow(folded, from_arrow_schema(into))
         return found.toArrow().cast(into)
 
-    def _view(self, inputs: Mapping[str, Sequence[LakeFile]]) -> None:
+    def _viewing(self, inputs: Mapping[str, Sequence[LakeFile]]) -> SparkSession:
+        """A session of its own, whose views are nobody else's."""
+        session = self._session.newSession()
         for name, files in inputs.items():
             if files:
-                found = self._session.read.parquet(*(file.path for file in files))
+                found = session.read.parquet(*(file.path for file in files))
             else:
-                found = self._session.createDataFrame([], _ddl(BY_NAME[name]))
+                found = session.createDataFrame([], _ddl(BY_NAME[name]))
             found.createOrReplaceTempView(name)
+        return session
 
     def close(self) -> None:
         """End the session."""

@@ -10,7 +10,7 @@ the one with the greatest event id: ids begin with their time and are unique, so
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -131,6 +131,17 @@ GRAPH = (
     Node("metric_facts", ("playback_sessions", "events"), _FACTS),
 )
 """In the order they are computed."""
+
+
+def stages(graph: Iterable[Node]) -> list[list[Node]]:
+    """The nodes, in groups that can be computed at once: none reads what another of its group makes."""
+    place: dict[str, int] = {}
+    for node in graph:
+        place[node.table] = max((place[name] + 1 for name in node.reads if name in place), default=0)
+    found: list[list[Node]] = [[] for _ in set(place.values())]
+    for node in graph:
+        found[place[node.table]].append(node)
+    return found
 
 
 def rows_a_day(events: Snapshot) -> dict[int, int]:

@@ -92,6 +92,16 @@ async def test_what_was_told_can_be_asked_at_once(events: EventsClient) -> None:
     assert watched is not None and watched.position_s == 12.5
 
 
+async def test_who_viewed_what_is_listed_latest_first(events: EventsClient) -> None:
+    """A ranking learns from it: once a profile, title and day, in a window, and not more than was asked for."""
+    await events.record([heartbeat(10), heartbeat(60)], profile_id=PROFILE)
+    await events.catch_up()
+    found = await events.list_views(since_ms=0, limit=10)
+    assert [(one.profile_id, one.title_id) for one in found] == [(PROFILE, TITLE)]
+    assert not await events.list_views(since_ms=found[0].at_ms + 1, limit=10)
+    assert not await events.list_views(since_ms=0, limit=0)
+
+
 async def test_who_comes_by_another_door_finds_it_too(resources: Resources) -> None:
     """Of two web processes one tells the collector, and the other one asks."""
     async with running(build(resources, wire_collector(resources))) as transport:

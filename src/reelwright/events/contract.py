@@ -155,6 +155,14 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     last_ms: int
 
 
+class View(msgspec.Struct, frozen=True):
+    """A profile began a title on some day, far enough to count."""
+
+    profile_id: ProfileId
+    title_id: TitleId
+    at_ms: int
+
+
 @runtime_checkable  # handlers are given it by name, and its type is checked
 class EventsClient(Protocol):
     """What other systems may tell and ask; the collector may run in this process or apart."""
@@ -222,6 +230,10 @@ class EventsClient(Protocol):
 
     async def count_views(self, *, since_ms: int, until_ms: int) -> dict[TitleId, int]:
         """Viewer-distinct starts per title in the window."""
+        ...
+
+    async def list_views(self, *, since_ms: int, limit: int) -> list[View]:
+        """Views of all profiles, latest first, at most `limit`."""
         ...
 
     async def list_thumbs(self, profile_id: ProfileId) -> dict[TitleId, int]:

@@ -24,6 +24,7 @@ from reelwright.events.contract import (
     StoredBatch,
     Tally,
     Verdict,
+    View,
     Watched,
 )
 from reelwright.events.core.check import clock_skew_ms
@@ -87,6 +88,10 @@ class Projections:
     async def count_views(self, *, since_ms: int, until_ms: int) -> dict[TitleId, int]:
         """Viewers per title in the window."""
         return await self._database.read(sql.count_views, since_ms, until_ms)
+
+    async def list_views(self, *, since_ms: int, limit: int) -> list[View]:
+        """Views of all profiles, latest first."""
+        return await self._database.read(sql.list_views, since_ms, limit)
 
     async def list_thumbs(self, profile_id: ProfileId) -> dict[TitleId, int]:
         """The profile's last judgement of each title."""

@@ -10,8 +10,9 @@ from reelwright.catalog.contract import Title
 from reelwright.kernel.ids import PlayableId, TitleId
 from reelwright.kernel.principal import Principal
 
-Ranker = Literal["popular", "taste"]
-"""What orders the titles of genre rows and of what is new: views of the week, or likeness to what was watched."""
+Ranker = Literal["popular", "taste", "viewers"]
+"""What orders the titles of genre rows and of what is new: views of the week, likeness to what was watched, or what
+those watched who watched the same."""
 RowKind = Literal["continue", "next_episode", "top10", "new", "because", "genre", "my_list"]
 
 

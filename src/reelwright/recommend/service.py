@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -22,10 +22,16 @@ from reelwright.recommend.core.decided import decision_of
 from reelwright.recommend.core.interleave import interleave_pages
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
+from reelwright.recommend.core.ranking import Together
 
 DAY_MS = 86_400_000
 TOLD_MOST = 50_000
 """Profiles of which is remembered what their page put first."""
+RANKERS: tuple[Ranker, ...] = get_args(Ranker)
+LEARNT_MS = 90 * DAY_MS
+"""How far back is learnt from, and from how many views at most."""
+LEARNT_MOST = 200_000
+LEARNS_EACH_MS = 600_000
 log = logger(__name__)
 LAYER = "home-page"
 """Where experiments set what orders the page."""
@@ -42,6 +48,7 @@ class RecommendService:
         self._experiments = experiments
         self._clock = clock
         self._told: OrderedDict[ProfileId, tuple[str, TitleId]] = OrderedDict()
+        self._together, self._learnt_ms = Together(), 0
 
     async def get_page(self, caller: Principal) -> Page:
         """The caller's home page now; six queries, whatever the catalogue's size."""
@@ -51,10 +58,10 @@ class RecommendService:
         if both is None:
             chosen = await self._experiments.decide(LAYER, who, profile_id=caller.profile_id)
             ranker = _ranker(chosen)
-            page = msgspec.structs.replace(build_page(signals, ranker=ranker), policy=f"{ranker}/1")
+            page = msgspec.structs.replace(await self._build(signals, ranker), policy=f"{ranker}/1")
             await self._report(page, signals, caller)
             return page
-        first, second = (build_page(signals, ranker=_ranker(one)) for one in both.parameters)
+        first, second = [await self._build(signals, _ranker(one)) for one in both.parameters]
         page, picks = interleave_pages(first, second, both.draft)
         await self._experiments.show(LAYER, who, picks, profile_id=caller.profile_id)
         return page
@@ -121,6 +128,19 @@ class RecommendService:
             now_ms=now_ms,
         )
 
+    async def _build(self, signals: Signals, ranker: Ranker) -> Page:
+        if ranker == "viewers":
+            signals = msgspec.structs.replace(signals, together=await self._learnt(signals.now_ms))
+        return build_page(signals, ranker=ranker)
+
+    async def _learnt(self, now_ms: int) -> Together:
+        """What was watched by the same people, anew every ten minutes; who comes meanwhile has the last one."""
+        if abs(now_ms - self._learnt_ms) >= LEARNS_EACH_MS:
+            self._learnt_ms = now_ms
+            views = await self._events.list_views(since_ms=now_ms - LEARNT_MS, limit=LEARNT_MOST)
+            self._together = await asyncio.to_thread(Together, views, now_ms=now_ms)
+        return self._together
+
     async def _views(self, now_ms: int) -> tuple[dict[TitleId, int], dict[TitleId, int]]:
         day, week = await asyncio.gather(
             self._events.count_views(since_ms=now_ms - DAY_MS, until_ms=now_ms + 1),
@@ -134,4 +154,4 @@ class RecommendService:
 
 def _ranker(chosen: Mapping[str, Any]) -> Ranker:
     """What an experiment sets; a value that we do not know is the default."""
-    return "taste" if chosen.get("home.ranker") == "taste" else "popular"
+    return next((one for one in RANKERS if one == chosen.get("home.ranker")), "popular")

@@ -6,15 +6,17 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reelwright.catalog.contract import Person, Playable, Title, TitleDetail
-from reelwright.events.contract import Watched
+from reelwright.events.contract import View, Watched
 from reelwright.experiments.core.interleaving import team_draft
-from reelwright.kernel.ids import PlayableId, TitleId
+from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
 from reelwright.recommend.contract import Page, Slot
 from reelwright.recommend.core.interleave import interleave_pages
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.page import BEGUN_S, Signals, build_page, top_ten
+from reelwright.recommend.core.ranking import Together
 
 NOW_MS = 1_800_000_000_000
 GENRES = ("Drama", "Nature", "Mystery", "Family")
@@ -223,3 +225,24 @@ def test_interleaved_pages_show_what_both_show_and_nothing_twice(found: Signals,
         assert {slot.title.id for slot in row.slots} <= both and len(row.slots) <= len(sources[key].slots)
     if first == second:
         assert page == first and not picks
+
+
+def test_the_ranker_by_viewers_puts_first_what_the_same_people_watched() -> None:
+    """Among what is new, whatever its age and genre."""
+    titles = [title_of(number) for number in range(6)]
+    watched = Watched(
+        playable_id=titles[0].playables[0].id, title_id=titles[0].title.id, position_s=99, duration_s=100,
+        finished=True, last_ms=NOW_MS,
+    )  # fmt: skip
+    views = [View(ProfileId(who), titles[number].title.id, NOW_MS) for who in "pqr" for number in (0, 4)]
+    signals = replace(_signals(titles, watched=[watched]), together=Together(views, now_ms=NOW_MS))
+    firsts = [
+        next(
+            slot.title.id
+            for row in build_page(signals, ranker=ranker).rows
+            if row.kind == "new"
+            for slot in row.slots
+        )
+        for ranker in ("viewers", "popular")
+    ]
+    assert firsts[0] == titles[4].title.id != firsts[1]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from reelwright.events.contract import Event, Fact, SentHour, StoredBatch, Watched
+from reelwright.events.contract import Event, Fact, SentHour, StoredBatch, View, Watched
 from reelwright.events.core.frame import START, Position
 from reelwright.events.core.projection import POSITIONS, Watching, day_of, was_view, watch, watched_s
 from reelwright.events.core.tally import OLDEST_H, changes
@@ -293,6 +293,14 @@ def count_views(connection: sa.Connection, since_ms: int, until_ms: int) -> dict
         .group_by(VIEWS.c.title_id)
     )
     return {TitleId(row[0]): row[1] for row in connection.execute(query)}
+
+
+def list_views(connection: sa.Connection, since_ms: int, limit: int) -> list[View]:
+    """Who viewed what, latest first."""
+    columns = (VIEWS.c.profile_id, VIEWS.c.title_id, VIEWS.c.at_ms)
+    query = sa.select(*columns).where(VIEWS.c.at_ms >= since_ms)
+    rows = connection.execute(query.order_by(VIEWS.c.at_ms.desc(), *columns[:2]).limit(limit))
+    return [View(ProfileId(row[0]), TitleId(row[1]), row[2]) for row in rows]
 
 
 def list_thumbs(connection: sa.Connection, profile_id: str) -> dict[TitleId, int]:

@@ -12,6 +12,7 @@ from reelwright.practice.labs import (
     incident_day,
     ladder,
     make_it_fast,
+    ranker,
     steering,
     token_bucket,
 )
@@ -25,6 +26,7 @@ _ALL = (
     steering,
     bitrate,
     ladder,
+    ranker,
     exactly_once,
     experiment_readout,
     incident_day,

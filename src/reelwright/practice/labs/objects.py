@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import thread_time_ns
 from typing import Any
 
 from reelwright.practice.contract import Broken
@@ -21,6 +22,10 @@ class Remote:
     def call(self, method: str, *arguments: Any) -> Any:
         """What the method returns. Raises Broken."""
         return self.calls([(method, arguments)])[0]
+
+    def cpu_ns(self) -> int:
+        """The CPU time that all calls took until now. Raises Broken."""
+        return whole(self.call("cpu_ns"), "CPU time")
 
     def calls(self, many: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """What each method returns, asked for in one line."""
@@ -43,6 +48,8 @@ def own(**kinds: Callable[..., Any]) -> Decider:
 def _call(
     made: dict[str, Any], kinds: Mapping[str, Callable[..., Any]], key: str, method: str, arguments: Sequence[Any]
 ) -> Any:
+    if method == "cpu_ns":
+        return thread_time_ns()
     if method in kinds:
         made[key] = kinds[method](*arguments)
         return True

@@ -16,12 +16,11 @@ from reelwright.events.contract import Watched
 from reelwright.kernel.ids import TitleId
 from reelwright.recommend.contract import Page, Ranker, Row, RowKind, Slot
 from reelwright.recommend.core.likeness import Likeness
+from reelwright.recommend.core.ranking import HISTORY_MOST, ByTaste, ByViewers, Together
 
 ROW_MOST = 24
 SEEDS = 2
 """Rows of "because you watched"."""
-TASTED = 10
-"""Titles watched last from which a taste is read."""
 BEGUN_S = 5.0
 """A film that was left within the first seconds was not begun."""
 NEW_MS = 30 * 86_400_000
@@ -44,6 +43,8 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     """Viewers in the last 24 hours."""
     views_week: Mapping[TitleId, int]
     now_ms: int
+    together: Together = msgspec.field(default_factory=Together)
+    """What was watched by the same people, for the ranker that goes by viewers."""
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ class _Builder:
         self._latest: dict[TitleId, Watched] = {}
         for row in signals.watched:
             self._latest.setdefault(row.title_id, row)
-        self._taste = self._tasted() if ranker == "taste" else {}
+        self._scores = self._scored(ranker)
         self._placed: set[TitleId] = set()
         self._rows: list[Row] = []
 
@@ -157,17 +158,17 @@ class _Builder:
         ]
         return liked[:most]
 
-    def _tasted(self) -> dict[TitleId, float]:
-        """How like each title is to those watched last, the latest counting most."""
-        score: dict[TitleId, float] = {}
-        for place, seed in enumerate(self._seeds(TASTED)):
-            for row in self._likeness.alike(seed):
-                score[row.title_id] = score.get(row.title_id, 0.0) + row.score / (place + 1)
-        return score
+    def _scored(self, ranker: Ranker) -> Mapping[TitleId, float]:
+        """What a ranking says of each title; nothing where views of the week order them."""
+        if ranker == "popular":
+            return {}
+        taste = ByTaste(self._likeness, (detail.title for detail in self._signals.titles))
+        ranking = taste if ranker == "taste" else ByViewers(taste, self._signals.together)
+        return ranking.scores([seed.id for seed in self._seeds(HISTORY_MOST)])
 
     def _ordered(self, details: Iterable[TitleDetail]) -> list[TitleDetail]:
-        """By taste where that ranks; stable, so that what is equal stays in the order it came in."""
-        return sorted(details, key=lambda detail: -self._taste.get(detail.title.id, 0.0))
+        """By score where a ranking gives one; stable, so that what is equal stays in the order it came in."""
+        return sorted(details, key=lambda detail: -self._scores.get(detail.title.id, 0.0))
 
     def _alike(self, seed: Title) -> Iterable[Slot]:
         for row in self._likeness.alike(seed):

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.request import urlopen
 
 import httpx
@@ -490,7 +490,7 @@ def data_plane() -> Iterator[Row]:
         folder = Path(text)
         prefix = _write_objects(folder)
         source = stack.enter_context(_edge(folder))
-        edge = stack.enter_context(_tier(folder, "edge", f"http://127.0.0.1:{source.port}"))
+        edge = stack.enter_context(_tier(folder, "edge", f"http://127.0.0.1:{source.port}", pinned=True))
         nginx = stack.enter_context(_nginx(folder))
         ours = {size: f"http://127.0.0.1:{edge.port}{prefix}{FOLDER}/{size}" for size in ("segment", "manifest")}
         theirs = {size: f"http://127.0.0.1:{nginx.port}/{FOLDER}/{size}" for size in ("segment", "manifest")}
@@ -583,8 +583,9 @@ def tls_cpu() -> Iterator[Row]:
         folder = Path(text)
         prefix = _write_objects(folder)
         certificate, key = _certificate(folder)
-        tls = {"REELWRIGHT_TLS_CERTIFICATE": str(certificate), "REELWRIGHT_TLS_KEY": str(key)}
-        edge = stack.enter_context(_edge(folder, **tls))
+        edge = stack.enter_context(
+            _edge(folder, REELWRIGHT_TLS_CERTIFICATE=str(certificate), REELWRIGHT_TLS_KEY=str(key))
+        )
         nginx = stack.enter_context(_nginx(folder, f"ssl_certificate {certificate}; ssl_certificate_key {key};"))
         pairs = (
             ("ours", edge, f"https://127.0.0.1:{edge.port}{prefix}{FOLDER}/segment"),
@@ -781,7 +782,7 @@ def _write_objects(folder: Path) -> str:
 
 
 @contextmanager
-def _edge(folder: Path, **environ: str) -> Iterator[_Server]:
+def _edge(folder: Path, *, pinned: bool = True, **environ: str) -> Iterator[_Server]:
     port = _free_port()
     command = [sys.executable, "-m", "reelwright.app.roles", "edge"]
     settings = {
@@ -790,7 +791,7 @@ def _edge(folder: Path, **environ: str) -> Iterator[_Server]:
         "REELWRIGHT_LOG_LEVEL": "error",
         **environ,
     }
-    with _pinned(command, settings) as process:
+    with _process(command, settings, pinned=pinned) as process:
         _wait_for(port)
         yield _Server(process.pid, port)
 
@@ -814,16 +815,16 @@ def _nginx(folder: Path, tls: str = "") -> Iterator[_Server]:
         }}
         """
     )
-    with _pinned(["nginx", "-p", str(folder), "-c", str(config)], {}) as process:
+    with _process(["nginx", "-p", str(folder), "-c", str(config)], {}, pinned=True) as process:
         _wait_for(port)
         yield _Server(process.pid, port)
 
 
 @contextmanager
-def _pinned(command: list[str], environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process on the first core; it holds our pipe, and ends with us."""
+def _process(command: list[str], environ: dict[str, str], *, pinned: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, pinned to the first core or on all; it holds our pipe, and ends with us."""
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[0]})
+    os.sched_setaffinity(0, cores[:1] if pinned else cores)
     try:
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdin=subprocess.PIPE)
     finally:
@@ -908,24 +909,22 @@ async def _crowd(folder: Path, *, dies: bool) -> tuple[int, list[float], int]:
             stack.enter_context(_tier(folder, f"edge{number}", f"http://127.0.0.1:{shield.port}"))
             for number in range(EDGES)
         ]
-        streams = [
-            await asyncio.open_connection("127.0.0.1", edges[number % EDGES].port, limit=1 << 14)
-            for number in range(CROWD)
-        ]
-        begun = asyncio.Barrier(CROWD)
-        answers = await asyncio.gather(*(_fetch(*stream, prefix + name, body, begun) for stream in streams))
+        crowd = _Crowd(body)
+        for number in range(CROWD):
+            await asyncio.get_running_loop().create_connection(crowd.join, "127.0.0.1", edges[number % EDGES].port)
+        answers = await crowd.ask(prefix + name)
     server.close()
     return len(asked), [(at - asked[0]) * 1000 for at, _ in answers], sum(not right for _, right in answers)
 
 
 @contextmanager
-def _tier(folder: Path, name: str, upstream: str) -> Iterator[_Server]:
+def _tier(folder: Path, name: str, upstream: str, *, pinned: bool = False) -> Iterator[_Server]:
     """An edge or shield with a cache of its own and the shared key ring."""
     home = folder / name
     home.mkdir()
     shutil.copy(folder / KEYS_FILE, home / KEYS_FILE)
     patient = {"REELWRIGHT_CDN_REQUEST_S": "300", "REELWRIGHT_CDN_STALL_S": "300"}  # all connect before any asks
-    with _edge(home, REELWRIGHT_CDN_UPSTREAMS=upstream, **patient) as server:
+    with _edge(home, pinned=pinned, REELWRIGHT_CDN_UPSTREAMS=upstream, **patient) as server:
         yield server
 
 
@@ -962,24 +961,80 @@ async def _outage() -> float:
     return served / (10 * len(requests))
 
 
-async def _fetch(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes, begun: asyncio.Barrier
-) -> tuple[float, bool]:
-    """(when the first byte of the body came, whether all of it came and is right).
+class _Crowd:
+    """Clients that ask for one object. They share a buffer and no tasks: what they cost themselves is not the edge's.
 
     The rest is read when all have begun: what one process needs to read two gigabytes is no property of the edge.
     """
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n".encode())
-    await reader.readuntil(b"\r\n\r\n")
-    first = await reader.readexactly(1)
-    first_s = time.perf_counter()
-    await begun.wait()
-    at, right = 1, first == body[:1]
-    while block := await reader.read(1 << 20):
-        right = right and block == body[at : at + len(block)]
-        at += len(block)
-    writer.close()
-    return first_s, right and at == len(body)
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.buffer = bytearray(1 << 20)
+        self._clients: list[_Client] = []
+        self._begun = 0
+
+    def join(self) -> _Client:
+        """One client more."""
+        self._clients.append(_Client(self))
+        return self._clients[-1]
+
+    async def ask(self, path: str) -> list[tuple[float, bool]]:
+        """Of each, when the first byte of its body came, and whether all of it came and is right."""
+        for client in self._clients:
+            client.transport.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n".encode())
+        return await asyncio.gather(*(client.done for client in self._clients))
+
+    def begun(self) -> None:
+        """One has its first byte."""
+        self._begun += 1
+        if self._begun == len(self._clients):
+            for client in self._clients:
+                client.transport.resume_reading()
+
+
+class _Client(asyncio.BufferedProtocol):
+    """One of a crowd."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, crowd: _Crowd) -> None:
+        self._crowd = crowd
+        self._head = b""
+        self._first_s = 0.0
+        self._at = 0
+        self._right = True
+        self.done: asyncio.Future[tuple[float, bool]] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, _hint: int) -> memoryview:
+        """Room for the head and a little, or for much."""
+        return memoryview(self._crowd.buffer)[: None if self._first_s else 2048]
+
+    def buffer_updated(self, count: int) -> None:
+        """Bytes have come."""
+        data = bytes(memoryview(self._crowd.buffer)[:count])
+        if not self._first_s:
+            self._head += data
+            data = self._head.partition(b"\r\n\r\n")[2]
+            if not data:
+                return
+            self.transport.pause_reading()
+            self._begin()
+        self._right = self._right and data == self._crowd.body[self._at : self._at + len(data)]
+        self._at += len(data)
+
+    def _begin(self) -> None:
+        self._first_s = time.perf_counter()
+        self._crowd.begun()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The end; who has nothing by then has all that it will get, so that nobody waits for it."""
+        if not self._first_s:
+            self._begin()
+        self.done.set_result((self._first_s, self._right and self._at == len(self._crowd.body)))
 
 
 @contextmanager

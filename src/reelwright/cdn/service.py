@@ -103,6 +103,8 @@ class Waiting(msgspec.Struct):
     """The answer depends on a fill whose size is not known yet."""
 
     fill: Fill
+    name: str = ""
+    """The object's, where the fill is what was asked for; else something is to be made of it."""
 
 
 class Library(Protocol):
@@ -276,12 +278,23 @@ class Edge:
         try:
             found = self._decide(request)
         except ReelwrightError as error:
-            return self.failed(request, error)
+            return self._failed(request, error)
         if isinstance(found, Answer):
             self._note(request, found)
         return found
 
-    def failed(self, request: Request, error: ReelwrightError) -> Answer:
+    def go_on(self, request: Request, waiting: Waiting) -> Answer | None:
+        """The answer to a request that has waited; None where it is to be decided anew."""
+        if waiting.fill.problem is not None:
+            return self._failed(request, waiting.fill.problem)
+        if not waiting.name:
+            return None
+        self._foresee(request, waiting.name)
+        answer = self._serve(request, waiting.name, waiting.fill)
+        self._note(request, answer)
+        return answer
+
+    def _failed(self, request: Request, error: ReelwrightError) -> Answer:
         """The answer that an error becomes."""
         answer = self.problem(request, error.status, error.slug, str(error))
         self._note(request, answer)
@@ -336,7 +349,7 @@ class Edge:
         if isinstance(found, Fill) and found.file is None:
             if found.problem is not None:
                 raise found.problem
-            return Waiting(found)
+            return Waiting(found, name)
         self._foresee(request, name)
         return self._serve(request, name, found)
 
@@ -357,6 +370,8 @@ class Edge:
 
     def _foresee(self, request: Request, name: str) -> None:
         """CMCD's `nor`: what this viewer asks for next, within the folder that its token opens."""
+        if "cmcd-request" not in request.headers and "?" not in request.path:
+            return
         said = request.headers.get("cmcd-request") or unquote(request.path.partition("?CMCD=")[2])
         if "nor=" not in said or request.method != "GET":
             return

@@ -307,18 +307,20 @@ class Connection(asyncio.Protocol):
         if isinstance(found, Waiting):
             self.deadline = self._service.loop.time() + self._service.settings.stall_s
             self._answer = Answer(b"", 0)  # in line: nothing else is answered meanwhile
-            found.fill.when_more(partial(self._retry, request, found.fill))
+            self._open()  # now, while there is time: a crowd that waits is answered all at once
+            found.fill.when_more(partial(self._go_on, request, found))
         else:
             self._send(found)
 
-    def _retry(self, request: Request, fill: Fill) -> None:
+    def _go_on(self, request: Request, waiting: Waiting) -> None:
         self._answer = None
         if self._closing:
             return
-        if fill.problem is not None:
-            self._send(self._service.edge.failed(request, fill.problem))
-        else:
+        answer = self._service.edge.go_on(request, waiting)
+        if answer is None:
             self._answer_one(request)
+        else:
+            self._send(answer)
 
     def _send(self, answer: Answer) -> None:
         self._answer = answer
@@ -327,11 +329,15 @@ class Connection(asyncio.Protocol):
         if self._tls or (answer.file is None and answer.fill is None):
             self._send_buffered(answer)
             return
-        if self._socket is None:
+        self._open()
+        self._push(answer.head)
+
+    def _open(self) -> None:
+        """Have a descriptor of our own to write to."""
+        if self._socket is None and not self._tls:
             own = self._transport.get_extra_info("socket")
             self._descriptor = os.dup(own.fileno())
             self._socket = socket.socket(own.family, own.type, own.proto, fileno=self._descriptor)
-        self._push(answer.head)
 
     def _push(self, head: bytes) -> None:
         """Send the head, then go on with the body."""

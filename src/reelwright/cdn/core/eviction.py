@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 from zlib import crc32
 
@@ -95,6 +95,14 @@ class LruPolicy(_Sized):
     def use(self, key: Key) -> None:
         """Note a hit."""
         self._sizes.move_to_end(key)
+
+    def ask(self, key: Key, size: int) -> bool:
+        """Whether a request is a hit; what was no hit is held from now on."""
+        if key in self._sizes:
+            self._sizes.move_to_end(key)
+            return True
+        self.put(key, size)
+        return False
 
     def put(self, key: Key, size: int) -> list[Key]:
         """Hold an object; returns the keys to delete."""
@@ -519,7 +527,7 @@ class ForesightPolicy(_Sampled):
         self._race(visit.key, visit.size)
         self._outlook.patience = max(1.0, self.PATIENCE * len(self._slots))
         self._outlook.note(visit.key, visit.size, visit.now_s, visit.session, visit.stream, visit.index)
-        if visit.index < 0 and crc32(repr(visit.key).encode()) % self.TRIAL_SHARE == 0:
+        if visit.index < 0 and _hash(visit.key) % self.TRIAL_SHARE == 0:
             self._try(visit.key, visit.size)
 
     def use(self, key: Key) -> None:
@@ -527,12 +535,8 @@ class ForesightPolicy(_Sampled):
 
     def _race(self, key: Key, size: int) -> None:
         """Keep LRU's cache, and the lead over it."""
-        theirs = key in self._lru
-        if theirs:
-            self._lru.use(key)
-        else:
-            self._lru.put(key, size)
-        self._lead_bytes = self.MEMORY * self._lead_bytes + size * ((key in self) - theirs)
+        theirs = self._lru.ask(key, size)
+        self._lead_bytes = self.MEMORY * self._lead_bytes + size * ((key in self._sizes) - theirs)
         self._asked_bytes = self.MEMORY * self._asked_bytes + size
 
     def _victim(self, newcomer: Key) -> Key:
@@ -554,6 +558,12 @@ class ForesightPolicy(_Sampled):
             if self._hit_bytes[best] > 1.01 * self._hit_bytes[self.style]:
                 self.style = best
             self._hit_bytes = {style: 0.9 * found for style, found in self._hit_bytes.items()}
+
+
+@lru_cache(1 << 14)
+def _hash(key: Key) -> int:
+    """Of a key, the same in every process."""
+    return crc32(repr(key).encode())
 
 
 POLICIES: dict[str, Callable[[int], Policy]] = {

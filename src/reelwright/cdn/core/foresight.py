@@ -176,7 +176,8 @@ class Outlook:
 
     def note(self, key: Hashable, size: int, now_s: float, session: str, stream: str, index: int) -> None:
         """A request came."""
-        self._now_s = max(self._now_s, now_s)
+        if now_s > self._now_s:
+            self._now_s = now_s
         if self._begin_s is None:
             self._begin_s = now_s
         self._turn += 1

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from tests.engines import PostgresServer
 
-from reelwright.kernel.database import Database
+from reelwright.kernel.database import Database, among
 from reelwright.kernel.errors import Unavailable
 
 TABLE = sa.Table("counts", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
@@ -123,3 +123,22 @@ def test_a_write_that_is_cut_off_by_a_crash_of_the_server_is_unavailable(own_pos
     with database.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(TABLE)) == 0
     database.close()
+
+
+def test_any_number_of_keys_is_asked_for_at_once(database: Database) -> None:
+    """Pairs are found as pairs; quotes, other alphabets and a key too many change nothing."""
+    pairs = sa.Table("pairs", sa.MetaData(), sa.Column("a", sa.String, primary_key=True), sa.Column("b", sa.String))
+    rows = [{"a": f"a{number}", "b": f"b{number}"} for number in range(5000)] + [{"a": 'it\'s "é", ⛵', "b": "{}"}]
+
+    def find(connection: sa.Connection, *keys: tuple[str, str]) -> set[tuple[str, str]]:
+        found = connection.execute(sa.select(pairs).where(among(connection, [pairs.c.a, pairs.c.b], keys)))
+        return {(row.a, row.b) for row in found}
+
+    with database.writing() as connection:
+        pairs.create(connection)
+        connection.execute(pairs.insert(), rows)
+        assert find(connection) == set()
+        assert find(connection, ("a1", "b2"), ("a3", "b3"), ("a3", "b3")) == {("a3", "b3")}
+        assert find(connection, *((row["a"], row["b"]) for row in rows)) == {(row["a"], row["b"]) for row in rows}
+        only = sa.select(pairs.c.b).where(among(connection, [pairs.c.a], [("a7",), ("no",)]))
+        assert list(connection.scalars(only)) == ["b7"]

@@ -70,9 +70,9 @@ class PrincipalMiddleware:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        jar = _cookies(headers.get("cookie", ""))
-        bearer = _bearer(headers.get("authorization", ""))
+        headers = dict(scope["headers"])
+        jar = _cookies(_text(headers, b"cookie"))
+        bearer = _bearer(_text(headers, b"authorization"))
         unsafe = scope["method"] not in SAFE_METHODS
         session = jar.get(self._cookies.session_name)
         try:
@@ -90,27 +90,31 @@ class PrincipalMiddleware:
         await self._app(scope, receive, send)
 
     def _check_unsafe(
-        self, headers: dict[str, str], caller: Principal, session: str, path: str, bearer: str | None
+        self, headers: dict[bytes, bytes], caller: Principal, session: str, path: str, bearer: str | None
     ) -> None:
         if bearer is None:
             self._check_site(headers, caller, session, path)
         elif caller.kind == "token" and not may_change_things(caller.scopes):
             raise Forbidden("this token only reads; make one with the scope watch, edit or admin")
 
-    def _check_site(self, headers: dict[str, str], caller: Principal, session: str, path: str) -> None:
-        origin = headers.get("origin")
-        if origin is not None and origin not in self._origins and not _same_host(origin, headers.get("host", "")):
+    def _check_site(self, headers: dict[bytes, bytes], caller: Principal, session: str, path: str) -> None:
+        origin = _text(headers, b"origin") if b"origin" in headers else None
+        if origin is not None and origin not in self._origins and not _same_host(origin, _text(headers, b"host")):
             raise Forbidden(f"this came from {origin[:80]}, which is not this service")
-        if headers.get("sec-fetch-site") in ("cross-site",):
+        if headers.get(b"sec-fetch-site") == b"cross-site":
             raise Forbidden("this came from another site")
         if caller.kind != "session" or not path.startswith("/api/"):
             return
-        if not self._accounts.csrf_fits(session, headers.get("x-csrf-token", "")):
+        if not self._accounts.csrf_fits(session, _text(headers, b"x-csrf-token")):
             raise Forbidden("the X-CSRF-Token header is missing or old; reload the page")
 
 
 def _same_host(origin: str, host: str) -> bool:
     return urlsplit(origin).netloc == host
+
+
+def _text(headers: dict[bytes, bytes], name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1")
 
 
 def _cookies(header: str) -> dict[str, str]:

@@ -8,10 +8,11 @@ one that lost a race is run again. Such functions must therefore change nothing 
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
@@ -267,6 +269,19 @@ def upsert(
     else:
         statement = insert.on_conflict_do_nothing(index_elements=keys)
     connection.execute(statement, list(rows))
+
+
+def among(connection: sa.Connection, columns: Sequence[sa.Column[str]], keys: Collection[Sequence[Any]]) -> Any:
+    """The condition that these text columns hold one of `keys`: any number of them, sent as one value."""
+    if not keys:
+        return sa.false()
+    if connection.dialect.name == "sqlite":
+        each = sa.func.json_each(json.dumps(list(keys))).table_valued("value")
+        found = [sa.func.json_extract(each.c.value, f"$[{place}]") for place in range(len(columns))]
+    else:
+        values = zip(*keys, strict=True)
+        found = [sa.func.unnest(sa.cast(list(one), postgresql.ARRAY(sa.Text))) for one in values]
+    return sa.tuple_(*columns).in_(sa.select(*found))
 
 
 def row_dict(row: sa.Row[Any]) -> dict[str, Any]:

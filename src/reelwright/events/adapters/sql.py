@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from reelwright.events.core.frame import START, Position
 from reelwright.events.core.projection import POSITIONS, Watching, day_of, was_view, watch, watched_s
 from reelwright.events.core.tally import OLDEST_H, changes
 from reelwright.events.ports import Projector
-from reelwright.kernel.database import row_dict, upsert
+from reelwright.kernel.database import among, row_dict, upsert
 from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
 
 METADATA = sa.MetaData()
@@ -21,7 +21,6 @@ HOUR_MS = 3_600_000
 SEEN_MS = 45 * 24 * HOUR_MS
 """How long an event id is remembered: half as long again as a device may keep its events."""
 _SUMMED = ("made", "done", "stored", "failed")
-T = TypeVar("T")
 Told = tuple[ProfileId, bool, Event]
 """Who, synthetic or not, and what."""
 
@@ -198,10 +197,9 @@ def _added(new: Any) -> dict[str, Any]:
 
 
 def _known(connection: sa.Connection, ids: list[str]) -> set[str]:
-    found: set[str] = set()
-    for some in _some(ids):
-        found.update(connection.scalars(sa.select(SEEN.c.id).where(SEEN.c.id.in_(some))))
-    return found
+    return set(
+        connection.scalars(sa.select(SEEN.c.id).where(among(connection, [SEEN.c.id], [(one,) for one in ids])))
+    )
 
 
 def _fact(told: Told, seconds: float, viewed: bool) -> Fact:
@@ -211,12 +209,11 @@ def _fact(told: Told, seconds: float, viewed: bool) -> Fact:
 
 def _project_positions(connection: sa.Connection, events: list[Told]) -> dict[str, tuple[float, bool]]:
     """By event: seconds watched since the one before, and whether that makes a view."""
-    keys = list({(profile_id, event.playable_id) for profile_id, _, event in events})
+    keys = {(profile_id, event.playable_id) for profile_id, _, event in events}
     state: dict[tuple[Any, Any], Watching | None] = {}
-    for some in _some(keys):
-        query = sa.select(WATCHED).where(sa.tuple_(WATCHED.c.profile_id, WATCHED.c.playable_id).in_(some))
-        for row in connection.execute(query):
-            state[row.profile_id, row.playable_id] = msgspec.convert(row_dict(row), Watching)
+    query = sa.select(WATCHED).where(among(connection, [WATCHED.c.profile_id, WATCHED.c.playable_id], keys))
+    for row in connection.execute(query):
+        state[row.profile_id, row.playable_id] = msgspec.convert(row_dict(row), Watching)
     views: dict[tuple[Any, ...], dict[str, Any]] = {}
     added: dict[str, tuple[float, bool]] = {}
     for profile_id, synthetic, event in events:
@@ -247,11 +244,6 @@ def _project_latest(
         row = {"profile_id": profile_id, "title_id": event.title_id, "at_ms": event.at_ms}
         latest[profile_id, event.title_id] = {**row, column: kind(event.data[column])}
     upsert(connection, table, list(latest.values()), newer="at_ms")
-
-
-def _some(items: list[T]) -> Iterator[list[T]]:
-    for start in range(0, len(items), 500):
-        yield items[start : start + 500]
 
 
 def get_position(connection: sa.Connection, profile_id: str, playable_id: str) -> Watched | None:

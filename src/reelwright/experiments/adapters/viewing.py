@@ -205,6 +205,8 @@ def _project_credits(connection: sa.Connection, facts: Sequence[Fact]) -> None:
 
 
 def _exposure(fact: Fact) -> dict[str, Any] | None:
+    if "experiment" not in fact.event.data:
+        return None
     named = {name: fact.event.data.get(name) for name in ("experiment", "cell")}
     if not all(isinstance(one, str) and 0 < len(one) <= NAME_MOST for one in named.values()):
         return None

@@ -60,6 +60,14 @@ NUMBERS: dict[str, dict[str, float]] = {
             "fill_gbps": 100, "peak_left": 0.7, "dearer": 0.05},
     "bitrate": {"rungs": 6, "lowest_mbps": 0.235, "highest_mbps": 5.8, "safe_share": 0.8, "buffer_s": 30,
                 "starts_with_s": 4, "start_s": 1, "stalled_share": 0.01, "shown_mbps": 4, "changes_a_minute": 2},
+    "encoding": {"hours_a_day": 100, "catalogue_hours": 20_000, "rungs": 7, "lowest_mbps": 0.2, "highest_mbps": 8,
+                 "core_hours": 2, "cores": 20, "catalogue_tb": 150, "quality": 85, "stalled_share": 0.01},
+    "recommendation": {"viewers_m": 200, "titles": 10_000, "pages_a_s": 20_000, "dimensions": 128,
+                       "candidates": 1_000, "watched": 30, "trained_each_h": 24, "vectors_gb": 100, "page_cores": 3,
+                       "training_core_h": 20, "kept": 0.8, "seen": 0.3},
+    "offline": {"people_m": 20, "titles_a_week": 2, "title_hours": 0.8, "mbps": 1.5, "expires_days": 7,
+                "automatic_share": 0.5, "night_from": 2, "night_hours": 4, "size_gb": 0.5, "took_h": 1,
+                "peak_gbps": 500, "expired_share": 0.2, "held_gb": 5},
 }  # fmt: skip
 
 
@@ -254,3 +262,32 @@ def test_a_number_that_is_none_is_refused_with_its_bounds(text: str) -> None:
         return
     with pytest.raises(Invalid, match="Copies kept"):
         read_numbers(PIPELINE, {**form, "copies": text})
+
+
+def test_encoding_knows_what_is_known() -> None:
+    """More rungs cost cores and storage, a low top costs quality, a high bottom stalls."""
+    plain, many = measured("encoding"), measured("encoding", rungs=14)
+    assert many["cores"] > plain["cores"] and many["catalogue_tb"] > plain["catalogue_tb"]
+    assert measured("encoding", highest_mbps=2)["quality"] < plain["quality"]
+    assert measured("encoding", lowest_mbps=1)["stalled_share"] > plain["stalled_share"]
+    assert measured("encoding", hours_a_day=200)["cores"] == pytest.approx(2 * plain["cores"])
+
+
+def test_recommendation_knows_what_is_known() -> None:
+    """Few candidates cost quality and breadth, an old training costs quality, all of it fresh costs none."""
+    whole = measured("recommendation", candidates=10_000, trained_each_h=1)
+    assert whole["kept"] == 1.0
+    few = measured("recommendation", candidates=700, trained_each_h=1)
+    assert few["kept"] < 1 and few["seen"] < whole["seen"]
+    assert measured("recommendation", candidates=10_000, trained_each_h=600)["kept"] < 1
+    assert few["vectors_gb"] == pytest.approx((200e6 + 10_000) * 128 * 4 / 1e9)
+
+
+def test_offline_knows_what_is_known() -> None:
+    """The night takes the peak away, a longer life saves what expires and fills devices."""
+    plain, by_day = measured("offline"), measured("offline", automatic_share=0)
+    assert plain["peak_gbps"] < by_day["peak_gbps"]
+    assert measured("offline", automatic_share=1, night_hours=0.5)["peak_gbps"] > by_day["peak_gbps"]
+    long = measured("offline", expires_days=30)
+    assert long["expired_share"] < plain["expired_share"] and long["held_gb"] >= plain["held_gb"]
+    assert plain["size_gb"] == pytest.approx(1.5e6 * 0.8 * 3600 / 8e9)

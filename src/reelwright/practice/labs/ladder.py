@@ -138,7 +138,7 @@ def _step(one: Any, short: int) -> Step:
 def judge(decider: Decider, seed: int) -> Judged:
     """Every title in the ladder asked for, beside the table's."""
     asked, tables = Asked(Remote(decider, "ladder", "Ladder")), _by_table(seed)
-    found = [_watch(film, lines, asked) for film, lines in world(seed)]
+    found = [watch(film, lines, asked) for film, lines in world(seed)]
     measures = {
         "quality_lost": _mean(tables, "quality") - _mean(found, "quality"),
         "stored_share": _mean(found, "stored_bps") / _mean(tables, "stored_bps"),
@@ -180,10 +180,11 @@ def _lines(chance: Random) -> tuple[Line, ...]:
 
 @functools.lru_cache(maxsize=16)
 def _by_table(seed: int) -> list[Watched]:
-    return [_watch(film, lines, TableLadder()) for film, lines in world(seed)]
+    return [watch(film, lines, TableLadder()) for film, lines in world(seed)]
 
 
-def _watch(film: Film, lines: Sequence[Line], ladder: Ladder) -> Watched:
+def watch(film: Film, lines: Sequence[Line], ladder: Ladder) -> Watched:
+    """How a title in a ladder is watched over the lines of its audience."""
     rungs = film.made(ladder.steps(film.short, film.trials()))
     rates = [bps for bps, _ in rungs]
     sizes = [[bps * scene * SEGMENT_S for bps in rates] for scene in film.scenes]

@@ -36,6 +36,8 @@ export interface PlaybackSession {
   dash_url: string;
   media_bases: string[];
   expires_s: number;
+  /** How many tracks the playlists name; while the title encodes there come more. */
+  tracks: number;
   /** The playlist that edges make by themselves; empty while none is registered, or the title still encodes. */
   edge_hls_url: string;
   heartbeat_s: number;
@@ -62,4 +64,5 @@ export interface Heartbeat {
   media_bases: string[];
   expires_s: number;
   complete: boolean;
+  tracks: number;
 }

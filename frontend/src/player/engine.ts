@@ -35,7 +35,10 @@ export interface EngineStats {
   decodedFrames: number;
 }
 
-/** Dispatches `qualities`, `quality`, `tracks` and, when playback cannot go on, `failed` (CustomEvent of Error). */
+/**
+ * Dispatches `qualities`, `quality`, `tracks`, `starving` (CustomEvent of boolean: whether the film stands still for want
+ * of data) and, when playback cannot go on, `failed` (CustomEvent of Error).
+ */
 export interface Engine extends EventTarget {
   readonly kind: 'shaka' | 'native';
   /** Ready to play from `startS`. */

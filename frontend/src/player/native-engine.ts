@@ -29,6 +29,9 @@ export class NativeEngine extends EventTarget implements Engine {
     const options = { signal: this.ended.signal };
     video.addEventListener('error', () => void this.recover(), options);
     video.addEventListener('playing', () => this.works(), options);
+    for (const name of ['waiting', 'playing']) {
+      video.addEventListener(name, () => this.dispatchEvent(new CustomEvent('starving', { detail: name === 'waiting' })), options);
+    }
     video.addEventListener('loadedmetadata', () => this.arrived(), options);
     video.addEventListener('timeupdate', () => this.moved(), options);
     video.addEventListener('resize', () => this.dispatchEvent(new Event('quality')), options);

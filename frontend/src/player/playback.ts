@@ -10,6 +10,8 @@ import type { Shaka } from './shaka-network.ts';
 
 /** So near the end nobody resumes. */
 const OVER_S = 5;
+/** Picture and sound end as close to each other. */
+const SEAM_S = 0.5;
 
 interface Parts {
   session: Session;
@@ -32,7 +34,8 @@ export class Playback extends EventTarget {
   private readonly video: HTMLVideoElement;
   private readonly ended: AbortController;
   private readonly timer: ReturnType<typeof setInterval>;
-  private wasComplete: boolean;
+  /** How many tracks the engine knows. */
+  private tracks: number;
 
   private constructor(video: HTMLVideoElement, parts: Parts, startedAtS: number) {
     super();
@@ -43,7 +46,7 @@ export class Playback extends EventTarget {
     this.qoe = new QualityOfExperience(video, this.session, this.engine, parts.requestedAt);
     this.ended = parts.ended;
     this.startedAtS = startedAtS;
-    this.wasComplete = this.session.now.complete;
+    this.tracks = this.session.now.tracks;
     this.timer = setInterval(() => void this.beat(), this.session.now.heartbeat_s * 1000);
     for (const name of ['signed-out', 'signed-in']) {
       this.session.addEventListener(name, () => this.dispatchEvent(new Event(name)));
@@ -85,6 +88,13 @@ export class Playback extends EventTarget {
     return this.ended.signal;
   }
 
+  /** Whether there is no more of the film yet than what is in the buffer. */
+  get awaitsEncoder(): boolean {
+    const madeS = this.engine.seekableEnd(); // 0 while nothing is known of the film
+    const bufferedS = this.video.currentTime + this.engine.stats().bufferS;
+    return !this.session.now.complete && madeS > 0 && bufferedS > madeS - SEAM_S;
+  }
+
   /** Stop, and tell the service. */
   async close(): Promise<void> {
     clearInterval(this.timer);
@@ -103,8 +113,8 @@ export class Playback extends EventTarget {
       if (!this.ended.signal.aborted) this.fail(error as Error);
       return;
     }
-    if (this.session.now.complete && !this.wasComplete && this.engine.kind === 'shaka') {
-      this.wasComplete = true;
+    if (this.session.now.tracks > this.tracks && this.engine.kind === 'shaka') {
+      this.tracks = this.session.now.tracks;
       await (this.engine as ShakaEngine).reload().catch((error: unknown) => this.fail(error as Error));
     }
   }

@@ -30,12 +30,12 @@ export class QualityOfExperience {
     const options = { signal: this.ended.signal };
     const on = (name: string, act: () => void): void => video.addEventListener(name, act, options);
     on('playing', () => this.plays());
-    on('waiting', () => this.waits());
     on('timeupdate', () => this.moves());
     on('seeked', () => this.seeked());
     on('pause', () => this.pauses());
     on('seeking', () => this.settle());
     on('ended', () => this.stop());
+    engine.addEventListener('starving', (event) => ((event as CustomEvent<boolean>).detail ? this.waits() : this.endStall()), options);
     engine.addEventListener('quality', () => this.qualityChanged(), options);
     window.addEventListener('pagehide', () => this.leave(), options);
     document.addEventListener('visibilitychange', () => this.hidden(), options);
@@ -93,7 +93,7 @@ export class QualityOfExperience {
   }
 
   private moves(): void {
-    if (this.video.readyState > 2 && !this.video.paused) this.endStall();
+    if (this.video.readyState > 2 && !this.video.paused && this.video.playbackRate > 0) this.endStall();
   }
 
   private endStall(): void {

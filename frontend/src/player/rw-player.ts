@@ -118,7 +118,6 @@ export class RwPlayer extends LitElement {
     const on = (name: string, act: () => void): void => video.addEventListener(name, act);
     on('timeupdate', () => this.moved());
     on('ended', () => this.next(true));
-    on('playing', () => (this.waits = false));
     on('volumechange', () => this.volumeChanged());
     video.textTracks.addEventListener('addtrack', (event) => this.placeCues(event.track));
     void this.open(this.playable, startOf(location.search));
@@ -139,7 +138,7 @@ export class RwPlayer extends LitElement {
         <video slot="media" playsinline crossorigin="use-credentials">
           ${this.thumbnails?.track ? html`<track kind="metadata" label="thumbnails" default src=${this.thumbnails.track}>` : nothing}
         </video>
-        <media-loading-indicator slot="centered-chrome" noautohide loadingdelay="600"></media-loading-indicator>
+        <media-loading-indicator slot="centered-chrome" noautohide loadingdelay="600" ?medialoading=${this.waits}></media-loading-indicator>
         <div slot="top-chrome" class="top">
           <a href=${this.back || '/'} aria-label="Back to ${this.name}">${icon('back')}</a>
           <p class="name">${this.name}${this.subtitle ? html`<small>${this.subtitle}</small>` : nothing}</p>
@@ -258,6 +257,7 @@ export class RwPlayer extends LitElement {
     playback.addEventListener('signed-out', () => this.signOut());
     playback.addEventListener('signed-in', () => (this.signedOut = false));
     engine.addEventListener('quality', redraw);
+    engine.addEventListener('starving', (event) => this.starves((event as CustomEvent<boolean>).detail));
     engine.addEventListener('tracks', () => this.applyPreferences());
     this.thumbnails = thumbnailsOf(playback, redraw);
     announce(`${this.name}${this.subtitle ? ` · ${this.subtitle}` : ''}`, this.poster, {
@@ -277,7 +277,7 @@ export class RwPlayer extends LitElement {
     const preferences = readPreferences();
     video.volume = preferences.volume;
     this.speed = preferences.speed;
-    video.playbackRate = this.speed;
+    video.defaultPlaybackRate = video.playbackRate = this.speed; // the default holds when the source is loaded again
     try {
       await video.play();
     } catch (error) {
@@ -336,19 +336,30 @@ export class RwPlayer extends LitElement {
     this.video.pause();
   }
 
+  private starves(yes: boolean): void {
+    this.waits = yes;
+    this.troubled();
+  }
+
   /** Trouble that lasts is told, quietly; trouble that passes is not. */
   private troubled(): void {
-    if (connection.trouble === 'none') {
+    if (TROUBLES.includes(this.notice) && this.notice !== this.trouble()) this.notice = '';
+    if (connection.trouble === 'none' && !this.waits) {
       if (this.troubleTimer) clearTimeout(this.troubleTimer);
       this.troubleTimer = null;
-      if (TROUBLES.includes(this.notice)) this.notice = '';
       return;
     }
     this.troubleTimer ??= setTimeout(() => {
       this.troubleTimer = null;
-      if (connection.trouble === 'offline') this.notice = OFFLINE;
-      else if (connection.trouble === 'unreachable') this.notice = UNREACHABLE;
+      this.notice = this.trouble() || this.notice;
+      this.troubled();
     }, QUIET_MS);
+  }
+
+  private trouble(): string {
+    if (connection.trouble === 'offline') return OFFLINE;
+    if (connection.trouble === 'unreachable') return UNREACHABLE;
+    return this.waits && this.playback?.awaitsEncoder ? PREPARING : '';
   }
 
   /** Say something for a moment, to eyes and to screen readers. */
@@ -501,7 +512,7 @@ export class RwPlayer extends LitElement {
 
   private chooseSpeed(speed: number): void {
     this.speed = speed;
-    this.video.playbackRate = speed;
+    this.video.defaultPlaybackRate = this.video.playbackRate = speed;
     writePreferences({ speed });
     this.say(`Speed ${speed === 1 ? 'normal' : `${speed} times`}`, 1500);
     this.tick += 1;
@@ -615,7 +626,8 @@ export class RwPlayer extends LitElement {
 
 const OFFLINE = 'You are offline. The film goes on by itself when the network is back.';
 const UNREACHABLE = 'The service cannot be reached just now. The film goes on by itself.';
-const TROUBLES = [OFFLINE, UNREACHABLE];
+const PREPARING = 'This film is still being prepared. It goes on by itself as soon as there is more of it.';
+const TROUBLES = [OFFLINE, UNREACHABLE, PREPARING];
 
 function thumbnailsOf(playback: Playback, changed: () => void): Thumbnails | null {
   const { session, network } = playback;

@@ -62,14 +62,24 @@ export class ShakaEngine extends EventTarget implements Engine {
     } catch (error) {
       throw asError(error);
     }
+    this.openToTheEnd();
   }
 
-  /** Load again from here on, as when more renditions have been published. */
+  /** Load again from here on, as when more renditions have been published; the viewer's choices stay. */
   async reload(): Promise<void> {
     const url = this.manifest();
     const ready = await this.player.preload(url, this.video.currentTime, HLS);
-    if (ready) await this.player.load(ready, this.video.currentTime);
-    else await this.player.load(url, this.video.currentTime, HLS);
+    const { paused, currentTime } = this.video; // another source pauses it
+    if (ready) await this.player.load(ready, currentTime);
+    else await this.player.load(url, currentTime, HLS);
+    this.openToTheEnd();
+    this.chooseQuality(this.chosenQuality);
+    if (!paused) await this.video.play();
+  }
+
+  /** A film in the making is no live event: all of it that is made can be reached, however fast it is made. */
+  private openToTheEnd(): void {
+    if (this.player.isDynamic()) this.player.getManifest()?.presentationTimeline.setPresentationStartTime(0);
   }
 
   /** Absolute, as shaka-player resolves what a playlist names against it. */
@@ -173,6 +183,10 @@ export class ShakaEngine extends EventTarget implements Engine {
     for (const name of ['trackschanged', 'textchanged', 'audiotrackschanged', 'loaded']) {
       player.addEventListener(name, tell('tracks'));
     }
+    player.addEventListener('buffering', (event) => {
+      const { buffering } = event as Event & { buffering: boolean };
+      this.dispatchEvent(new CustomEvent('starving', { detail: buffering }));
+    });
     player.addEventListener('error', (event) => this.failed((event as Event & { detail: shaka.util.Error }).detail));
   }
 
@@ -229,7 +243,11 @@ function audioId(track: shaka.extern.AudioTrack): string {
 function configuration(session: Session, failed: (error: shaka.util.Error) => void): object {
   const patient = { maxAttempts: 1, timeout: 0, stallTimeout: 0, connectionTimeout: 0 };
   return {
-    manifest: { retryParameters: patient },
+    manifest: {
+      retryParameters: patient,
+      raiseFatalErrorOnManifestUpdateRequestFailure: true, // the network gives up only on what is refused for good
+      hls: { liveSegmentsDelay: 0 },
+    },
     streaming: {
       retryParameters: patient,
       failureCallback: failed,

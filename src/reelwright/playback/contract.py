@@ -70,6 +70,7 @@ class PlaybackSession(msgspec.Struct, frozen=True, kw_only=True):
     """False while the title still encodes: play the HLS then."""
     hls_url: str
     dash_url: str
+    """Answers once the title is whole."""
     media_bases: tuple[str, ...]
     """Signed URL prefixes, one an edge, best first; a heartbeat returns fresh ones."""
     expires_s: int
@@ -79,6 +80,8 @@ class PlaybackSession(msgspec.Struct, frozen=True, kw_only=True):
     Empty while no edge is registered, or the title still encodes."""
     edge_dash_url: str = ""
     """The same for DASH."""
+    tracks: int = 0
+    """How many the manifests name now; while the title encodes there come more."""
     heartbeat_s: int = 20
     start_share: float = 1.0
     """The share of the estimated throughput that the first quality is chosen from; an experiment may set it."""
@@ -100,3 +103,5 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     media_bases: tuple[str, ...]
     expires_s: int
     complete: bool
+    tracks: int
+    """How many the manifests name now; a player that knows fewer of them loads them again."""

@@ -139,10 +139,12 @@ class PlaybackService:
             "id": session_id,
             "profile_id": caller.profile_id or "",
             "viewer": viewer,
+            "device": msgspec.to_builtins(request.device),
             "arms": msgspec.to_builtins(arms),
         }
         ways = await self._ways(row, package, address)
-        return await self._describe(session_id, caller, title, playable, package, ways)
+        described = await self._describe(session_id, caller, title, playable, package, ways)
+        return msgspec.structs.replace(described, tracks=_offered(row, package))
 
     async def _describe(
         self,
@@ -228,7 +230,12 @@ class PlaybackService:
         for url in (felt or Felt()).failed:
             await self._steering.tell(url.rstrip("/"), row["profile_id"], failed=True)
         ways = await self._ways(row, package, address)
-        return Heartbeat(media_bases=ways.urls, expires_s=ways.expires_s, complete=package.complete)
+        return Heartbeat(
+            media_bases=ways.urls,
+            expires_s=ways.expires_s,
+            complete=package.complete,
+            tracks=_offered(row, package),
+        )
 
     async def end_session(self, session_id: SessionId, caller: Principal) -> None:
         """The player is closed."""
@@ -262,8 +269,10 @@ class PlaybackService:
         raise NotFound(f"no track {track_id[:40]!r} in this session")
 
     async def get_manifest(self, session_id: SessionId, who: Watcher) -> str:
-        """The MPD."""
+        """The MPD. Raises Conflict while the title encodes: a static one would end with what is made now."""
         row, package, tracks = await self._load(session_id, who.caller, who.access)
+        if not package.complete:
+            raise Conflict("this is still being prepared; until it is whole it plays as HLS")
         ways = await self._ways(row, package, who.address, tracks)
         if not self._is_steered(row, ways):
             return dash.manifest(package, tracks, ways.urls[0])
@@ -300,7 +309,7 @@ class PlaybackService:
         viewer = await self._viewer(row) if access else caller
         await self._catalog.get_playable(PlayableId(row["playable_id"]), viewer)
         package = await self._media.get_package(AssetId(row["asset_id"]))
-        return row, package, tracks_for(package, msgspec.convert(row["device"], Device), _arms_in(row).ladder)
+        return row, package, _tracks_in(row, package)
 
     async def _viewer(self, row: dict[str, Any]) -> Principal:
         """Whom a capability speaks for: the profile that watches, with the limit that it has now."""
@@ -387,6 +396,15 @@ def _name(title: Title, playable: Playable) -> str:
     if playable.episode is None:
         return title.name
     return f"{title.name} · S{playable.season or 0:02}E{playable.episode:02} · {playable.name}"
+
+
+def _tracks_in(row: Mapping[str, Any], package: Package) -> tuple[Track, ...]:
+    return tracks_for(package, msgspec.convert(row["device"], Device), _arms_in(row).ladder)
+
+
+def _offered(row: Mapping[str, Any], package: Package) -> int:
+    """How many tracks the session's manifests name."""
+    return len(_tracks_in(row, package)) + len(package.texts)
 
 
 def _arms_in(row: Mapping[str, Any]) -> Arms:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from reelwright.media.contract import Package, TextTrack, Track
+from reelwright.media.contract import Package, Segment, TextTrack, Track
 from reelwright.media.core.language import tag_of
 from reelwright.media.core.renditions import default_of, family, menu_names, pairs
 
@@ -88,7 +88,8 @@ def _variant(video: Track, sounds: Sequence[Track], attributes: str, url_of: Url
 
 def media(track: Track, base: str, *, complete: bool) -> str:
     """A track's segments below the media base; while it grows, an EVENT playlist."""
-    longest = max((segment.duration for segment in track.segments), default=track.timescale)
+    segments = track.segments if complete else _whole(track.segments)
+    longest = max((segment.duration for segment in segments), default=track.timescale)
     lines = [
         _HEAD,
         f"#EXT-X-TARGETDURATION:{_target(longest / track.timescale)}",
@@ -96,9 +97,15 @@ def media(track: Track, base: str, *, complete: bool) -> str:
         f"#EXT-X-PLAYLIST-TYPE:{'VOD' if complete else 'EVENT'}",
         f'#EXT-X-MAP:URI="{base}{track.init}"',
     ]
-    for segment in track.segments:
+    for segment in segments:
         lines += [f"#EXTINF:{segment.duration / track.timescale:.6f},", f"{base}{segment.name}"]
     return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if complete else [])]) + "\n"
+
+
+def _whole(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Without a rest at the end: shaka-player asks for a growing playlist again after as long as its last segment."""
+    ends_short = segments and segments[-1].duration < segments[0].duration
+    return segments[:-1] if ends_short else segments
 
 
 def subtitles(text: TextTrack, base: str, duration_s: float) -> str:

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { HeartbeatEvent } from '../src/events/event-types.ts';
 import { newId } from '../src/events/id.ts';
+import { Journal } from '../src/events/journal.ts';
 import { BATCH, EventQueue, type Verdict, type ViewerEvent } from '../src/events/queue.ts';
 import { MemoryStore } from '../src/events/store.ts';
 import type { Tally } from '../src/events/tally.ts';
@@ -168,5 +169,58 @@ describe('EventQueue', () => {
   it('has another name for each profile', async () => {
     const store = new MemoryStore();
     expect((await store.tally('me')).sender).not.toBe((await store.tally('you')).sender);
+  });
+});
+
+describe('Journal', () => {
+  const storage = (): Storage => {
+    const kept = new Map<string, string>();
+    return {
+      get length() {
+        return kept.size;
+      },
+      key: (at: number) => [...kept.keys()][at] ?? null,
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (key: string, value: string) => void kept.set(key, value),
+      removeItem: (key: string) => void kept.delete(key),
+      clear: () => kept.clear(),
+    };
+  };
+
+  it('gives the next page what did not get into the store, each once, and nothing else', async () => {
+    const shared = storage();
+    shared.setItem('rw.player.me', '{}');
+    const [stored, lost] = [happened(1), happened(2)];
+    const left = new Journal(shared);
+    for (const event of [stored, lost]) left.write({ event, profile: 'me' });
+    left.strike(stored.id);
+    const store = new MemoryStore();
+    for (let page = 0; page < 2; page += 1) await new Journal(shared).replay((waiting) => store.put(waiting));
+    expect(await store.list('me', 10)).toEqual([{ event: lost, profile: 'me' }]);
+    expect((await store.tally('me')).hours).toEqual([{ hour: 0, made: 1, done: 0 }]);
+    expect(shared.length).toBe(1);
+  });
+
+  it('keeps what could not be stored', async () => {
+    const journal = new Journal(storage());
+    journal.write({ event: happened(1), profile: 'me' });
+    await expect(journal.replay(() => Promise.reject(new Error('full')))).rejects.toThrow('full');
+    let found = 0;
+    await journal.replay(() => Promise.resolve(void (found += 1)));
+    expect(found).toBe(1);
+  });
+
+  it('counts once what two pages give to one store', async () => {
+    const store = new MemoryStore();
+    const waiting = { event: happened(1), profile: 'me' };
+    await Promise.all([store.put(waiting), store.put(waiting)]);
+    expect((await store.tally('me')).hours).toEqual([{ hour: 0, made: 1, done: 0 }]);
+  });
+
+  it('strikes what cannot be read', async () => {
+    const shared = storage();
+    shared.setItem('rw.event.x', 'torn{');
+    await new Journal(shared).replay(() => Promise.reject(new Error('never')));
+    expect(shared.length).toBe(0);
   });
 });

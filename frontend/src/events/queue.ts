@@ -20,7 +20,7 @@ export interface Verdict {
 
 /** Keeps what waits; IndexedDB in browsers. */
 export interface Store {
-  /** Keep an event, and count it as made. */
+  /** Keep an event, and count it as made; one that is kept already is left as it is. */
   put(waiting: Waiting): Promise<void>;
   /** The oldest of a profile, by id. */
   list(profile: string, most: number): Promise<Waiting[]>;
@@ -60,7 +60,7 @@ export class EventQueue {
   async add(event: ViewerEvent, soonMs = 2000): Promise<void> {
     const profile = await this.profile();
     if (profile === null) return; // nobody watches: nothing is reported
-    await this.store.put({ event, profile }); // first of all: the page may be going away
+    await this.store.put({ event, profile });
     if ((await this.store.count()) > KEPT_MOST) await this.dropOldest(profile);
     this.schedule(soonMs);
   }

@@ -1,6 +1,7 @@
 import { call, caller } from '../api.ts';
 import { watchingProfile } from '../preferences.ts';
 import { newId } from './id.ts';
+import { Journal } from './journal.ts';
 import { EventQueue, type Store, type Verdict, type ViewerEvent } from './queue.ts';
 import { DeviceStore, MemoryStore } from './store.ts';
 import type { Tally } from './tally.ts';
@@ -12,12 +13,14 @@ type Told<E> = E extends ViewerEvent ? Omit<E, 'id' | 'at_ms'> : never;
 /** An event of any type, before it is stamped with id and time. */
 export type Happening = Told<ViewerEvent>;
 
+const journal = new Journal(localStorage);
 let queue: Promise<EventQueue> | null = null;
 let opened: EventQueue | null = null;
 
 /** The page's queue of events. */
 export function events(): Promise<EventQueue> {
-  queue ??= openStore().then((store) => {
+  queue ??= openStore().then(async (store) => {
+    await journal.replay((waiting) => store.put(waiting)).catch(() => undefined); // what is not kept stays written
     const made = new EventQueue(store, send, profile);
     opened = made;
     window.addEventListener('online', () => made.hurry());
@@ -33,8 +36,7 @@ export async function tellWaiting(): Promise<void> {
 
 /** Report that something happened now. */
 export async function report(happening: Happening, soonMs?: number): Promise<void> {
-  const event = stamped(happening);
-  await (await events()).add(event, soonMs);
+  await keep(stamped(happening), soonMs);
 }
 
 /**
@@ -43,10 +45,17 @@ export async function report(happening: Happening, soonMs?: number): Promise<voi
  */
 export function reportLeaving(happening: Happening): void {
   const event = stamped(happening);
-  void events().then((made) => made.add(event));
+  void keep(event);
   const sender = opened?.senderOf(watchingProfile());
   if (!sender) return; // nothing was sent from here yet: the queue will
   void call('POST', PATH, batchOf([event], { sender, hours: [] }), { keepalive: true }).catch(() => undefined);
+}
+
+async function keep(event: ViewerEvent, soonMs?: number): Promise<void> {
+  const watching = watchingProfile();
+  if (watching) journal.write({ event, profile: watching });
+  await (await events()).add(event, soonMs);
+  journal.strike(event.id);
 }
 
 /** What is sent says what the clock here is: the service corrects the events' times by the difference to its own. */

@@ -22,6 +22,7 @@ export class DeviceStore implements Store {
 
   async put(waiting: Waiting): Promise<void> {
     await this.change(async (events) => {
+      if ((await asked<IDBValidKey | undefined>(events.getKey(waiting.event.id))) !== undefined) return;
       events.put(waiting, waiting.event.id);
       const row = await rowOf(events, waiting.profile, waiting.event.id);
       events.put({ ...row, made: row.made + 1 }, keyOf(row));
@@ -114,6 +115,7 @@ export class MemoryStore implements Store {
   private readonly senders = new Map<string, string>();
 
   put(waiting: Waiting): Promise<void> {
+    if (this.waiting.has(waiting.event.id)) return Promise.resolve();
     this.waiting.set(waiting.event.id, waiting);
     this.rowOf(waiting).made += 1;
     return Promise.resolve();

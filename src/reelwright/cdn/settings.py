@@ -30,7 +30,7 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     eviction: Annotated[
         Literal["lru", "sieve", "s3fifo", "wtinylfu", "gdsf", "foresight"],
         Meta(description="What a full cache gives up; `reelwright cdn replay` compares them on a trace of yours."),
-    ] = "s3fifo"
+    ] = "foresight"
     access_log: Annotated[
         bool, Meta(description="Log each answer beside the cache, for `reelwright cdn replay`; two files of 64 MB.")
     ] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -170,3 +171,27 @@ async def test_a_token_that_has_expired_or_lost_its_key_opens_nothing_from_memor
             assert await viewer.status(soon) == 403
     finally:
         await server.stop()
+
+
+async def test_answers_from_memory_and_from_files_keep_their_order_for_a_slow_reader(stage: Stage) -> None:
+    """What waits in the transport goes out before the next file is sent past it."""
+    server = await stage.edge()
+    small, large = os.urandom(60_000), os.urandom(3_000_000)
+    urls = [stage.url(server, stage.put(data)) for data in (small, large)]
+    async with Viewer(server) as viewer:
+        for _ in range(3):
+            assert await viewer.status(urls[0]) == 200
+    order = [1, *[0] * 14, 1]
+    lines = b"".join(f"GET /{urls[at].split('/', 3)[3]} HTTP/1.1\r\nHost: edge\r\n\r\n".encode() for at in order)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, ("127.0.0.1", server.port))
+        await loop.sock_sendall(client, lines)
+        reader, writer = await asyncio.open_connection(sock=client)
+        async with asyncio.timeout(60):
+            for at in order:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+                assert await reader.readexactly(len((small, large)[at])) == (small, large)[at]
+        writer.close()

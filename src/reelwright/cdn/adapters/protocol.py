@@ -326,7 +326,8 @@ class Connection(asyncio.Protocol):
         self._answer = answer
         service = self._service
         self.deadline = service.loop.time() + service.settings.stall_s
-        if self._tls or (answer.file is None and answer.fill is None):
+        kept = answer.file is None and answer.fill is None
+        if kept or self._tls or self._transport.get_write_buffer_size():  # nothing overtakes what waits there
             self._send_buffered(answer)
             return
         self._open()

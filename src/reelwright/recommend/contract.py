@@ -28,6 +28,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is here, in words: `shares Animation and the director A. Person`."""
     rank: int | None = None
     """Place in the Top 10, from 1."""
+    propensity: float | None = None
+    """The chance with which the place was drawn for it, where it explores."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +46,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     billboard: Slot | None
     rows: tuple[Row, ...]
     policy: str = ""
-    """What ranked it, with its version; it leaves nothing to chance. Empty where two were interleaved."""
+    """What ranked it, with its version; only the place that explores is left to chance. Empty where two were
+    interleaved."""
 
 
 @runtime_checkable  # handlers are given it by name, and its type is checked

@@ -19,6 +19,7 @@ from reelwright.kernel.principal import Principal
 from reelwright.kernel.telemetry import logger
 from reelwright.recommend.contract import Page, Ranker, Slot
 from reelwright.recommend.core.decided import decision_of
+from reelwright.recommend.core.exploring import Explores, place_of
 from reelwright.recommend.core.interleave import interleave_pages
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
@@ -47,7 +48,8 @@ class RecommendService:
         self._events = events
         self._experiments = experiments
         self._clock = clock
-        self._told: OrderedDict[ProfileId, tuple[str, TitleId]] = OrderedDict()
+        self._told: OrderedDict[tuple[ProfileId, bool], tuple[str, TitleId]] = OrderedDict()
+        """By profile, what its page put first (True) and explored (False)."""
         self._together, self._learnt_ms = Together(), 0
 
     async def get_page(self, caller: Principal) -> Page:
@@ -58,38 +60,44 @@ class RecommendService:
         if both is None:
             chosen = await self._experiments.decide(LAYER, who, profile_id=caller.profile_id)
             ranker = _ranker(chosen)
+            signals = _exploring(signals, chosen, caller)
             page = msgspec.structs.replace(await self._build(signals, ranker), policy=f"{ranker}/1")
-            await self._report(page, signals, caller)
+            explored = next((slot for row in page.rows for slot in row.slots if slot.propensity is not None), None)
+            for policy, slot in ((page.policy, page.billboard), ("explore/1", explored)):
+                await self._report(msgspec.structs.replace(page, policy=policy), slot, signals, caller)
             return page
         first, second = [await self._build(signals, _ranker(one)) for one in both.parameters]
         page, picks = interleave_pages(first, second, both.draft)
         await self._experiments.show(LAYER, who, picks, profile_id=caller.profile_id)
         return page
 
-    async def _report(self, page: Page, signals: Signals, caller: Principal) -> None:
-        """What the page puts before a viewer first, as a `decision`, whenever it is another title than before.
+    async def _report(self, page: Page, slot: Slot | None, signals: Signals, caller: Principal) -> None:
+        """What the page puts before a viewer, as a `decision`, whenever it is another title than before.
 
         The input is a reference: catalogue and log of events as of that moment. While events cannot be stored the
         viewer gets the page all the same.
         """
-        profile_id, first = caller.profile_id, page.billboard
-        if profile_id is None or first is None or self._told.get(profile_id) == (page.policy, first.title.id):
+        profile_id = caller.profile_id
+        if profile_id is None or slot is None:
             return
-        self._told[profile_id] = (page.policy, first.title.id)
-        self._told.move_to_end(profile_id)
+        key, told = (profile_id, slot.propensity is None), (page.policy, slot.title.id)
+        if self._told.get(key) == told:
+            return
+        self._told[key] = told
+        self._told.move_to_end(key)
         while len(self._told) > TOLD_MOST:
             self._told.popitem(last=False)
         decision = Event(
             id=EventId(new_id(self._clock)),
             type="decision",
             at_ms=signals.now_ms,
-            title_id=first.title.id,
-            data=decision_of(page, first, signals),
+            title_id=slot.title.id,
+            data=decision_of(page, slot, signals),
         )
         try:
             await self._events.record([decision], profile_id=profile_id)
         except ReelwrightError as error:
-            self._told.pop(profile_id, None)
+            self._told.pop(key, None)
             log.warning("decision_waits", problem=str(error))
 
     async def list_similar(self, title_id: TitleId, caller: Principal, *, limit: int = 12) -> list[Slot]:
@@ -150,6 +158,15 @@ class RecommendService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def _exploring(signals: Signals, chosen: Mapping[str, Any], caller: Principal) -> Signals:
+    """With the share of pages that explore as an experiment sets it; nobody else's page does."""
+    share = chosen.get("home.explore")
+    if not isinstance(share, int | float) or not 0 < share <= 1 or caller.profile_id is None:
+        return signals
+    at = place_of(caller.profile_id, signals.now_ms // DAY_MS)
+    return msgspec.structs.replace(signals, explores=Explores(float(share), at))
 
 
 def _ranker(chosen: Mapping[str, Any]) -> Ranker:

@@ -77,6 +77,10 @@ NONSENSE = {
     "bitrate": "class Bitrate:\n    def choose(self, k): return {0}\n",
     "ladder": "class Ladder:\n    def steps(self, s, t): return {0}\n",
     "ranker": "class Ranking:\n    def __init__(self, t, v, n): pass\n    def scores(self, h): return {'t1': {0}}\n",
+    "cold-start": (
+        "class Home:\n    def __init__(self, t, v, n): pass\n    def scores(self, h): return {}\n"
+        "    def chances(self, s, v): return {t: {0} for t in v}\n"
+    ),
     "steering": "class Steering:\n    def plan(self, d, e): return {0}\n    def rank(self, r, e, b): return {0}\n",
     "make-it-fast": "def aggregate(rows): return {0}\n",
 }

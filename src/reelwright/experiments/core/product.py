@@ -13,7 +13,7 @@ HOME, PLAYER, STEERING, LADDER = "home-page", "player", "steering", "ladder"
 INTERLEAVED = (HOME,)
 """Layers whose decisions are lists, and which can show two of them at once."""
 LAYERS = (
-    Layer(key=HOME, parameters={"home.ranker": "popular"}),
+    Layer(key=HOME, parameters={"home.ranker": "popular", "home.explore": 0.0}),
     Layer(key=PLAYER, parameters={"player.start_share": 1.0}),
     Layer(key=STEERING, parameters={"steering.edges": "listed"}),
     Layer(key=LADDER, parameters={"ladder.rungs": "full"}),

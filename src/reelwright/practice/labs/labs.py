@@ -5,6 +5,7 @@ from __future__ import annotations
 from reelwright.practice.labs import (
     bitrate,
     cache_policy,
+    cold_start,
     distributed_limiter,
     exactly_once,
     experiment_readout,
@@ -27,6 +28,7 @@ _ALL = (
     bitrate,
     ladder,
     ranker,
+    cold_start,
     exactly_once,
     experiment_readout,
     incident_day,

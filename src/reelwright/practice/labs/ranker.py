@@ -45,7 +45,7 @@ class Asked:
     """The person's ranking, held to finite numbers."""
 
     def __init__(self, decider: Decider, key: str, world: Audience, views: Sequence[View]) -> None:
-        titles = [_told(title) for title in world.titles]
+        titles = [told(title) for title in world.titles]
         self._remote = Remote(decider, key, "Ranking", titles, msgspec.to_builtins(views), NOW_MS)
         self._histories = world.histories
         self.used_ns = 0
@@ -55,19 +55,21 @@ class Asked:
         begun_ns, found = self._remote.cpu_ns(), {}
         for some in (profiles[at : at + AT_ONCE] for at in range(0, len(profiles), AT_ONCE)):
             answers = self._remote.calls([("scores", [self._histories[one]]) for one in some])
-            found.update({one: _numbers(answer) for one, answer in zip(some, answers, strict=True)})
+            found.update({one: numbers(answer) for one, answer in zip(some, answers, strict=True)})
         self.used_ns += self._remote.cpu_ns() - begun_ns
         return found
 
 
-def _told(title: Title) -> dict[str, Any]:
+def told(title: Title) -> dict[str, Any]:
+    """A title in JSON, as the person is told it."""
     return {
         "id": title.id, "genres": list(title.genres), "people": [one.name for one in title.people],
         "added_ms": title.added_ms,
     }  # fmt: skip
 
 
-def _numbers(answer: Any) -> dict[str, float]:
+def numbers(answer: Any) -> dict[str, float]:
+    """A dict of finite numbers, or what is wrong with it. Raises Broken."""
     if not isinstance(answer, dict):
         raise Broken(f"scores returns a dict from title ids to numbers, got {str(answer)[:80]}")
     for title, score in answer.items():
@@ -222,14 +224,20 @@ def _share(of: Counter[int], band: int) -> float:
     return of[band] / max(1, of.total())
 
 
+def heard(titles: Sequence[Any], views: Any, now_ms: int) -> tuple[list[Title], list[View], int]:
+    """What was told in JSON, as our own have it."""
+    named = [
+        {"kind": "film", "name": one["id"], **one, "people": [{"name": name} for name in one["people"]]}
+        for one in titles
+    ]
+    return msgspec.convert(named, list[Title]), msgspec.convert(views, list[View]), now_ms
+
+
 class _Fed:
     """One of our own, told in the words of JSON."""
 
-    def __init__(self, make: Callable[[Sequence[Title], Sequence[View], int], Ranking], *told: Any) -> None:
-        titles, views, now_ms = told
-        people = [{**one, "people": [{"name": name} for name in one["people"]]} for one in titles]
-        filled = [{"kind": "film", "name": one["id"], **one} for one in people]
-        self._ranking = make(msgspec.convert(filled, list[Title]), msgspec.convert(views, list[View]), now_ms)
+    def __init__(self, make: Callable[[Sequence[Title], Sequence[View], int], Ranking], *given: Any) -> None:
+        self._ranking = make(*heard(*given))
 
     def scores(self, history: Sequence[TitleId]) -> dict[TitleId, float]:
         return dict(self._ranking.scores(history))
@@ -262,7 +270,8 @@ class _Cosine:
         return found
 
 
-def _ours(titles: Sequence[Title], views: Sequence[View], now_ms: int) -> Ranking:
+def ours(titles: Sequence[Title], views: Sequence[View], now_ms: int) -> Ranking:
+    """The ranking of the home page by viewers."""
     return ByViewers(_taste(titles, views, now_ms), Together(views, now_ms=now_ms))
 
 
@@ -277,7 +286,7 @@ LAB = Lab(
     driver=DRIVER,
     judge=judge,
     policies={
-        "reelwright": _policy(_ours),
+        "reelwright": _policy(ours),
         "reelwright, by taste": _policy(_taste),
         "textbook, item-item cosine": _policy(_Cosine),
         "textbook, the most popular": _policy(_Counted),

@@ -30,9 +30,16 @@ class Audience(msgspec.Struct, frozen=True, dict=True):
     """A catalogue, and who watched what on which day."""
 
     titles: tuple[Title, ...]
+    appeal: NDArray[np.float64]
+    """Of each title to each profile, in their order: the logarithm of how much it pulls."""
     before: tuple[View, ...]
     """Until now."""
     after: tuple[View, ...]
+
+    @property
+    def profiles(self) -> list[ProfileId]:
+        """Everybody, also who is new."""
+        return [ProfileId(f"p{number}") for number in range(len(self.appeal))]
 
     @functools.cached_property
     def histories(self) -> dict[ProfileId, list[TitleId]]:
@@ -58,12 +65,13 @@ def audience(seed: int, number: int) -> Audience:
     titles, meant, fame = _catalogue(rng)
     there_ms = np.array([title.added_ms for title in titles])
     tastes = rng.normal(0, 1, (VIEWERS, TASTES))
+    appeal = PULL * tastes @ meant.T + FAME * fame
     first_day = np.where(rng.random(VIEWERS) < 0.15, rng.integers(NOW_DAY - 6, NOW_DAY + 1, VIEWERS), 0)
     views = []
     for viewer in range(VIEWERS):
         count = max(2, int(MANY_VIEWS * rng.lognormal(-0.3, 0.7) * (DAYS - first_day[viewer]) / DAYS))
         times = np.sort(rng.integers(first_day[viewer] * DAY_MS, DAYS * DAY_MS, min(count, TITLES // 2)))
-        pull = PULL * meant @ tastes[viewer] + FAME * fame
+        pull = appeal[viewer]
         free = np.ones(TITLES, dtype=bool)
         last = np.zeros(TASTES)
         for at_ms in times:
@@ -74,6 +82,7 @@ def audience(seed: int, number: int) -> Audience:
     views.sort(key=lambda view: (view.at_ms, view.profile_id))
     return Audience(
         titles,
+        appeal,
         tuple(view for view in views if view.at_ms < NOW_MS),
         tuple(view for view in views if view.at_ms >= NOW_MS),
     )

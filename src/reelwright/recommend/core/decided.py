@@ -28,5 +28,5 @@ def decision_of(page: Page, first: Slot, signals: Signals) -> dict[str, Any]:
         "choice": first.title.id,
         "alternatives": [{"id": title_id} for title_id in list(shown)[:ALTERNATIVES_MOST]],
         "reason": first.evidence[:2000],
-        "propensity": 1.0,
+        "propensity": 1.0 if first.propensity is None else first.propensity,
     }

@@ -15,6 +15,7 @@ from reelwright.catalog.contract import Playable, Title, TitleDetail
 from reelwright.events.contract import Watched
 from reelwright.kernel.ids import TitleId
 from reelwright.recommend.contract import Page, Ranker, Row, RowKind, Slot
+from reelwright.recommend.core.exploring import FRESH_VIEWERS, EvenAndTaste, Explores, draw
 from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.ranking import HISTORY_MOST, ByTaste, ByViewers, Together
 
@@ -28,6 +29,8 @@ GENRES_MOST = 6
 GENRE_LEAST = 3
 """A genre row needs this many titles; the others are found by search."""
 BECAUSE_LEAST = 2
+EXPLORED = 2
+"""The place in the row of what is new that explores: the third, which most screens show."""
 
 
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,8 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     together: Together = msgspec.field(default_factory=Together)
     """What was watched by the same people, for the ranker that goes by viewers."""
+
+    explores: Explores | None = None
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -100,7 +105,7 @@ class _Builder:
         for seed in self._seeds():
             self._place("because", f"Because you watched {seed.name}", self._alike(seed), least=BECAUSE_LEAST)
         self._place("my_list", "My list", self._saved())
-        self._place("new", "New here", self._new())
+        self._place("new", "New here", self._explored(list(self._new())))
         for genre in self._genres():
             self._place("genre", genre, self._of_genre(genre), least=GENRE_LEAST)
         return Page(billboard=billboard, rows=tuple(self._rows))
@@ -188,6 +193,21 @@ class _Builder:
             for detail in self._ordered(self._signals.titles)
             if detail.title.added_ms >= since and self._is_new_to_viewer(detail.title.id)
         )
+
+    def _explored(self, new: list[Slot]) -> list[Slot]:
+        """What is new, with a title that few have watched drawn for one place, where the page explores."""
+        explores, views = self._signals.explores, self._signals.views_week
+        if explores is None:
+            return new
+        free = [slot for slot in new if slot.title.id not in self._placed]
+        few = {slot.title.id: views.get(slot.title.id, 0) for slot in free}
+        fresh = {title_id: count for title_id, count in few.items() if count < FRESH_VIEWERS}
+        drawn = draw(EvenAndTaste(explores.share).chances(self._scores, fresh), explores.at)
+        if drawn is None:
+            return free
+        rest = [slot for slot in free if slot.title.id != drawn.title_id]
+        slot = Slot(title=self._details[drawn.title_id].title, propensity=drawn.propensity)
+        return [*rest[:EXPLORED], slot, *rest[EXPLORED:]]
 
     def _genres(self) -> list[str]:
         """Genres that the viewer has watched most, then those with most titles."""

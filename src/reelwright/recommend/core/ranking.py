@@ -6,6 +6,7 @@ watched yet, there, allowed) is the page's to decide.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,14 +42,14 @@ class ByTaste:
     """How like a title is to those watched last, the latest counting most."""
 
     def __init__(self, likeness: Likeness, titles: Iterable[Title]) -> None:
-        self._likeness = likeness
         self._titles = {title.id: title for title in titles}
+        self._alike = functools.cache(lambda title_id: likeness.alike(self._titles[title_id]))
 
     def scores(self, history: Sequence[TitleId]) -> Mapping[TitleId, float]:
         """By genres and people."""
         found: defaultdict[TitleId, float] = defaultdict(float)
         for place, seed in enumerate(one for one in history[:TASTED] if one in self._titles):
-            for row in self._likeness.alike(self._titles[seed]):
+            for row in self._alike(seed):
                 found[row.title_id] += row.score / (place + 1)
         return found
 

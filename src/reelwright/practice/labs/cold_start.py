@@ -31,7 +31,7 @@ LEAVES = 60.0
 """How much leaving pulls, where a title of no special pull has 1."""
 ENOUGH = 12.0
 """Propensities that a fresh title's log must add up to before it can be judged."""
-LEAST_WARM, LEAST_COLD, MOST_UNJUDGED = 1.1, 0.75, 0.1
+LEAST_WARM, LEAST_COLD, MOST_UNJUDGED = 1.05, 0.75, 0.1
 """Chance that a page is played from, beside that of the most popular; share of the fresh titles."""
 BRIEF = """\
 Write `class Home` with three methods. `__init__(self, titles, views, now_ms)`: made anew each day. `scores(self,
@@ -45,7 +45,7 @@ it says how many have watched each.
 known. The place is drawn with your chances and logged with the one it was drawn by. People choose from what they see,
 or leave; what they chose is among the views of the next day.
 
-A week of two made-up audiences passes when pages of people who are known are played from 1.1 times as often as with
+A week of two made-up audiences passes when pages of people who are known are played from 1.05 times as often as with
 what is most popular, those of new people 0.75 times as often, and of at most a tenth of the fresh titles the logged
 chances add up to less than 12: with less nobody can tell what they are worth.
 """

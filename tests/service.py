@@ -90,6 +90,11 @@ class RunningService:
         process.kill()
         process.wait()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._process is not None
+
     def output(self) -> str:
         """Everything that the service has printed and logged."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""

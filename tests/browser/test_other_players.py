@@ -9,28 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.browser.conftest import Stage, make_film, wait_until_ready
+from tests.browser.players import PLAYERS, begin, play_to
 from tests.service import RunningService, expect, set_up
 
 pytestmark = pytest.mark.browser
-PLAYERS = {
-    "hls.js": (
-        "hls.js/dist/hls.min.js",
-        "const p = new Hls({xhrSetup: (x) => { x.withCredentials = true; }}); p.on(Hls.Events.ERROR, "
-        "(_, d) => d.fatal && (window.failed = d.details)); p.loadSource(s.hls_url); p.attachMedia(v);",
-    ),
-    "dash.js": (
-        "dashjs/dist/modern/umd/dash.all.min.js",
-        "const p = dashjs.MediaPlayer().create(); p.on('error', (e) => (window.failed = e.error?.message));"
-        " p.initialize(v, null, true); p.setXHRWithCredentialsForType(null, true); p.attachSource(s.dash_url);",
-    ),
-    "shaka DASH": (
-        "shaka-player/dist/shaka-player.compiled-es2021.js",
-        "shaka.polyfill.installAll(); const p = new shaka.Player(); await p.attach(v);"
-        " p.getNetworkingEngine().registerRequestFilter((_, r) => { r.allowCrossSiteCredentials = true; });"
-        " p.addEventListener('error', (e) => (window.failed = e.detail.code));"
-        " await p.load(location.origin + s.dash_url);",
-    ),
-}
 
 
 @pytest.fixture
@@ -70,35 +52,20 @@ def test_av1_with_opus_plays_for_a_device_that_asks_for_it(
     session = expect(modern.client.post("/api/v1/playback/sessions", json=body), 201)
     text = modern.client.get(session["hls_url"]).text
     assert "av01" in text and "opus" in text and "avc1" not in text and "mp4a" not in text
-    play(page, dev_packages, name, modern.playable("Low Sun"), device)
+    play(page, dev_packages, name, modern.playable("Low Sun"), device["codecs"])
     page.context.close()
 
 
 @pytest.mark.parametrize("name", sorted(PLAYERS))
 def test_a_film_plays_past_three_seconds(stage: Stage, page: Page, dev_packages: Path, name: str) -> None:
     """No error, and the picture moves."""
-    play(page, dev_packages, name, stage.playable("Low Sun"), {})
+    play(page, dev_packages, name, stage.playable("Low Sun"), [])
 
 
-def play(page: Page, dev_packages: Path, name: str, playable: str, device: dict[str, list[str]]) -> None:
+def play(page: Page, dev_packages: Path, name: str, playable: str, codecs: list[str]) -> None:
     """Play with the named player until the picture has moved past three seconds."""
-    source, script = PLAYERS[name]
-    candidates = [
-        dev_packages / source,
-        *sorted(dev_packages.glob(f"{source.split('/')[0]}/dist/**/{Path(source).name}")),
-    ]
-    page.add_script_tag(content=next(path for path in candidates if path.exists()).read_text("utf-8"))
-    begin = f"""async ([playable, device]) => {{
-      const csrf = document.querySelector('meta[name=csrf]').content;
-      const body = JSON.stringify({{playable_id: playable, device}});
-      const headers = {{'Content-Type': 'application/json', 'X-CSRF-Token': csrf}};
-      const s = await (await fetch('/api/v1/playback/sessions', {{method: 'POST', headers, body}})).json();
-      const v = document.createElement('video'); v.muted = true; v.id = 'other'; document.body.append(v);
-      {script}
-      v.play().catch(() => undefined);
-    }}"""
-    page.evaluate(begin, [playable, device])
-    page.wait_for_function("window.failed || document.querySelector('#other').currentTime > 3", timeout=60_000)
+    begin(page, dev_packages, name, playable, codecs=codecs)
+    play_to(page, 3)
     assert page.evaluate("window.failed ?? null") is None
 
 

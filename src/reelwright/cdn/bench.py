@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -67,7 +69,8 @@ MOVED_SESSIONS, MOVED_TTL_S, MOVED_SEGMENT_S = 100, 30, 4.0
 FILL_SEEDS, FILL_DAYS, FILL_FROM = (31, 32), 6, 3
 FILL_RATE_BPS = 24e6
 IDLE_CONNECTIONS = 1000
-ADAPTSIZE = Path(__file__).resolve().parents[4] / "shared" / "data" / "cdn" / "adaptsize" / "request.trace.xz"
+CHECKOUT = Path(__file__).resolve().parents[3]
+ADAPTSIZE = CHECKOUT.parent / "shared" / "data" / "cdn" / "adaptsize" / "request.trace.xz"
 CROWD, EDGES = 1000, 8
 OUTAGE_OBJECTS = 200
 RELOADS, READERS = 5, 20
@@ -83,6 +86,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("conformance", conformance),
         ("hit_ratio", hit_ratio),
         ("steering.moved", moved),
+        ("steering.players", players),
         ("steering", steering),
         ("fill", fill),
         ("purge", purge),
@@ -351,6 +355,49 @@ async def _move(plane: ControlPlane, clock: VirtualClock, how: str) -> float:
                     orders[number] = orders[number][1:] or orders[number]
         clock.advance(step_s)
     return last_s
+
+
+def players() -> Iterator[Row]:
+    """Players that are not ours, in a real browser, whose edge is drained or killed; what the browser tests run."""
+    command = [sys.executable, "-m", "tests.browser.players"]
+    lacks = _lacks_browser()
+    found: dict[str, dict[str, float]] = {}
+    if not lacks:
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+        lacks = "" if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2][:300]
+        found = {} if lacks else json.loads(done.stdout)
+    yield Row(
+        id="steering.players_moved",
+        what="time until a player got its segments from the other edge / (one TTL + one segment), worst",
+        value=max((one["share"] for one in found.values()), default=None),
+        unit="share",
+        op="<=",
+        goal=1.0,
+        note=lacks
+        or "10 s ahead, edges on one loopback address (which shaka-player avoids as one, so that no kill "
+        "is measured with it); "
+        + ", ".join(f"{name} {one['share']:.2f}" for name, one in found.items()),
+    )
+    yield Row(
+        id="steering.players_stalled",
+        what="of these players, those whose picture stood still",
+        value=sum(one["stalled"] for one in found.values()) if found else None,
+        unit="players",
+        op="==",
+        goal=0,
+        note=lacks or ", ".join(name for name, one in found.items() if one["stalled"]),
+    )
+
+
+def _lacks_browser() -> str:
+    """Why it cannot be measured here; empty where it can."""
+    if not (CHECKOUT / "tests" / "browser" / "players.py").exists():
+        return "needs a checkout: its players are development packages"
+    if importlib.util.find_spec("playwright") is None:
+        return "needs the development packages: make install"
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        return "no Chromium here: sudo apt install chromium"
+    return ""
 
 
 def _due(now_s: float, phase_s: float, every_s: float, step_s: float) -> bool:

@@ -212,20 +212,20 @@ def _tell(weeks: Sequence[Week], measures: Mapping[str, float]) -> str:
 def _draw(week: Week) -> str:
     """A column for each fresh title: what its logged chances add up to."""
     sums = sorted(week.propensities.values(), reverse=True)
-    top, wide = max(*sums, 2 * ENOUGH), 560 / len(sums)
-    columns = "".join(
-        f'<rect class="{"allowed" if one >= ENOUGH else "wrong"}" x="{20 + wide * at:.1f}" '
-        f'y="{150 - max(1.0, 130 * one / top):.1f}" width="{max(2.0, wide - 3):.1f}" '
-        f'height="{max(1.0, 130 * one / top):.1f}"/>'
-        for at, one in enumerate(sums)
-    )
+    top, wide, columns = 4 * ENOUGH, 560 / len(sums), []
+    for at, one in enumerate(sums):
+        high = max(4.0, 130 * min(1.0, one / top))
+        columns.append(
+            f'<rect class="{"allowed" if one >= ENOUGH else "wrong"}" x="{20 + wide * at:.1f}" y="{150 - high:.1f}" '
+            f'width="{max(2.0, wide - 3):.1f}" height="{high:.1f}"/>'
+        )
     return picture(
         f"Fresh titles by what their logged chances add up to in a week; {ENOUGH:g} are enough to judge one",
-        f'{columns}<path class="line" d="M20 {150 - 130 * ENOUGH / top:.1f}H580"/>'
+        f'{"".join(columns)}<path class="line" d="M20 {150 - 130 * ENOUGH / top:.1f}H580"/>'
         '<path class="axis" d="M20 150H580"/>',
         height=156,
         across=f"{len(sums)} fresh titles",
-        up=f"sum of chances, up to {top:.0f}",
+        up=f"sum of chances, {top:g} and more at the top",
         key={"allowed": "enough", "wrong": "too few to judge", "line": f"{ENOUGH:g}"},
     )
 

@@ -32,7 +32,7 @@ def test_a_day_in_progress_is_merged_when_a_tier_is_full() -> None:
     files = [small(number) for number in range(TIER_FILES - 1)]
     assert merges(files, today=TODAY) == []
     assert [len(group) for group in merges([*files, small(99)], today=TODAY)] == [TIER_FILES]
-    assert merges([*files, small(99, size=2 << 20)], today=TODAY) == []
+    assert merges([*files, small(99, size=9 << 20)], today=TODAY) == []
 
 
 def test_a_day_that_late_events_no_longer_reach_is_merged_to_the_end() -> None:
@@ -73,3 +73,20 @@ def test_only_files_whose_bounds_hold_an_id_are_read(numbers: list[int]) -> None
     files = [small(number) for number in range(0, 50, 2)]
     found = overlapping(files, [f"{number:04}m" for number in numbers])
     assert {int(file.path) for file in found} == {number for number in numbers if number % 2 == 0 and number < 50}
+
+
+@given(st.integers(100, 20_000))
+def test_a_day_of_small_commits_stays_a_handful_of_files(commit_bytes: int) -> None:
+    """Whatever a commit brings, and merged once a minute; each byte is written a few times more than commits do."""
+    files: list[LakeFile] = []
+    merged_bytes = 0
+    for number in range(3000):
+        tail = tails(files, {TODAY}, tail_bytes=TAIL_BYTES)
+        files = [file for file in files if file not in tail]
+        files.append(small(number, size=commit_bytes + sum(file.size_bytes for file in tail)))
+        for group in merges(files, today=TODAY) if number % 12 == 0 else ():
+            size = sum(file.size_bytes for file in group)
+            files = [file for file in files if file not in group] + [small(10_000 + number, size=size)]
+            merged_bytes += size
+    assert len(files) <= 3 * TIER_FILES
+    assert merged_bytes <= 20 * 3000 * commit_bytes

@@ -10,9 +10,11 @@ from reelwright.lake.contract import LakeFile
 TARGET_BYTES = 128 << 20
 TAIL_BYTES = 512 << 10
 """A commit writes a smaller file of its day anew: that costs no more than the commit, and leaves no small files."""
-TIERS_BYTES = (1 << 20, 4 << 20, 16 << 20, 64 << 20, TARGET_BYTES)
-"""Files are merged with those of their size, so that each row is rewritten once a tier and not once a merge."""
-TIER_FILES = 4
+TIERS_BYTES = (8 << 20, 32 << 20, TARGET_BYTES)
+"""Files are merged with those of their size, so that rows are rewritten a few times a tier and not once a merge.
+
+Below the first, to merge costs little beside the commits, and each file more costs every scan of a small day."""
+TIER_FILES = 3
 """So many files of one day and tier are merged."""
 LATE_DAYS = 8
 """Days that late events still reach; older ones are merged to the end, which is too dear after each late event."""

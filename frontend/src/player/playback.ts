@@ -36,6 +36,8 @@ export class Playback extends EventTarget {
   private readonly timer: ReturnType<typeof setInterval>;
   /** How many tracks the engine knows. */
   private tracks: number;
+  private wasComplete: boolean;
+  private reloading = false;
 
   private constructor(video: HTMLVideoElement, parts: Parts, startedAtS: number) {
     super();
@@ -47,6 +49,7 @@ export class Playback extends EventTarget {
     this.ended = parts.ended;
     this.startedAtS = startedAtS;
     this.tracks = this.session.now.tracks;
+    this.wasComplete = this.session.now.complete;
     this.timer = setInterval(() => void this.beat(), this.session.now.heartbeat_s * 1000);
     for (const name of ['signed-out', 'signed-in']) {
       this.session.addEventListener(name, () => this.dispatchEvent(new Event(name)));
@@ -113,10 +116,21 @@ export class Playback extends EventTarget {
       if (!this.ended.signal.aborted) this.fail(error as Error);
       return;
     }
-    if (this.session.now.tracks > this.tracks && this.engine.kind === 'shaka') {
-      this.tracks = this.session.now.tracks;
-      await (this.engine as ShakaEngine).reload().catch((error: unknown) => this.fail(error as Error));
-    }
+    if (this.engine.kind === 'shaka') await this.loadMore(this.engine as ShakaEngine);
+  }
+
+  /**
+   * Load the playlists again where they name more tracks, and once they are whole: shaka-player may have read some of them
+   * before and others after. One loading at a time: it pauses the film, which the next would take for the viewer's wish.
+   */
+  private async loadMore(engine: ShakaEngine): Promise<void> {
+    const { tracks, complete } = this.session.now;
+    if (this.reloading || (tracks <= this.tracks && complete === this.wasComplete)) return;
+    this.reloading = true;
+    await engine.reload().catch((error: unknown) => this.fail(error as Error));
+    this.tracks = tracks;
+    this.wasComplete = complete;
+    this.reloading = false;
   }
 
   private fail(error: Error): void {

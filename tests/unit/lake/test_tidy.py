@@ -88,5 +88,5 @@ def test_a_day_of_small_commits_stays_a_handful_of_files(commit_bytes: int) -> N
             size = sum(file.size_bytes for file in group)
             files = [file for file in files if file not in group] + [small(10_000 + number, size=size)]
             merged_bytes += size
-    assert len(files) <= 3 * TIER_FILES
+    assert len(files) <= (3 if commit_bytes <= 2000 else 9)
     assert merged_bytes <= 20 * 3000 * commit_bytes

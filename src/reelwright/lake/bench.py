@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from reelwright.events.adapters.reader import LogReader
 from reelwright.kernel.bench import Row
 from reelwright.kernel.clock import SystemClock
@@ -45,6 +47,8 @@ PLAIN_COMMITS = 360
 """Of the peer, whose every commit costs more than the one before."""
 DAY_COMMITS = 17_280
 MERGE_EVERY, FORGET_EVERY = 12, 120
+DAY_SETTINGS = msgspec.structs.replace(SETTINGS, snapshots_s=6)
+"""Of a day whose commits come one after the other: about as many snapshots stay as at a commit every five seconds."""
 KILLS = int(os.environ.get("REELWRIGHT_TEST_KILLS", "1000"))
 WHOLE_KILLS = 1000
 DAYS = 30
@@ -134,9 +138,9 @@ def nothing_lost(folder: Path) -> Iterator[Row]:
 
 def tidy(folder: Path) -> Iterator[Row]:
     """A scan after many small commits, and commits that race."""
-    sender, keeper = Sender(folder / "events", random.Random(2)), open_keeper(folder)  # noqa: S311
+    sender, keeper = Sender(folder / "events", random.Random(2)), open_keeper(folder, DAY_SETTINGS)  # noqa: S311
     reader = LogReader(folder / "events")
-    plain = Keeper(folder / "plain", events=reader, settings=SETTINGS, clock=SystemClock(), tail_bytes=0)
+    plain = Keeper(folder / "plain", events=reader, settings=DAY_SETTINGS, clock=SystemClock(), tail_bytes=0)
     for number in range(COMMITS):
         sender.send(batches=2)
         keeper.commit_all()

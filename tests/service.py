@@ -25,15 +25,18 @@ PASSWORD = "correct horse battery"
 class RunningService:
     """`reelwright serve` as its users run it; `roles` none means all."""
 
-    def __init__(self, data: Path, *roles: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Path, *roles: str, environ: Mapping[str, str] | None = None, edge_host: str = "127.0.0.1"
+    ) -> None:
         self.data = data
         self.port, self.edge_port = free_port(), free_port()
-        self.url, self.edge_url = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.edge_port}"
+        self.url, self.edge_url = f"http://127.0.0.1:{self.port}", f"http://{edge_host}:{self.edge_port}"
         self._roles = roles
         self._environ = {
             "REELWRIGHT_DATA": str(data),
             "REELWRIGHT_PORT": str(self.port),
             "REELWRIGHT_CDN_PORT": str(self.edge_port),
+            "REELWRIGHT_CDN_ADVERTISE": self.edge_url if edge_host != "127.0.0.1" else "",
             "REELWRIGHT_LOG_FORMAT": "json",
             "REELWRIGHT_LAKE_ENABLED": "false",  # it would take the worker's time; the lake's own tests turn it on
             **(environ or {}),
@@ -113,10 +116,12 @@ class RunningService:
         return msgspec.json.decode((self.data / "run" / "processes.json").read_bytes(), type=list[ProcessState])
 
 
-def near_and_far(stack: ExitStack, service: RunningService) -> dict[str, RunningService]:
+def near_and_far(
+    stack: ExitStack, service: RunningService, *, near_host: str = "127.0.0.1"
+) -> dict[str, RunningService]:
     """Two edges of a service, apart from it and beside its folder: one is cheap to everybody, one is not."""
     edges = {}
-    for name, cost in (("near", 1), ("far", 3)):
+    for name, cost, host in (("near", 1, near_host), ("far", 3, "127.0.0.1")):
         own = {
             "REELWRIGHT_MEDIA": f"file://{service.data}/media",
             "REELWRIGHT_KEYS": f"{service.data}/keys.json",
@@ -125,7 +130,8 @@ def near_and_far(stack: ExitStack, service: RunningService) -> dict[str, Running
             "REELWRIGHT_CDN_NAME": name,
             "REELWRIGHT_CDN_COSTS": f"*={cost}",
         }
-        edges[name] = stack.enter_context(RunningService(service.data.with_name(name), "edge", environ=own))
+        edge = RunningService(service.data.with_name(name), "edge", environ=own, edge_host=host)
+        edges[name] = stack.enter_context(edge)
     return edges
 
 

@@ -107,7 +107,7 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     boot: Annotated[str, Meta(min_length=1, max_length=32)]
     """New with each start, so that two edges under one name are found."""
-    url: Annotated[str, Meta(pattern=r"^https?://[^/\\s]{1,250}$")]
+    url: Annotated[str, Meta(pattern=r"^https?://[^/\s]{1,250}$")]
     """Where viewers reach it."""
     kind: Literal["edge", "gateway"] = "edge"
     capacity_bps: Annotated[float, Meta(gt=0, le=1e15)]

@@ -129,6 +129,11 @@ def _hear(said: list[str], _logger: Any, _method: str, fields: Any) -> Any:
     raise structlog.DropEvent
 
 
+def _hear_why(said: list[str], _logger: Any, _method: str, fields: Any) -> Any:
+    said.append(f"{fields['event']}: {fields['problem']}")
+    raise structlog.DropEvent
+
+
 class Counted:
     """How many reports of edges have ended so from now on."""
 
@@ -198,6 +203,40 @@ async def test_a_report_that_makes_no_sense_is_refused(stage: Stage, body: bytes
     answer = await stage.client.post(f"{stage.url}/api/v1/cdn/edges/odd/report", headers=headers, content=body)
     assert answer.status_code == 400
     assert not await stage.known("odd")
+
+
+async def test_an_edge_may_have_any_host_name(stage: Stage) -> None:
+    """Letters, digits, a port, an address in brackets."""
+    headers = {"Authorization": f"Bearer {peer_token(stage.keys, SystemClock())}"}
+    hosts = "abcdefghijklmnopqrstuvwxyz-0123456789.example", "EDGES.SAINT-ISSUS.example:8443", "[2001:db8::5]:8001"
+    for number, host in enumerate(hosts):
+        told = {"boot": "b", "url": f"https://{host}", "capacity_bps": 1e9}
+        url = f"{stage.url}/api/v1/cdn/edges/named{number}/report"
+        answer = await stage.client.post(url, headers=headers, json=told)
+        assert answer.status_code == 200, answer.text
+        assert await stage.known(f"named{number}")
+
+
+async def test_an_edge_that_is_refused_says_at_once_why(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is another's: nothing that it could wait for."""
+    said: list[str] = []
+    monkeypatch.setattr(
+        "reelwright.cdn.adapters.agent.log", structlog.wrap_logger(None, processors=[partial(_hear_why, said)])
+    )
+    headers = {"Authorization": f"Bearer {peer_token(stage.keys, SystemClock())}"}
+    told = {"boot": "another", "url": "https://elsewhere.example", "capacity_bps": 1e9}
+
+    async def heard_beside_the_first() -> bool:
+        url = f"{stage.url}/api/v1/cdn/edges/twin/report"
+        assert (await stage.client.post(url, headers=headers, json=told)).status_code == 200
+        return bool(said)
+
+    assert not await heard_beside_the_first()
+    heard = asyncio.create_task(stage.until(heard_beside_the_first))
+    await stage.edge("twin", upstreams=("http://127.0.0.1:1",))
+    await heard
+    assert "refuses this edge's reports" in said[0]
+    assert "is registered as 'twin'" in said[0]
 
 
 async def test_an_edge_serves_on_while_the_control_plane_is_away_and_catches_up(stage: Stage) -> None:

@@ -79,6 +79,10 @@ class Told(Protocol):
         ...
 
 
+REFUSALS = (400, 403, 409)
+"""Statuses of a report that the control plane does not take as it is."""
+
+
 class Agent:
     """Reports for one edge until it is cancelled."""
 
@@ -117,7 +121,7 @@ class Agent:
                     wait_s = await self._report(client)
                 except (httpx.HTTPError, Invalid, msgspec.MsgspecError, OSError) as error:
                     wait_s = min(LONGEST_WAIT_S, max(0.5, 2 * wait_s))
-                    self._failed(str(error) or type(error).__name__)
+                    self._failed(error)
                 await asyncio.sleep(wait_s)
 
     async def _report(self, client: httpx.AsyncClient) -> float:
@@ -130,6 +134,8 @@ class Agent:
         answer = await client.post(self._url, content=msgspec.json.encode(report), headers=headers)
         if answer.status_code == 401:
             self._set_clock(answer)
+        if answer.status_code in REFUSALS:
+            raise Refused(_detail(answer))
         answer.raise_for_status()
         orders = msgspec.json.decode(answer.content, type=EdgeOrders)
         self._obey(orders)
@@ -187,14 +193,28 @@ class Agent:
             log.info("the control plane answers again", url=self._url)
         self._reached, self._missed = True, False
 
-    def _failed(self, problem: str) -> None:
+    def _failed(self, error: Exception) -> None:
         REPORTS.labels("failed").inc()
         AWAY.set(1)
+        refused = isinstance(error, Refused)
         starting = not self._reached and self._clock.monotonic_ns() - self._began_ns < PATIENCE_S * 1e9
-        if starting or self._missed:
+        if self._missed or (starting and not refused):
             return
-        log.warning("the control plane does not answer; this edge serves on", url=self._url, problem=problem)
+        what = "refuses this edge's reports" if refused else "does not answer"
+        problem = str(error) or type(error).__name__
+        log.warning(f"the control plane {what}; this edge serves on", url=self._url, problem=problem)
         self._missed = True
+
+
+class Refused(Invalid):
+    """The control plane understood a report and does not take it: to wait mends nothing."""
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
 
 
 def _write(path: Path, told: msgspec.Struct) -> None:

@@ -374,8 +374,7 @@ def players() -> Iterator[Row]:
         op="<=",
         goal=1.0,
         note=lacks
-        or "10 s ahead, edges on one loopback address (which shaka-player avoids as one, so that no kill "
-        "is measured with it); "
+        or "10 s ahead, edges of two host names (shaka-player avoids a host that failed, whatever its port); "
         + ", ".join(f"{name} {one['share']:.2f}" for name, one in found.items()),
     )
     yield Row(

@@ -182,3 +182,32 @@ def test_a_session_begun_while_encoding_plays_to_the_end_in_all_qualities(studio
         page.wait_for_function(f"() => {ENGINE}.seekableEnd() > {FILM_S} - 0.1")
         video(page, f"v.currentTime = {FILM_S - 4}")
         until(page, "v.ended")
+
+
+def test_a_session_begun_while_encoding_gets_previews_once_they_are_made(studio: Studio, browser: Browser) -> None:
+    """With the film still open: a heartbeat brings their names, the pointer over the bar the pictures."""
+    with studio.making() as (playable, encoder), watching(studio, browser, playable) as page:
+        play_until(page, 1)
+        assert page.locator("rw-player track[label=thumbnails]").count() == 0
+        encoder.let(99)
+        page.wait_for_function("() => document.querySelector('rw-player').playback.session.now.complete")
+        page.locator("rw-player .bottom").hover()
+        page.locator("rw-player track[label=thumbnails]").wait_for(state="attached")
+
+
+def test_heartbeats_that_come_together_read_the_playlists_once(studio: Studio, browser: Browser) -> None:
+    """And the film goes on."""
+    with studio.making() as (playable, encoder), watching(studio, browser, playable) as page:
+        play_until(page, 1)
+        encoder.let(99)
+        page.wait_for_function(f"() => {ENGINE}.known?.complete")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "master.m3u8" in request.url else None)
+        page.evaluate(
+            f"{ENGINE}.known = {{ tracks: 0, complete: false }};"
+            "const { session } = document.querySelector('rw-player').playback;"
+            "for (let i = 0; i < 3; i++) session.dispatchEvent(new Event('renewed'));"
+        )
+        page.wait_for_function(f"() => {ENGINE}.known?.complete")
+        assert len(asked) == 1
+        play_until(page, video(page, "v.currentTime") + 1)

@@ -65,4 +65,5 @@ export interface Heartbeat {
   expires_s: number;
   complete: boolean;
   tracks: number;
+  thumbnails: ThumbnailOffer | null;
 }

@@ -34,10 +34,6 @@ export class Playback extends EventTarget {
   private readonly video: HTMLVideoElement;
   private readonly ended: AbortController;
   private readonly timer: ReturnType<typeof setInterval>;
-  /** How many tracks the engine knows. */
-  private tracks: number;
-  private wasComplete: boolean;
-  private reloading = false;
 
   private constructor(video: HTMLVideoElement, parts: Parts, startedAtS: number) {
     super();
@@ -48,8 +44,6 @@ export class Playback extends EventTarget {
     this.qoe = new QualityOfExperience(video, this.session, this.engine, parts.requestedAt);
     this.ended = parts.ended;
     this.startedAtS = startedAtS;
-    this.tracks = this.session.now.tracks;
-    this.wasComplete = this.session.now.complete;
     this.timer = setInterval(() => void this.beat(), this.session.now.heartbeat_s * 1000);
     for (const name of ['signed-out', 'signed-in']) {
       this.session.addEventListener(name, () => this.dispatchEvent(new Event(name)));
@@ -114,23 +108,7 @@ export class Playback extends EventTarget {
       await this.session.renew(this.ended.signal);
     } catch (error) {
       if (!this.ended.signal.aborted) this.fail(error as Error);
-      return;
     }
-    if (this.engine.kind === 'shaka') await this.loadMore(this.engine as ShakaEngine);
-  }
-
-  /**
-   * Load the playlists again where they name more tracks, and once they are whole: shaka-player may have read some of them
-   * before and others after. One loading at a time: it pauses the film, which the next would take for the viewer's wish.
-   */
-  private async loadMore(engine: ShakaEngine): Promise<void> {
-    const { tracks, complete } = this.session.now;
-    if (this.reloading || (tracks <= this.tracks && complete === this.wasComplete)) return;
-    this.reloading = true;
-    await engine.reload().catch((error: unknown) => this.fail(error as Error));
-    this.tracks = tracks;
-    this.wasComplete = complete;
-    this.reloading = false;
   }
 
   private fail(error: Error): void {

@@ -260,6 +260,7 @@ export class RwPlayer extends LitElement {
     engine.addEventListener('starving', (event) => this.starves((event as CustomEvent<boolean>).detail));
     engine.addEventListener('tracks', () => this.applyPreferences());
     this.thumbnails = thumbnailsOf(playback, redraw);
+    session.addEventListener('renewed', () => (this.thumbnails ??= thumbnailsOf(playback, redraw)), { signal: playback.signal });
     announce(`${this.name}${this.subtitle ? ` · ${this.subtitle}` : ''}`, this.poster, {
       play: () => void this.video.play(),
       pause: () => this.video.pause(),

@@ -29,6 +29,8 @@ export class ShakaEngine extends EventTarget implements Engine {
   private readonly session: Session;
   private readonly connection: Connection;
   private ahead = 0;
+  /** What the playlists had when they were read last; null while they are read. */
+  private known: { tracks: number; complete: boolean } | null = null;
 
   private constructor(shaka: Shaka, video: HTMLVideoElement, session: Session, network: MediaNetwork) {
     super();
@@ -56,17 +58,35 @@ export class ShakaEngine extends EventTarget implements Engine {
   }
 
   async load(startS: number): Promise<void> {
-    const { stored } = this.session;
+    const { stored, now } = this.session;
+    const { tracks, complete } = now;
     try {
       await this.player.load(stored || this.manifest(), startS, stored ? STORED : HLS);
     } catch (error) {
       throw asError(error);
     }
     this.openToTheEnd();
+    this.known = { tracks, complete };
   }
 
-  /** Load again from here on, as when more renditions have been published; the viewer's choices stay. */
-  async reload(): Promise<void> {
+  /**
+   * Read the playlists again where they name more tracks, and once they are whole: some of them may have been read before
+   * that and others after. One reading at a time: it pauses the film, which the next would take for the viewer's wish.
+   */
+  private readonly readMore = async (): Promise<void> => {
+    const { tracks, complete } = this.session.now;
+    if (!this.known || (tracks <= this.known.tracks && complete === this.known.complete)) return;
+    this.known = null;
+    try {
+      await this.reload();
+    } catch (error) {
+      this.dispatchEvent(new CustomEvent('failed', { detail: asError(error) }));
+    }
+    this.known = { tracks, complete };
+  };
+
+  /** Load again from here on; the viewer's choices stay. */
+  private async reload(): Promise<void> {
     const url = this.manifest();
     const ready = await this.player.preload(url, this.video.currentTime, HLS);
     const { paused, currentTime } = this.video; // another source pauses it
@@ -91,6 +111,7 @@ export class ShakaEngine extends EventTarget implements Engine {
     const { estimatedBandwidth } = this.player.getStats();
     if (estimatedBandwidth > 0) remember(estimatedBandwidth);
     this.connection.removeEventListener('change', this.troubled);
+    this.session.removeEventListener('renewed', this.readMore);
     await this.player.destroy();
   }
 
@@ -177,6 +198,7 @@ export class ShakaEngine extends EventTarget implements Engine {
     for (const name of ['waiting', 'seeking']) this.video.addEventListener(name, () => this.lookAhead(0));
     for (const name of ['playing', 'timeupdate']) this.video.addEventListener(name, () => this.lookAhead());
     this.connection.addEventListener('change', this.troubled);
+    this.session.addEventListener('renewed', this.readMore);
     const tell = (name: string) => (): void => void this.dispatchEvent(new Event(name));
     const { player } = this;
     for (const name of ['adaptation', 'variantchanged']) player.addEventListener(name, () => this.decided());

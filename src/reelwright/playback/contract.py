@@ -105,3 +105,5 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     tracks: int
     """How many the manifests name now; a player that knows fewer of them loads them again."""
+    thumbnails: ThumbnailOffer | None
+    """None until the title is whole."""

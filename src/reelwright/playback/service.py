@@ -158,7 +158,6 @@ class PlaybackService:
         access = f"?access={self._access(session_id)}" if caller.kind != "session" else ""
         watched = await self._events.get_position(caller.profile_id, playable.id) if caller.profile_id else None
         at_edge = await self._at_edge(package, ways)
-        sprites = package.sprites
         names = menu_names(package.texts)
         return PlaybackSession(
             id=session_id,
@@ -179,7 +178,7 @@ class PlaybackService:
             texts=tuple(
                 TextOffer(name=text.name, language=text.language, label=names[text.id]) for text in package.texts
             ),
-            thumbnails=msgspec.convert(msgspec.to_builtins(sprites), ThumbnailOffer) if sprites else None,
+            thumbnails=_thumbnails_of(package),
             next=await self._next(title, playable, caller),
         )
 
@@ -235,6 +234,7 @@ class PlaybackService:
             expires_s=ways.expires_s,
             complete=package.complete,
             tracks=_offered(row, package),
+            thumbnails=_thumbnails_of(package),
         )
 
     async def end_session(self, session_id: SessionId, caller: Principal) -> None:
@@ -400,6 +400,10 @@ def _name(title: Title, playable: Playable) -> str:
 
 def _tracks_in(row: Mapping[str, Any], package: Package) -> tuple[Track, ...]:
     return tracks_for(package, msgspec.convert(row["device"], Device), _arms_in(row).ladder)
+
+
+def _thumbnails_of(package: Package) -> ThumbnailOffer | None:
+    return msgspec.convert(msgspec.to_builtins(package.sprites), ThumbnailOffer | None)
 
 
 def _offered(row: Mapping[str, Any], package: Package) -> int:

@@ -73,7 +73,7 @@ def reset_password(
 
 @app.command()
 def setup_code(data: Data = None, database: Url = None) -> None:
-    """Print a fresh one-time code for the set-up page."""
+    """Print the one-time code for the set-up page."""
 
     async def work(service: AccountsService) -> None:
         code = await service.issue_setup_code()

@@ -28,7 +28,8 @@ from reelwright.lake.adapters import duck
 from reelwright.lake.core.pipelines import GRAPH
 from reelwright.lake.core.tables import BY_NAME, EVENTS, Table
 from reelwright.lake.jobs import Keeper
-from reelwright.lake.replay import DAY_MS, Truth, Viewers, audience, open_keeper, watch
+from reelwright.lake.replay import DAY_MS, SETTINGS, Truth, Viewers, audience, open_keeper, watch
+from reelwright.lake.settings import LakeSettings
 
 NOW_MS = time.time_ns() // 1_000_000
 WEEK_LATE = Viewers(lost=0.05, late_ms=7 * DAY_MS, skew_ms=6 * 3_600_000)
@@ -41,10 +42,12 @@ def rows(keeper: Keeper, table: str, columns: str = "*") -> list[tuple[Any, ...]
         return connection.execute(f"SELECT {columns} FROM {duck.read_files(files)}").fetchall()
 
 
-def watched(folder: Path, arrive: Viewers, *, sessions: int = 30) -> tuple[Keeper, list[Truth]]:
+def watched(
+    folder: Path, arrive: Viewers, *, sessions: int = 30, settings: LakeSettings = SETTINGS
+) -> tuple[Keeper, list[Truth]]:
     """A lake with an audience in it, computed."""
     truths = audience(folder, random.Random(5), sessions=sessions, now_ms=NOW_MS, arrive=arrive)
-    keeper = open_keeper(folder)
+    keeper = open_keeper(folder, settings)
     keeper.commit_all()
     keeper.compute()
     return keeper, truths
@@ -267,6 +270,21 @@ def test_spark_computes_what_duckdb_computes(tmp_path: Path, spark: Any) -> None
     """Every table: counts exactly, floats to a billionth."""
     put(tmp_path, ProfileId(new_id()), event("exposure", experiment="rows", cell="b"), event("thumb", value=1))
     keeper, _ = watched(tmp_path, WEEK_LATE, sessions=25)
+    assert_engines_agree(keeper, spark)
+
+
+@pytest.mark.slow
+def test_spark_computes_from_tables_in_s3(tmp_path: Path, spark: Any, s3_url: str) -> None:
+    """Of several files, where the variables were set after Spark began."""
+    put(tmp_path, ProfileId(new_id()), event("exposure", experiment="rows", cell="b"), event("thumb", value=1))
+    settings = msgspec.structs.replace(SETTINGS, warehouse=s3_url)
+    keeper, _ = watched(tmp_path, WEEK_LATE, sessions=5, settings=settings)
+    assert all(file.path.startswith("s3://") for file in keeper.tables[EVENTS].snapshot.files)
+    assert_engines_agree(keeper, spark)
+
+
+def assert_engines_agree(keeper: Keeper, spark: Any) -> None:
+    """Each node of the graph, by both."""
     for node in GRAPH:
         inputs = {name: keeper.tables[name].snapshot.files for name in node.reads}
         table = BY_NAME[node.table]

@@ -133,7 +133,7 @@ class ProfileDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: Name
     avatar: Avatar = "amber"
-    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,4})?$")] = "en"
+    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] = "en"
     maturity_limit: MaturityLimit = EVERYTHING
     kids: bool = False
     pin: Annotated[str, Meta(pattern="^([0-9]{4,8})?$")] | None = None

@@ -95,6 +95,7 @@ class Subtitle(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     language: str
+    """As its name tells it: `en`, `eng`, `pt-BR`; `und` where it does not."""
     label: str = ""
     forced: bool = False
 

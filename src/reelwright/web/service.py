@@ -10,7 +10,7 @@ from reelwright.kernel.operations import Operations
 from reelwright.limits.contract import Minute
 from reelwright.limits.core.traffic import VERDICTS, Counts, Seen, merged
 from reelwright.media.contract import MediaClient, Package, TextTrack, Track
-from reelwright.media.core.renditions import language_name
+from reelwright.media.core.language import language_name
 from reelwright.playback.service import PlaybackService
 from reelwright.web.charts import stacked
 from reelwright.web.contract import LimitsSeen, Report, RuleSeen, ToldIncident

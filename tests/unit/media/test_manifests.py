@@ -14,7 +14,14 @@ from mpegdash.parser import MPEGDASHParser
 from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.media.contract import Package, Segment, Sprites, TextTrack, Track
 from reelwright.media.core import dash, hls
-from reelwright.media.core.language import LONGEST_LABEL, clean_label, language_code, tag_of
+from reelwright.media.core.language import (
+    LONGEST_LABEL,
+    clean_label,
+    language_code,
+    language_name,
+    tag_of,
+    variant_name,
+)
 from reelwright.media.core.renditions import menu_names, pairs
 
 NS = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}
@@ -182,11 +189,47 @@ def test_a_language_is_three_letters_and_nothing_else(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("said", "code", "tag"),
-    [("en", "eng", "en"), ("GER", "ger", "de"), ("zho", "zho", "zh"), ("gsw", "gsw", "gsw"), ("xx", "und", "und")],
+    [
+        ("en", "eng", "en"),
+        ("GER", "ger", "de"),
+        ("zho", "zho", "zh"),
+        ("gsw", "gsw", "gsw"),
+        ("xx", "und", "und"),
+        ("hu", "hun", "hu"),
+        ("pt-BR", "por", "pt"),
+        ("zh_Hant_TW", "zho", "zh"),
+    ],
 )
 def test_languages_are_three_letters_inside_and_bcp_47_outside(said: str, code: str, tag: str) -> None:
     """ISO 639-2 in MP4, RFC 5646 in manifests."""
     assert (language_code(said), tag_of(language_code(said))) == (code, tag)
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("pt-BR", "Português (Brasil)"),
+        ("es-419", "Español (Latinoamérica)"),
+        ("zh-Hant-TW", "中文 (繁體, TW)"),
+        ("sr-Latn", "Српски (Latn)"),
+        ("gsw-CH", "gsw (CH)"),
+        ("en", ""),
+        ("xx-YY", ""),
+        ("en-<b>", ""),
+    ],
+)
+def test_variants_of_a_language_are_told_apart(tag: str, name: str) -> None:
+    """Two Portuguese subtitles are no choice while both are called that."""
+    assert variant_name(tag) == name
+
+
+def test_a_language_is_called_what_its_speakers_call_it() -> None:
+    """By any of its codes; the unknown keeps its code."""
+    names = {code: language_name(code) for code in ("hun", "ger", "deu", "ind", "nob", "gsw", "und")}
+    assert names == {
+        "hun": "Magyar", "ger": "Deutsch", "deu": "Deutsch", "ind": "Bahasa Indonesia", "nob": "Norsk bokmål",
+        "gsw": "gsw", "und": "Original",
+    }  # fmt: skip
 
 
 def test_equal_names_are_numbered() -> None:

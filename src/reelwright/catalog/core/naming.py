@@ -63,10 +63,8 @@ _EDITION = re.compile(
     re.IGNORECASE,
 )
 _PART = re.compile(rf"[\s._\-\[(](?:cd|disc|disk|dvd|part|pt)[\s._-]?(\d){_END}", re.IGNORECASE)
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,4})?")
-_TO_ISO2T = {"en": "eng", "de": "deu", "fr": "fra", "es": "spa", "it": "ita", "pt": "por", "nl": "nld", "sv": "swe",
-             "da": "dan", "no": "nor", "fi": "fin", "pl": "pol", "cs": "ces", "ru": "rus", "ja": "jpn", "zh": "zho",
-             "ko": "kor", "ar": "ara", "tr": "tur", "hi": "hin", "uk": "ukr", "el": "ell", "he": "heb"}  # fmt: skip
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|[0-9]{3}))*")
+"""A language tag, as `pt-BR`, `zh_Hant` or `es-419`."""
 
 
 class FileName(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +97,7 @@ def is_season_folder(name: str) -> bool:
 
 
 def subtitle_of(video: PurePath, subtitle: PurePath) -> tuple[str, str, bool] | None:
-    """(language, label, forced) when `subtitle` belongs to `video` by its name, else None."""
+    """(language tag, label, forced) when `subtitle` belongs to `video` by its name, else None."""
     if subtitle.suffix.lower() not in SUBTITLE_SUFFIXES:
         return None
     stem = subtitle.stem
@@ -112,8 +110,7 @@ def subtitle_of(video: PurePath, subtitle: PurePath) -> tuple[str, str, bool] | 
         if part.lower() == "forced":
             forced = True
         elif language == "und" and _LANGUAGE.fullmatch(part):
-            code = part.split("-")[0].lower()
-            language = _TO_ISO2T.get(code, code if len(code) == 3 else "und")
+            language = part.replace("_", "-")
         else:
             rest.append(part)
     return language, " ".join(rest)[:60], forced

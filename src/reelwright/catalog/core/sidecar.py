@@ -28,7 +28,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     maturity: Annotated[int, Meta(ge=0, le=21)] | None = None
     genres: tuple[str, ...] = ()
     people: tuple[Person, ...] = ()
-    language: Annotated[str, Meta(pattern="^([a-z]{2,3}(-[A-Za-z0-9]{2,4})?)?$")] = ""
+    language: Annotated[str, Meta(pattern="^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$")] = ""
     synthetic: bool = False
     episode_name: str | None = None
     episode_summary: str | None = None

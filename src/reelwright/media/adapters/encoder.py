@@ -15,7 +15,7 @@ from reelwright.media.adapters.sources import open_source
 from reelwright.media.contract import BadSource, Segment, Sprites, TextTrack, Track, asset_folder
 from reelwright.media.core import cmaf, command
 from reelwright.media.core.assemble import Piece
-from reelwright.media.core.language import clean_label, language_code
+from reelwright.media.core.language import clean_label, language_code, variant_name
 from reelwright.media.core.plan import Plan, Rung, places_to_look
 from reelwright.media.core.remarks import Flaw
 from reelwright.media.core.sound import Cut, Cutter
@@ -207,9 +207,8 @@ class Encoder:
             problems.append(str(error))
             return
         name = self._put(text.encode(), ".vtt")
-        found.append(
-            TextTrack(id=f"t{len(found)}", language=code, label=clean_label(label), name=name, forced=forced)
-        )
+        shown = clean_label(label) or variant_name(language)
+        found.append(TextTrack(id=f"t{len(found)}", language=code, label=shown, name=name, forced=forced))
 
     def sprites(self, lowest: Track) -> Sprites | None:
         """Sheets of about a hundred small pictures: key frames of the lowest rung, which is small and ours."""

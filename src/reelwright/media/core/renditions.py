@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reelwright.media.contract import TextTrack, Track
+from reelwright.media.core.language import language_name
 
 _PARTNER = {"avc1": "mp4a", "av01": "opus"}
 
@@ -41,17 +42,3 @@ def menu_names(tracks: Sequence[Track | TextTrack]) -> dict[str, str]:
             name = f"{wanted} {number}"
         names[track.id] = name
     return names
-
-
-def language_name(code: str) -> str:
-    """A language for people; codes that we have no word for stay codes."""
-    return _LANGUAGES.get(code, code if code != "und" else "Original")
-
-
-_LANGUAGES = {"eng": "English", "deu": "Deutsch", "ger": "Deutsch", "fra": "Français", "fre": "Français",
-              "spa": "Español", "ita": "Italiano", "por": "Português", "nld": "Nederlands", "swe": "Svenska",
-              "dan": "Dansk", "nor": "Norsk", "nob": "Norsk", "fin": "Suomi", "pol": "Polski", "ces": "Čeština",
-              "cze": "Čeština", "hun": "Magyar", "ron": "Română", "ell": "Ελληνικά", "tur": "Türkçe",
-              "ukr": "Українська", "heb": "עברית", "hin": "हिन्दी", "tha": "ไทย", "vie": "Tiếng Việt",
-              "jpn": "日本語", "zho": "中文", "chi": "中文", "kor": "한국어", "ara": "العربية",
-              "rus": "Русский"}  # fmt: skip

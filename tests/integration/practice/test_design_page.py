@@ -103,6 +103,22 @@ async def test_numbers_are_run_and_the_largest_gap_is_asked_about(home: Composed
     assert "Follow-up." in text and "You estimated" in text
 
 
+async def test_what_was_sent_comes_back_where_it_was_sent_from(home: Composed) -> None:
+    """Boxes have a number of copies, and so have events: neither form takes the other's, and each tells its own."""
+    client = home.client()
+    for _ in range(20):
+        room, question = await begin(client, "recommendation")
+        if QUESTIONS[question].area == "data_processing":
+            break
+        (turn,) = (await client.get(f"/api/v1{room}")).json()["turns"]
+        await client.post(f"/api/v1{room}/answers", json={"turn": turn["number"], "text": "It depends."})
+    text = (await client.post(f"{room}/design", data={"do": "box", "name": "a", "copies": "seven"})).text
+    facts, _, rest = text.partition('id="board"')
+    board, _, run = rest.partition('id="run"')
+    assert "is a whole number" in board and "is a whole number" not in facts + run
+    assert board.count('value="seven"') == 1 and run.count('value="seven"') == 0
+
+
 async def test_no_other_stage_and_nobody_else_has_the_page(home: Composed) -> None:
     """A recruiter draws no boards, and an interview that is not yours is none."""
     client = home.client()

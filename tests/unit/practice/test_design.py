@@ -30,10 +30,13 @@ from reelwright.practice.labs.run_it import (
     EXPERIMENT,
     LIMITER,
     PIPELINE,
+    Gap,
     Simulated,
+    WrongNumbers,
     follow_up,
     read_numbers,
     run_it,
+    say,
 )
 from reelwright.practice.labs.simulations import OF_AREA
 
@@ -262,6 +265,39 @@ def test_a_number_that_is_none_is_refused_with_its_bounds(text: str) -> None:
         return
     with pytest.raises(Invalid, match="Copies kept"):
         read_numbers(PIPELINE, {**form, "copies": text})
+
+
+def test_each_number_that_is_wrong_says_what_fits() -> None:
+    """By its field, in words without an exponent, and in what was typed."""
+    form = {key: str(value) for key, value in NUMBERS["pipeline"].items()}
+    with pytest.raises(WrongNumbers) as wrong:
+        read_numbers(PIPELINE, {**form, "events_a_s": "a lot", "copies": ""})
+    assert wrong.value.by_key == {
+        "events_a_s": "a number from 1 to 10,000,000; got a lot", "copies": "a number from 1 to 10; got nothing",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1e6, "1,000,000"),
+        (0.0178, "0.0178"),
+        (4.04e-6, "0.00000404"),
+        (4.4e-15, "0"),
+        (12_345.6, "12,350"),
+        (0, "0"),
+        (3.139e13, "31,390 billion"),
+    ],
+)
+def test_figures_are_said_without_an_exponent(value: float, said: str) -> None:
+    """In four digits; what rounding leaves of nothing is nothing."""
+    assert say(value) == said
+
+
+@pytest.mark.parametrize(("measured", "said"), [(3.2, "3.2 times"), (12_345, "12,340 times"), (0, "one is 0")])
+def test_a_gap_is_said_in_words(measured: float, said: str) -> None:
+    """Also where no factor leads from one to the other."""
+    assert Gap("x", "X", 1.0, measured).apart == said
 
 
 def test_encoding_knows_what_is_known() -> None:

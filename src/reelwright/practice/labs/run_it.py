@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -34,6 +35,11 @@ class Field(msgspec.Struct, frozen=True):
     most: float
     floor: float = 0.0
     """Differences below it are none: shares are compared from a hundredth on."""
+
+    @property
+    def bounds(self) -> str:
+        """In words, as a form says them."""
+        return f"{say(self.least)} to {say(self.most)}"
 
 
 class Simulated(msgspec.Struct, frozen=True):
@@ -64,23 +70,44 @@ class Gap(msgspec.Struct, frozen=True):
         low, high = sorted(abs(one) + self.floor for one in (self.estimated, self.measured))
         return 1.0 if high == 0 else math.inf if low == 0 else high / low
 
+    @property
+    def apart(self) -> str:
+        """In words."""
+        if math.isinf(self.times):
+            return "one is 0"
+        return f"{self.times:.1f} times" if self.times < 10 else f"{say(self.times)} times"
+
+
+class WrongNumbers(Invalid):
+    """Numbers that are none or out of bounds; `by_key` says of each field what fits."""
+
+    def __init__(self, asks: Mapping[str, str], by_key: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{asks[key]}: {said}" for key, said in by_key.items()))
+        self.by_key = by_key
+
+
+def say(value: float) -> str:
+    """A figure in four digits, without an exponent; what lies this close to 0 is rounding."""
+    if abs(value) >= 1e9:
+        return f"{say(value / 1e9)} billion"
+    return format(Decimal(f"{value:.4g}"), ",f") if abs(value) > 1e-9 else "0"
+
 
 def read_numbers(simulated: Simulated, form: Mapping[str, str]) -> dict[str, float]:
-    """Every number of a form. Raises Invalid with all that is wrong."""
-    numbers, wrong = {}, []
-    for field in (*simulated.design, *simulated.estimates):
-        text = form.get(field.key, "").strip().replace(",", "").replace(" ", "")
+    """Every number of a form. Raises WrongNumbers with all that is wrong."""
+    numbers, wrong = {}, {}
+    fields = (*simulated.design, *simulated.estimates)
+    for field in fields:
+        text = form.get(field.key, "").strip()
         try:
-            value = float(text)
+            value = float(text.replace(",", "").replace(" ", ""))
         except ValueError:
             value = math.nan
         if not field.least <= value <= field.most:  # NaN is within no bounds
-            wrong.append(
-                f"{field.asks}: a number from {field.least:g} to {field.most:g}, got {text[:20] or 'nothing'}"
-            )
+            wrong[field.key] = f"a number from {field.bounds}; got {text[:20] or 'nothing'}"
         numbers[field.key] = value
     if wrong:
-        raise Invalid("; ".join(wrong))
+        raise WrongNumbers({one.key: one.asks for one in fields}, wrong)
     return numbers
 
 
@@ -96,9 +123,8 @@ def follow_up(simulated: Simulated, gaps: tuple[Gap, ...]) -> str:
     worst = gaps[0]
     if worst.times < 1.2:
         return "Every estimate is within a fifth of what was measured. Which number would you doubt first, and why?"
-    times = "no bound" if math.isinf(worst.times) else f"{worst.times:.1f} times"
     return (
-        f"{worst.asks}: you estimated {worst.estimated:g}, and it was {worst.measured:.4g} ({times} apart). "
+        f"{worst.asks}: you estimated {say(worst.estimated)}, and it was {say(worst.measured)} ({worst.apart}). "
         f"What did the estimate leave out? {simulated.left_out[worst.key]}"
     )
 

@@ -62,9 +62,9 @@ def _judged(share: float, hours: int) -> tuple[float, float]:
 RECOMMENDATION = Simulated(
     id="recommendation",
     says=(
-        "The home page's own ranking over a made-up audience: candidates are the most watched share of the titles "
-        "that yours are, and what was learnt is half of the time between two trainings old. A core does two thousand "
-        "million multiplications and additions a second, and counts five million pairs watched together."
+        "The home page's own ranking over a made-up audience. As large a share of its titles are candidates as of "
+        "yours, the most watched first, and pages are asked for midway between two trainings. A core multiplies and "
+        "adds two thousand million times a second, and counts five million pairs of titles watched together."
     ),
     design=(
         Field("viewers_m", "Viewers, millions", 0.001, 10_000),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,13 +23,15 @@ from reelwright.practice.core.board import (
 )
 from reelwright.practice.core.design import HINTS, PHASES
 from reelwright.practice.core.facts import says, sheet
-from reelwright.practice.labs.run_it import follow_up
+from reelwright.practice.labs.run_it import WrongNumbers, follow_up, say
+from reelwright.practice.labs.simulations import OF_AREA
 from reelwright.practice.service import DesignsService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit, chosen
 
 MOST_FORM_CHARS = 9_000
 PLACES = {"ask": "facts", "box": "board", "arrow": "board", "remove": "board", "run": "run"}
+"""Where on the page what was sent is answered; notes by default."""
 
 
 class DesignPages(Controller):
@@ -64,8 +65,8 @@ class DesignPages(Controller):
             else:
                 await practice_designs.draw(**named, change=_drawn(do, form))
         except (Invalid, Conflict) as error:
-            return await _page(visit, practice_designs, interview_id, status=400, problem=str(error), sent=form)
-        return go(f"/practice/interviews/{interview_id}/design#{PLACES.get(do, 'phases')}")
+            return await _page(visit, practice_designs, interview_id, status=400, problem=error, sent=form)
+        return go(f"/practice/interviews/{interview_id}/design#{_place(form)}")
 
 
 def _drawn(do: str, form: dict[str, str]) -> Callable[[Board], Board]:
@@ -86,16 +87,31 @@ def _drawn(do: str, form: dict[str, str]) -> Callable[[Board], Board]:
 
 
 async def _page(
-    visit: Visit, designs: DesignsService, interview_id: str, *, status: int = 200, problem: str = "",
-    sent: dict[str, str] | None = None,
+    visit: Visit, designs: DesignsService, interview_id: str, *, status: int = 200,
+    problem: Invalid | Conflict | None = None, sent: dict[str, str] | None = None,
 ) -> Response[Any]:  # fmt: skip
     found = await designs.get(person=visit.person, interview_id=interview_id)
     gaps = await designs.gaps(found)
     return await visit.page(
-        "design", status=status, round=found, design=found.design, facts=found.facts, problem=problem,
-        sent=sent or {}, phases=PHASES, hints=HINTS, kinds=KINDS, asked=says(found.design.asked, found.question),
+        "design", status=status, round=found, design=found.design, facts=found.facts,
+        problems={_place(sent): _said(problem)} if problem and sent else {},
+        wrong=problem.by_key if isinstance(problem, WrongNumbers) else {},
+        sent={place: sent if sent and place == _place(sent) else {} for place in {"phases", *PLACES.values()}},
+        phases=PHASES, hints=HINTS, kinds=KINDS, asked=says(found.design.asked, found.question),
         unasked=len(sheet(found.question)) - len(found.facts),
         picture=Markup(draw_board(found.design.board)),  # noqa: S704 (its words are escaped)
-        graph=judge_board(found.design.board, found.question.area), gaps=gaps, infinite=math.inf,
+        graph=judge_board(found.design.board, found.question.area), gaps=gaps, say=say, run_here=OF_AREA,
         follow_up=follow_up(found.simulated, gaps) if found.simulated and gaps else "",
     )  # fmt: skip
+
+
+def _place(form: dict[str, str]) -> str:
+    return PLACES.get(form.get("do", ""), "phases")
+
+
+def _said(problem: Invalid | Conflict) -> str:
+    """What is wrong; fields that are wrong say it themselves."""
+    if not isinstance(problem, WrongNumbers):
+        return str(problem)
+    count = len(problem.by_key)
+    return f"Nothing was run: {count} {'number' if count == 1 else 'numbers'} below must be put right."

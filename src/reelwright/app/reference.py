@@ -81,9 +81,9 @@ def commands_page() -> str:
 
 
 def walk_commands(root: Any, path: str = "reelwright") -> Iterator[tuple[str, Any]]:
-    """Every leaf command below `root` with its full name."""
+    """Every command below `root` that does something by itself, with its full name."""
     children: Mapping[str, Any] = getattr(root, "commands", {})
-    if not children:
+    if not children or root.invoke_without_command:
         yield path, root
     for name in sorted(children):
         yield from walk_commands(children[name], f"{path} {name}")

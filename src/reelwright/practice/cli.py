@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
 import anyio
-import anyio.to_thread
 import msgspec
 import typer
 from rich.console import Console
@@ -15,13 +18,25 @@ from rich.table import Table
 
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Invalid
 from reelwright.kernel.settings import ServiceSettings, Source, database_url
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.chat import EndpointFailed
 from reelwright.practice.adapters.gold import load_gold
 from reelwright.practice.adapters.guide import load_styles
 from reelwright.practice.adapters.sandbox import choose_confinement
-from reelwright.practice.contract import Calibration, LabResult, Refused, Role, Stage, Track, Turn
+from reelwright.practice.contract import (
+    Calibration,
+    Interview,
+    LabResult,
+    NoInterview,
+    Refused,
+    Role,
+    Stage,
+    Track,
+    Turn,
+    TurnMoved,
+)
 from reelwright.practice.core.calibration import LEAST_KAPPA, LEAST_QWK, MOST_LIFT, MOST_OVERPRAISE, passes
 from reelwright.practice.core.calibration import calibrate as measure
 from reelwright.practice.core.pay import Assumptions, Comparison, Offer, cash_offer, compare, say_growth
@@ -31,6 +46,11 @@ from reelwright.practice.labs.labs import LABS
 from reelwright.practice.service import ModelService, PracticeService, StoriesService
 from reelwright.practice.service.pay import SEED
 from reelwright.practice.settings import PracticeSettings
+
+with contextlib.suppress(ImportError):  # without it a terminal hands over no line of more than 4,095 bytes
+    import readline
+
+    readline.parse_and_bind("tab: self-insert")
 
 app = typer.Typer(help="Interviews and labs in the terminal, the grader's agreement.", no_args_is_help=True)
 console = Console()
@@ -46,15 +66,16 @@ def start(
     data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
 ) -> None:
     """Start a stage here; each answer ends with an empty line, and is judged and saved at once."""
-    source = Source.open()
-    database, clock = _database(source, data), SystemClock()
-    model = ModelService(database=database, clock=clock, settings=source.section("practice", PracticeSettings))
-    service = PracticeService(
-        database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
-        converse=model.converse if model.grader else None,
-        read_lines=StoriesService(database=database, clock=clock).list_lines,
-    )  # fmt: skip
-    anyio.run(_interview, service, stage, role, track)
+    _interview(_start, _service(data), stage, role, track)
+
+
+@app.command()
+def resume(
+    interview_id: Annotated[str, typer.Argument(help="Which; without it the newest that is not finished.")] = "",
+    data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
+) -> None:
+    """Go on with a stage where it was left, here or in the browser; what was half written is there."""
+    _interview(_resume, _service(data), interview_id)
 
 
 @app.command()
@@ -106,6 +127,25 @@ def _tell_calibration(found: Calibration) -> None:
     table.add_row(f"criteria judged, of {found.answers} answers", f"{found.coverage:.1%}", "")
     console.print(table)
     console.print("It may move a curve." if found.passed else "It does not pass: its verdicts move no curve.")
+
+
+def _interview(goes: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """Ctrl-C while an answer is judged or a challenge is said finds everything saved but the words under way."""
+    try:
+        anyio.run(goes, *arguments)
+    except KeyboardInterrupt:
+        typer.echo("\nStopped. What was answered is saved; go on with it by `reelwright practice resume`.")
+
+
+def _service(data: Path | None) -> PracticeService:
+    source = Source.open()
+    database, clock = _database(source, data), SystemClock()
+    model = ModelService(database=database, clock=clock, settings=source.section("practice", PracticeSettings))
+    return PracticeService(
+        database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
+        converse=model.converse if model.grader else None,
+        read_lines=StoriesService(database=database, clock=clock).list_lines,
+    )  # fmt: skip
 
 
 def _database(source: Source, data: Path | None) -> Database:
@@ -167,15 +207,19 @@ def _tell_pay(found: Comparison) -> None:
         typer.echo(f"\n{one.offer.name}\n" + "\n".join(f"- {line}" for line in said))
 
 
-labs = typer.Typer(help="Labs: write a decision, and see what it does.", no_args_is_help=True)
+labs = typer.Typer()
 app.add_typer(labs, name="lab")
 
 
-@labs.command("list")
-def list_labs() -> None:
-    """List the labs."""
+@labs.callback(invoke_without_command=True)
+def list_labs(context: typer.Context) -> None:
+    """Labs: write a decision, and see what it does. Without a command: which labs there are."""
+    if context.invoked_subcommand:
+        return
+    widest = max(map(len, LABS))
     for lab in LABS.values():
-        console.print(f"[bold]{lab.id}[/]  {lab.title}")
+        typer.echo(f"{lab.id:{widest}}  {lab.title}")
+    typer.echo("\nreelwright practice lab show NAME says what to write, and what passes.")
 
 
 @labs.command("show")
@@ -232,18 +276,49 @@ def _tell_result(result: LabResult) -> None:
     typer.echo(f"seeds {', '.join(map(str, result.seeds))}")
 
 
-async def _interview(service: PracticeService, stage: Stage, role: Role, track: Track) -> None:
-    interview = await service.start(person=LOCAL, stage=stage, role=role, track=track)
+async def _start(service: PracticeService, stage: Stage, role: Role, track: Track) -> None:
+    await _go_on(service, await service.start(person=LOCAL, stage=stage, role=role, track=track))
+
+
+async def _resume(service: PracticeService, interview_id: str) -> None:
+    """Raises NoInterview, Conflict where it is finished."""
+    known = await service.list_interviews(person=LOCAL)
+    open_ids = [one.id for one in known if one.state != "finished"]
+    if not interview_id and not open_ids:
+        raise NoInterview("no stage waits to be gone on with; begin one with `reelwright practice start`")
+    await _go_on(
+        service, await service.put_timer(person=LOCAL, interview_id=interview_id or open_ids[0], running=True)
+    )
+
+
+async def _go_on(service: PracticeService, interview: Interview) -> None:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    typer.echo("An empty line ends an answer. Ctrl-C stops here, and keeps what is written.")
     while interview.state != "finished":
         waiting = interview.turns[-1]
         await _ask(service, interview.id, waiting)
-        text = await anyio.to_thread.run_sync(_read_answer)
-        if text is None:
-            console.print(f"Saved. Go on with it at /practice/interviews/{interview.id}")
-            return
-        interview = await service.answer(person=LOCAL, interview_id=interview.id, turn=waiting.number, text=text)
+        text, given = _read_answer(waiting.draft)
+        try:
+            if not given:
+                await _stop(service, interview.id, waiting, text)
+                return
+            interview = await service.answer(person=LOCAL, interview_id=interview.id, turn=waiting.number, text=text)
+        except (Invalid, TurnMoved) as error:
+            typer.echo(f"reelwright: {error}", err=True)
+            interview = await service.get(person=LOCAL, interview_id=interview.id)
+            continue
         _tell(interview.turns[waiting.number])
-    console.print(f"\nThis stage is finished, after {interview.elapsed_s // 60} minutes.")
+    minutes = interview.elapsed_s // 60
+    console.print(f"\nThis stage is finished, after {minutes} {'minute' if minutes == 1 else 'minutes'}.")
+
+
+async def _stop(service: PracticeService, interview_id: str, waiting: Turn, text: str) -> None:
+    """Keep what was written, and let the timer stand. Raises Invalid where it is too long."""
+    await service.put_draft(person=LOCAL, interview_id=interview_id, turn=waiting.number, text=text)
+    await service.put_timer(person=LOCAL, interview_id=interview_id, running=False)
+    typer.echo("\nSaved. Go on with it by `reelwright practice resume`, or in the browser at")
+    typer.echo(f"/practice/interviews/{interview_id}")
 
 
 async def _ask(service: PracticeService, interview_id: str, waiting: Turn) -> None:
@@ -260,14 +335,29 @@ async def _ask(service: PracticeService, interview_id: str, waiting: Turn) -> No
         console.print()
 
 
-def _read_answer() -> str | None:
-    """Lines until an empty one; None when the input has ended."""
-    lines: list[str] = []
-    for line in sys.stdin:
-        if not line.strip():
-            return "\n".join(lines)
-        lines.append(line.rstrip("\n"))
-    return "\n".join(lines) if lines else None
+def _read_answer(draft: str) -> tuple[str, bool]:
+    """What was written, after what had been, and whether it is an answer: an empty line after some text, or the end
+    of the input. Ctrl-C, and an end without text, stop.
+
+    It holds the event loop, where Ctrl-C would only ask a task to end that waits for the next line.
+    """
+    typer.echo(draft, nl=bool(draft))
+    lines = draft.splitlines()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        while True:
+            line = input()
+            if line.strip():
+                lines.append(line)
+            elif lines:
+                return "\n".join(lines), True
+    except EOFError:
+        return "\n".join(lines), len(lines) > len(draft.splitlines())
+    except KeyboardInterrupt:
+        editor = sys.modules.get("readline")
+        return "\n".join([*lines, editor.get_line_buffer() if editor else ""]).rstrip(), False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell(turn: Turn) -> None:

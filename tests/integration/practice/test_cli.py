@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from reelwright.practice.adapters.sandbox import bubblewrap_works
 from reelwright.practice.cli import app
+from reelwright.practice.contract import NoInterview
 from reelwright.practice.labs.lab import solutions
 from reelwright.practice.labs.labs import LABS
 
@@ -25,6 +26,20 @@ def test_a_stage_begins_at_once_and_is_kept_when_the_input_ends(tmp_path: Path) 
     assert "not found" in run.output and "/practice/interviews/" in run.output
 
 
+def test_an_answer_that_is_too_long_is_asked_for_again(tmp_path: Path) -> None:
+    """With its length; the stage stays as it was, and bytes that are no text stop nothing."""
+    run = CliRunner().invoke(app, ["start", "--data", str(tmp_path)], input=b"word " * 300_000 + b"\n\nfine \xff\n\n")
+    assert run.exit_code == 0, run.output
+    assert "more than 1000000; shorten it" in run.output and "not found" in run.output
+
+
+def test_nothing_to_go_on_with_is_said(tmp_path: Path) -> None:
+    """With what begins one; an interview that is none is named."""
+    for arguments, said in ([], "begin one"), (["nothing"], "'nothing'"):
+        run = CliRunner().invoke(app, ["resume", *arguments, "--data", str(tmp_path)])
+        assert isinstance(run.exception, NoInterview) and said in str(run.exception)
+
+
 def test_calibrate_prints_agreement() -> None:
     """The figures of the gold set, each against its goal."""
     run = CliRunner().invoke(app, ["calibrate"])
@@ -34,7 +49,11 @@ def test_calibrate_prints_agreement() -> None:
 
 def test_labs_are_listed_and_shown() -> None:
     """What to write, and code to begin with that can be put into a file."""
-    assert all(lab in CliRunner().invoke(app, ["lab", "list"]).output for lab in LABS)
+    listed = CliRunner().invoke(app, ["lab"])
+    assert listed.exit_code == 0
+    lines = listed.output.splitlines()
+    for lab in LABS.values():
+        assert sum(line.split() == [lab.id, *lab.title.split()] for line in lines) == 1
     assert "It passes when" in CliRunner().invoke(app, ["lab", "show", "token-bucket"]).output
     compile(CliRunner().invoke(app, ["lab", "show", "token-bucket", "--code"]).output, "starter", "exec")
 

@@ -1,17 +1,23 @@
-"""Labs judge by behaviour: the reference passes, every seeded mistake fails, and runs agree."""
+"""Labs judge by behaviour: the reference passes, every seeded mistake fails, and runs agree.
+
+`REELWRIGHT_TEST_LAB_SEEDS` says on how many hidden seeds, each by itself; one by default.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
 from reelwright.practice.adapters.sandbox import bubblewrap_works
-from reelwright.practice.labs.lab import Lab, draw_seeds, grade, practise, solutions
+from reelwright.practice.labs.lab import Lab, draw_seeds, grade, practise, run_alone, solutions
 from reelwright.practice.labs.labs import LABS
 
 pytestmark = pytest.mark.skipif(
     not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
 )
 every_lab = pytest.mark.parametrize("lab", LABS.values(), ids=lambda one: one.id)
+SEEDS = int(os.environ.get("REELWRIGHT_TEST_LAB_SEEDS", "1"))
 WRONG = [(lab, name) for lab in LABS.values() for name in solutions(lab) if name != "reference"]
 
 
@@ -23,12 +29,19 @@ def test_the_reference_passes(lab: Lab) -> None:
     assert "reelwright" in result.standing
 
 
+@every_lab
+def test_the_reference_passes_on_every_seed(lab: Lab) -> None:
+    """Whoever is right need not be lucky, too."""
+    found = [run_alone(lab, solutions(lab)["reference"], (seed,), hidden=True) for seed in draw_seeds(SEEDS)]
+    assert [(one.seeds, one.measures, one.reason) for one in found if one.valid != "true"] == []
+
+
 @pytest.mark.parametrize(("lab", "name"), WRONG, ids=lambda one: one if isinstance(one, str) else one.id)
 def test_a_seeded_mistake_fails(lab: Lab, name: str) -> None:
-    """With a reason that says where; on one hidden seed, the bench takes three."""
-    result = grade(lab, solutions(lab)[name], seeds=draw_seeds(1))
-    assert (result.valid, result.exit_code) == ("false", 1)
-    assert result.reason
+    """On every seed, though a grading takes three; with a reason that says where."""
+    found = [run_alone(lab, solutions(lab)[name], (seed,), hidden=True) for seed in draw_seeds(SEEDS)]
+    assert [(one.seeds, one.measures) for one in found if one.valid != "false"] == []
+    assert all(one.reason and one.exit_code == 1 for one in found)
 
 
 @every_lab

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import select
 import subprocess
 import sys
+import termios
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,6 +20,7 @@ from tests.service import RunningService
 
 from reelwright.practice.adapters.bank import load_questions
 
+MOST_S = 60
 REELWRIGHT = str(Path(sys.executable).with_name("reelwright"))
 
 
@@ -50,6 +58,57 @@ def test_the_terminal_asks_its_first_question(tmp_path: Path, bare_path: str) ->
     assert process.wait(60) == 0
 
 
+class Terminal:
+    """A command in a terminal: what is typed, and what is shown."""
+
+    def __init__(self, process: subprocess.Popen[bytes], end: int) -> None:
+        self._process, self._end, self.shown = process, end, ""
+
+    def press(self, keys: str) -> None:
+        """Type, once it reads by the key; what it shows meanwhile is read, or it would take no more."""
+        until = time.monotonic() + MOST_S
+        while termios.tcgetattr(self._end)[3] & termios.ICANON:
+            assert time.monotonic() < until, "it reads by the line, and of a line 4,095 bytes at most"
+            time.sleep(0.01)
+        typed = keys.encode()
+        while typed:
+            readable, writable, _ = select.select([self._end], [self._end], [])
+            if readable:
+                self._read()
+            elif writable:
+                typed = typed[os.write(self._end, typed[:1000]) :]
+
+    def read_until(self, pattern: str) -> str:
+        """Everything shown since the last time, once the pattern is in it."""
+        while not re.search(pattern, self.shown):
+            self._read()
+        shown, self.shown = self.shown, ""
+        return shown
+
+    def _read(self) -> None:
+        readable, _, _ = select.select([self._end], [], [], MOST_S)
+        assert readable, f"nothing more was shown after {self.shown[-2000:]}"
+        self.shown += os.read(self._end, 1 << 16).decode().replace("\r\n", "\n")
+
+
+@contextmanager
+def terminal(data: Path, *arguments: str) -> Iterator[Terminal]:
+    """`reelwright practice` in a terminal of its own; a minute after what is done with it, it has ended with 0."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [REELWRIGHT, "practice", *arguments, "--data", str(data)],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # Ctrl-C goes to whose terminal it is
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        try:
+            yield Terminal(process, ours)
+            assert process.wait(MOST_S) == 0
+        finally:
+            process.kill()
+            os.close(ours)
+
+
 def test_practice_is_served_alone(tmp_path: Path, bare_path: str) -> None:
     """`serve --only practice`: no edge, no worker, no account; the first question by one form."""
     began = time.monotonic()
@@ -60,3 +119,23 @@ def test_practice_is_served_alone(tmp_path: Path, bare_path: str) -> None:
         assert page.status_code == 200 and asked(page.text)
         print(f"ready after {ready:.1f} s, first question in the browser after {time.monotonic() - began:.1f} s")
         assert "(web)" in service.output()
+
+
+def test_a_stage_is_left_and_gone_on_with_in_the_terminal(tmp_path: Path) -> None:
+    """Return alone answers nothing; Ctrl-C stops at once, and every line is there again, the long and the half."""
+    with terminal(tmp_path, "start") as room:
+        first = room.read_until(r"Ctrl-C stops.*\n\n.+\n")
+        assert asked(" ".join(first.split()))
+        room.press("\n   \n" + "long " * 2_000 + "end\n")
+        room.press("and half a li")
+        room.read_until("half a li")
+        room.press("\x03")
+        assert "practice resume" in (left := room.read_until(r"/practice/interviews/\w+"))
+        assert "not found" not in left
+    with terminal(tmp_path, "resume") as room:
+        again = room.read_until("half a li\n")
+        assert again.count("long ") == 2_000 and "end\nand half a li" in again
+        room.press("ne\n\n")
+        room.read_until("(shown|not found)")
+        room.press("\x04")
+        room.read_until(r"/practice/interviews/\w+")

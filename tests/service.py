@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -30,7 +31,8 @@ class RunningService:
     ) -> None:
         self.data = data
         self.port, self.edge_port = free_port(), free_port()
-        self.url, self.edge_url = f"http://127.0.0.1:{self.port}", f"http://{edge_host}:{self.edge_port}"
+        scheme = "https" if environ and "REELWRIGHT_TLS_CERTIFICATE" in environ else "http"
+        self.url, self.edge_url = f"{scheme}://127.0.0.1:{self.port}", f"{scheme}://{edge_host}:{self.edge_port}"
         self._roles = roles
         self._environ = {
             "REELWRIGHT_DATA": str(data),
@@ -135,9 +137,9 @@ def near_and_far(
     return edges
 
 
-def set_up(service: RunningService, name: str = "Ada") -> httpx.Client:
+def set_up(service: RunningService, name: str = "Ada", *, verify: ssl.SSLContext | bool = True) -> httpx.Client:
     """The first administrator, signed in and watching as their profile."""
-    client = httpx.Client(base_url=service.url, timeout=60)
+    client = httpx.Client(base_url=service.url, timeout=60, verify=verify)
     body = {"code": service.setup_code(), "name": name, "password": PASSWORD}
     expect(client.post("/api/v1/setup", json=body), 201)
     sign_requests(client)

@@ -71,7 +71,8 @@ class PrincipalMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        jar = _cookies(_text(headers, b"cookie"))
+        # HTTP/2 may send each cookie in a field of its own (RFC 9113, section 8.2.3), as browsers do
+        jar = _cookies(b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1"))
         bearer = _bearer(_text(headers, b"authorization"))
         unsafe = scope["method"] not in SAFE_METHODS
         session = jar.get(self._cookies.session_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -41,6 +42,13 @@ async def finished(client: httpx.AsyncClient, run: dict[str, Any]) -> dict[str, 
             return told
         await anyio.sleep(0.05)
     raise AssertionError("no result within 60 s")
+
+
+async def test_every_lab_says_what_to_write_in_a_sentence(home: Composed) -> None:
+    """A whole one: a brief that is cut off in the middle helps nobody to choose."""
+    text = (await home.client().get("/practice/labs")).text
+    said = re.findall(r'<p class="faint">(.*?)</p>', text)
+    assert len(said) == len(LABS) and all(re.fullmatch(r"Write [^.:]+\.", one) for one in said), said
 
 
 @bubblewrap

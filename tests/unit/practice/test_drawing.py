@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from reelwright.practice.contract import SkillPoint
 from reelwright.practice.labs.drawing import picture
+from reelwright.web.practice.drawing import draw_history
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,3 +34,12 @@ def test_samples_of_the_key_do_not_overlap() -> None:
     root = ET.fromstring(picture("", "", height=10, key={"allowed": "a" * 20, "wrong": "b"}))
     first, second = (float(one.attrib["x"]) for one in root.findall(f"{SVG}rect"))
     assert second - first > 20 * 6
+
+
+def test_one_answer_is_a_point_of_the_history() -> None:
+    """With its band: a line needs two, and an empty box says nothing."""
+    one = SkillPoint(at_ms=0, mean=2.0, low=1.0, high=3.0)
+    root = ET.fromstring(draw_history([one]))
+    (dot,), (band,) = root.findall("circle"), root.findall("rect")
+    assert float(band.attrib["y"]) < float(dot.attrib["cy"]) < float(band.attrib["y"]) + float(band.attrib["height"])
+    assert ET.fromstring(draw_history([one, SkillPoint(at_ms=9, mean=3.0, low=2.0, high=4.0)])).findall("path")

@@ -43,13 +43,22 @@ def draw_radar(skills: Mapping[Dimension, Skill]) -> Markup:
 
 
 def draw_history(points: Sequence[SkillPoint]) -> Markup:
-    """Mean and band over time, 0 to 5."""
+    """Mean and band over time, 0 to 5; one point alone is a dot with its band."""
     first, last = points[0].at_ms, points[-1].at_ms
     span = max(1, last - first)
 
     def place(point: SkillPoint, value: float) -> Point:
         return 2 + 196 * (point.at_ms - first) / span, 46 - 42 * min(TOP, max(0.0, value)) / TOP
 
+    if len(points) == 1:
+        (x, y), (_, high), (_, low) = (
+            place(points[0], one) for one in (points[0].mean, points[0].high, points[0].low)
+        )
+        return Markup(  # noqa: S704 (numbers only)
+            f'<svg class="history" viewBox="0 0 200 48" role="img"><title>{points[0].mean:.1f}, one answer</title>'
+            f'<rect class="band" x="{x:.1f}" y="{high:.1f}" width="8" height="{low - high:.1f}"/>'
+            f'<circle class="dot" cx="{x + 4:.1f}" cy="{y:.1f}" r="4"/></svg>'
+        )
     upper = [place(point, point.high) for point in points]
     lower = [place(point, point.low) for point in points][::-1]
     line = "M" + "L".join(_pair(place(point, point.mean)) for point in points)

@@ -28,7 +28,9 @@ class LabPages(Controller):
     @get("/")
     async def show_all(self, visit: Visit, practice_labs: LabsService) -> Response[Any]:
         """Every lab with the best verdict so far."""
-        return await visit.page("labs", labs=await practice_labs.list_labs(person=visit.person))
+        return await visit.page(
+            "labs", labs=await practice_labs.list_labs(person=visit.person), first_sentence=_first_sentence
+        )
 
     @get("/{lab_id:str}")
     async def show(self, visit: Visit, practice_labs: LabsService, lab_id: str, run: str = "") -> Response[Any]:
@@ -48,6 +50,12 @@ class LabPages(Controller):
         except Refused as error:
             return await _page(visit, practice_labs, lab_id, status=403, problem=str(error), source=source)
         return go(f"/practice/labs/{lab_id}?run={begun.id}")
+
+
+def _first_sentence(brief: str) -> str:
+    """What to write, without what it is called with."""
+    text = " ".join(brief.strip().partition("\n\n")[0].replace("`", "").split())
+    return re.split(r"[.:](?= )", text, maxsplit=1)[0].rstrip(".:") + "."
 
 
 async def _page(

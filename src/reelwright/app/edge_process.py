@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from reelwright.app.listening import web_origins
@@ -21,7 +22,8 @@ async def run(stopping: asyncio.Event) -> None:
     """Serve until told to stop."""
     source = Source.open()
     settings = source.section("", ServiceSettings)
-    configure_logging(level=settings.log_level, log_format=settings.log_format, process="edge")
+    log_as = partial(configure_logging, level=settings.log_level, log_format=settings.log_format, process="edge")
+    log_as()
     data = Path(settings.data).resolve()  # noqa: ASYNC240 (once, before anything is served)
     cdn = source.section("cdn", CdnSettings)
     web = parse_peers(settings.peers).get("web", ())
@@ -38,5 +40,6 @@ async def run(stopping: asyncio.Event) -> None:
         control=cdn.control or (web[0] if web else ""),
         url=cdn.advertise or own_edge_url(source, settings),
         make_manifests=manifests_of,
+        set_up=log_as,
     )
     await run_edge(options, SystemClock(), stopping)

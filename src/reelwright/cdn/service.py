@@ -38,6 +38,7 @@ TYPES = {
     ".json": "application/json",
 }
 _HEALTH = ("/healthz", "/readyz")
+HIT = "Cache-Status: reelwright; hit\r\n"
 _PROBES = (*_HEALTH, "/allowed")
 _SID = re.compile(r'(?:^|,)\s*sid="([^"]*)"')
 _FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._~-]{0,99}")
@@ -45,8 +46,8 @@ _NOR = re.compile(r'(?:^|,)\s*nor="([^"]{1,300})"')
 _SELDOM = frozenset({"range", "if-range", "if-none-match"})
 _TOKENS_KEPT = 10_000
 _LINES_KEPT = 4_096
-_MADE = (".m3u8", ".mpd", f"/{STEERING}")
-_UNREPORTED_MOST = 20_000
+MADE = (".m3u8", ".mpd", f"/{STEERING}")
+UNREPORTED_MOST = 20_000
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 
@@ -107,8 +108,20 @@ class Waiting(msgspec.Struct):
     """The object's, where the fill is what was asked for; else something is to be made of it."""
 
 
+class Tally(msgspec.Struct):
+    """What an edge process answered in a while."""
+
+    statuses: dict[int, int]
+    sent_bytes: int
+    totals: dict[str, int]
+    accesses: list[Access]
+
+
 class Library(Protocol):
     """Where an edge finds objects: its own directory, or a cache that fetches."""
+
+    follows: bool
+    """Whether it matters here which session asks."""
 
     def find(self, name: str, session: str = "") -> OpenFile | Fill | None:
         """The object whole, on its way, or None when there is none; for a playback session, where that is known."""
@@ -138,6 +151,8 @@ class Library(Protocol):
 class LocalLibrary:
     """The media directory of this machine; nothing is stored twice."""
 
+    follows = False
+
     def __init__(self, files: FileTable) -> None:
         self._files = files
 
@@ -166,6 +181,8 @@ class LocalLibrary:
 class CachingLibrary:
     """A cache in front of upstreams."""
 
+    follows = True
+
     def __init__(self, cache: DiskCache) -> None:
         self._cache = cache
 
@@ -184,7 +201,7 @@ class CachingLibrary:
     def says(self, found: OpenFile | Fill) -> str:
         """Cache-Status (RFC 9211)."""
         if isinstance(found, OpenFile):
-            return "Cache-Status: reelwright; hit\r\n"
+            return HIT
         return f"Cache-Status: reelwright; fwd=uri-miss; stored{'; collapsed' if found.joined else ''}\r\n"
 
     def find(self, name: str, session: str = "") -> OpenFile | Fill | None:
@@ -212,8 +229,7 @@ class Edge:
         self._unlogged: list[Access] = []
         self.keys = keys
         self._library = library
-        self._follows = isinstance(library, CachingLibrary)
-        """Whether it matters here which session asks."""
+        self._follows = library.follows
         self._clock = clock
         self._origins = origins
         self._known: OrderedDict[str, tuple[int, str | None, str]] = OrderedDict()
@@ -224,7 +240,7 @@ class Edge:
         self._statuses: Counter[int] = Counter()
         self._sent_bytes = 0
         self._totals: Counter[str] = Counter()
-        self.unreported: deque[Access] = deque(maxlen=_UNREPORTED_MOST)
+        self.unreported: deque[Access] = deque(maxlen=UNREPORTED_MOST)
         """Accesses that the control plane has not stored yet; the oldest are lost while it is away for long."""
         self.reports = False
         """Whether there is a control plane to report to."""
@@ -326,6 +342,23 @@ class Edge:
         SENT_BYTES.inc(self._sent_bytes)
         self._sent_bytes = 0
 
+    def taken(self) -> Tally:
+        """What was answered since the last call, for another process to add to its own."""
+        self._count_again()
+        taken = Tally(dict(self._statuses), self._sent_bytes, dict(self._totals), list(self.unreported))
+        self._sent_bytes = 0
+        for one in (self._statuses, self._totals, self.unreported):
+            one.clear()
+        return taken
+
+    def add(self, tally: Tally) -> None:
+        """Count what another process answered."""
+        self._statuses.update(tally.statuses)
+        self._totals.update(tally.totals)
+        self._sent_bytes += tally.sent_bytes
+        for access in tally.accesses:
+            self._report(access)
+
     def _decide(self, request: Request) -> Answer | Waiting:
         if request.method == "OPTIONS":
             return self._preflight(request)
@@ -339,7 +372,7 @@ class Edge:
         if path == "/allowed":
             return self._allowed(request)
         name = self._admitted(path, request)
-        if self.manifests is not None and name.endswith(_MADE):
+        if self.manifests is not None and name.endswith(MADE):
             return self._make(request, name, self.manifests)
         if "only-if-cached" in request.headers.get("cache-control", "") and not self._library.holds(name):
             raise NotFound("not held here, and it was asked not to fetch it")

@@ -15,6 +15,14 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """How an edge listens, where it fetches, how much it keeps."""
 
     port: Annotated[int, Meta(ge=0, le=65535, description="Port of the edge.")] = 8001
+    processes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Processes of this edge on its port: one owns the cache, the others send what it holds.",
+        ),
+    ] = 1
     upstreams: Annotated[
         tuple[str, ...],
         Meta(
@@ -39,7 +47,9 @@ class CdnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     stall_s: Annotated[
         float, Meta(gt=0, description="Seconds without progress after which a client that does not read is dropped.")
     ] = 30.0
-    connections: Annotated[int, Meta(ge=1, description="Connections served at once; more are closed.")] = 20_000
+    connections: Annotated[int, Meta(ge=1, description="Connections a process serves at once; more are closed.")] = (
+        20_000
+    )
     name: Annotated[
         str,
         Meta(

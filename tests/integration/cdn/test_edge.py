@@ -44,16 +44,27 @@ class Stage:
         self.objects = DirectoryObjects(folder / "media")
         self.servers: list[EdgeServer] = []
 
-    async def edge(self, *, name: str = "edge", clock: Clock | None = None, **settings: Any) -> EdgeServer:
+    async def edge(
+        self,
+        *,
+        name: str = "edge",
+        clock: Clock | None = None,
+        control: str = "",
+        certificate: str = "",
+        port: int = 0,
+        **settings: Any,
+    ) -> EdgeServer:
         """A started edge."""
         options = EdgeOptions(
             host="127.0.0.1",
-            settings=CdnSettings(port=0, **settings),
+            settings=CdnSettings(port=port, **settings),
             keys_file=self.keys_file,
             objects=self.objects,
             cache_folder=self.folder / name,
             origins=frozenset({ORIGIN}),
             make_manifests=manifests_of,
+            control=control,
+            certificate=certificate,
         )
         server = EdgeServer(options, clock or SystemClock())
         await server.start()

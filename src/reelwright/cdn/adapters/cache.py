@@ -65,7 +65,14 @@ class DiskCache:
     """Objects below `root`, within a budget; what is being fetched is shared."""
 
     def __init__(
-        self, root: Path, *, policy: Policy, fetcher: Fetcher, monotonic_ns: Callable[[], int], budget_bytes: int
+        self,
+        root: Path,
+        *,
+        policy: Policy,
+        fetcher: Fetcher,
+        monotonic_ns: Callable[[], int],
+        budget_bytes: int,
+        proved: set[str] | None = None,
     ) -> None:
         self._root = root
         self._fetcher = fetcher
@@ -73,7 +80,7 @@ class DiskCache:
         self._monotonic_ns = monotonic_ns
         self._index = policy
         self._fills: dict[str, Fill] = {}
-        self._proved: set[str] = set()
+        self._proved = set[str]() if proved is None else proved
         """Whose bytes this process has seen to be right; a file from before a restart is read once more."""
         self._budget_bytes = budget_bytes
         self._sizes: dict[str, int] = {}

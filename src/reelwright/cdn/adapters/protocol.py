@@ -12,6 +12,7 @@ their first line alone: header blocks that the parser has read once are looked u
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
@@ -30,6 +31,7 @@ from reelwright.cdn.settings import CdnSettings
 HEADERS_MOST = 64
 HEAD_BYTES_MOST = 16 << 10
 PIPELINED_MOST = 16
+DRAIN_S = 2.5
 _CHUNK = 1 << 20
 _TLS_BLOCK = 256 << 10
 _MORE = getattr(socket, "MSG_MORE", 0)
@@ -78,6 +80,25 @@ class Service:
         self.connections: set[Connection] = set()
         self.heads = Heads(edge.asker_of)
         self.loop = asyncio.get_running_loop()
+
+    def tidy(self) -> None:
+        """Once a second: drop the slow and the idle, let those who wait hold little."""
+        now = self.loop.time()
+        for connection in [one for one in self.connections if one.deadline < now]:
+            connection.abort()
+        for connection in self.connections:
+            connection.shrink(now)
+
+    async def drain(self, most_s: float, waits: Callable[[], bool] = lambda: False) -> None:
+        """Let answers in progress end, and what else is waited for, then close all that is left."""
+        for connection in tuple(self.connections):
+            connection.finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while self.connections or waits():
+                    await asyncio.sleep(0.02)
+        for connection in tuple(self.connections):
+            connection.abort()
 
 
 class _Reading:

@@ -32,7 +32,10 @@ class EdgeSelf:
         clock: Clock,
         connections: Callable[[], int],
         filler: Filler | None,
+        changed: Callable[[], None],
     ) -> None:
+        self._changed = changed
+        """Has other processes of this edge know that it was told something."""
         self._edge = edge
         self._cache = cache
         self._filler = filler
@@ -93,7 +96,9 @@ class EdgeSelf:
             self._manifests.forget(meaning_of(order))
         if self._edge.places is not None:
             self._edge.places.forget(meaning_of(order))
-        return self._cache.purge(meaning_of(order), soft=order.soft) if self._cache else 0
+        purged = self._cache.purge(meaning_of(order), soft=order.soft) if self._cache else 0
+        self._changed()
+        return purged
 
     def purge_all(self) -> None:
         """Delete everything."""
@@ -103,6 +108,7 @@ class EdgeSelf:
             self._edge.places.forget(lambda _: True)
         if self._cache:
             self._cache.purge(lambda _: True, soft=False)
+        self._changed()
 
     def fill(self, plan: FillPlan) -> None:
         """Follow a plan."""
@@ -116,6 +122,7 @@ class EdgeSelf:
     def keys_changed(self) -> None:
         """Check every signature anew."""
         self._edge.forget_tokens()
+        self._changed()
 
     def sent(self, accesses: int, decided: int) -> None:
         """A report has arrived, and so many of its accesses and decisions are stored."""

@@ -362,10 +362,19 @@ async def test_with_the_owner_its_workers_end(stage: Stage) -> None:
                         await asyncio.sleep(0.02)
         finally:
             owner.kill()
-    with socket.socket() as next_owner:
-        next_owner.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        next_owner.bind(("127.0.0.1", port))
-        next_owner.listen()
+    async with asyncio.timeout(HANGS_S):  # the system takes a moment after a process's end
+        while not _is_free(port):
+            await asyncio.sleep(0.02)
+
+
+def _is_free(port: int) -> bool:
+    """Whether a program that shares no ports could listen there."""
+    with socket.socket() as trial, contextlib.suppress(OSError):
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(("127.0.0.1", port))
+        trial.listen()
+        return True
+    return False
 
 
 def _workers_of(pid: int, port: int, count: int) -> list[int]:

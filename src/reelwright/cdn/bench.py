@@ -92,6 +92,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("purge", purge),
         ("data_plane.idle_connection", idle_connection),
         ("data_plane", data_plane),
+        ("edge_processes", processes),
         ("data_plane.tls_cpu", tls_cpu),
         ("reload", reload),
         ("edge_functions", edge_functions),
@@ -573,6 +574,35 @@ def data_plane() -> Iterator[Row]:
     )
 
 
+def processes() -> Iterator[Row]:
+    """What a second process of an edge brings where client and edge share the machine's cores."""
+    if shutil.which("wrk") is None:
+        yield Row(id="edge_processes", what="not measured", value=None, unit="", note="sudo apt install wrk")
+        return
+    rates: dict[tuple[str, int], float] = {}
+    said = []
+    with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
+        folder = Path(text)
+        prefix = _write_objects(folder)
+        source = stack.enter_context(_edge(folder))
+        for count in (1, 2):
+            upstream = f"http://127.0.0.1:{source.port}"
+            edge = stack.enter_context(_tier(folder, f"edge-{count}", upstream, processes=count))
+            urls = {size: f"http://127.0.0.1:{edge.port}{prefix}{FOLDER}/{size}" for size in ("manifest", "segment")}
+            _check_bodies(folder, urls)
+            for size, url in urls.items():
+                cpu_s, rates[size, count] = _cost_and_rate(edge, url, folder, pinned=False)
+                said.append(f"{size} {count}: {rates[size, count]:.0f}/s, {cpu_s * 1e6:.1f} µs")
+    yield Row(
+        id="edge_processes",
+        what="2 KB requests a second of an edge of two processes / of one",
+        value=round(rates["manifest", 2] / rates["manifest", 1], 2),
+        unit="ratio",
+        note=f"on {len(os.sched_getaffinity(0))} cores that wrk shares; 2 MB ratio "
+        f"{rates['segment', 2] / rates['segment', 1]:.2f}; answers and CPU each: {'; '.join(said)}",
+    )
+
+
 def edge_functions() -> Iterator[Row]:
     """CPU of each function that an edge runs on a request by itself, on a film's manifest and ten edges."""
     device = device_of({"user-agent": "Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0)"})
@@ -893,6 +923,11 @@ def _check_bodies(folder: Path, urls: dict[str, str]) -> None:
 
 def _cpu_s_a_request(server: _Server, url: str, folder: Path) -> float:
     """CPU seconds a request of the server's whole tree, under load from the other core."""
+    return _cost_and_rate(server, url, folder)[0]
+
+
+def _cost_and_rate(server: _Server, url: str, folder: Path, *, pinned: bool = True) -> tuple[float, float]:
+    """CPU seconds a request of the server's whole tree, and requests a second."""
     script = folder / "load.lua"
     path = "/" + url.split("/", 3)[3]
     script.write_text(
@@ -900,15 +935,15 @@ def _cpu_s_a_request(server: _Server, url: str, folder: Path) -> float:
         f'return wrk.format("GET", "{path}-" .. n .. ".m4s") end\n'
         'done = function(s) io.write("requests " .. s.requests .. " errors " .. s.errors.status .. "\\n") end\n'
     )
-    _load(url, script, seconds=1)
+    _load(url, script, seconds=1, pinned=pinned)
     before = _cpu_s(server.pid)
-    requests = _load(url, script, seconds=SECONDS)
-    return (_cpu_s(server.pid) - before) / requests
+    requests = _load(url, script, seconds=SECONDS, pinned=pinned)
+    return (_cpu_s(server.pid) - before) / requests, requests / SECONDS
 
 
-def _load(url: str, script: Path, *, seconds: int) -> int:
+def _load(url: str, script: Path, *, seconds: int, pinned: bool = True) -> int:
     cores = sorted(os.sched_getaffinity(0))
-    pin = ["taskset", "-c", str(cores[-1])] if shutil.which("taskset") else []
+    pin = ["taskset", "-c", str(cores[-1])] if pinned and shutil.which("taskset") else []
     command = [*pin, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     words = next(line for line in said.splitlines() if line.startswith("requests ")).split()
@@ -964,14 +999,23 @@ async def _crowd(folder: Path, *, dies: bool) -> tuple[int, list[float], int]:
 
 
 @contextmanager
-def _tier(folder: Path, name: str, upstream: str, *, pinned: bool = False) -> Iterator[_Server]:
+def _tier(folder: Path, name: str, upstream: str, *, pinned: bool = False, processes: int = 1) -> Iterator[_Server]:
     """An edge or shield with a cache of its own and the shared key ring."""
     home = folder / name
     home.mkdir()
     shutil.copy(folder / KEYS_FILE, home / KEYS_FILE)
     patient = {"REELWRIGHT_CDN_REQUEST_S": "300", "REELWRIGHT_CDN_STALL_S": "300"}  # all connect before any asks
-    with _edge(home, pinned=pinned, REELWRIGHT_CDN_UPSTREAMS=upstream, **patient) as server:
+    several = {"REELWRIGHT_CDN_PROCESSES": str(processes)}
+    with _edge(home, pinned=pinned, REELWRIGHT_CDN_UPSTREAMS=upstream, **patient, **several) as server:
+        while _listeners(server.port) < processes:
+            time.sleep(0.05)
         yield server
+
+
+def _listeners(port: int) -> int:
+    """How many processes share a port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
 
 
 async def _outage() -> float:

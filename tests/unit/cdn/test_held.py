@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reelwright.cdn.adapters.worker import HeldFiles
 from reelwright.cdn.core.held import NUMBERS, PLACES, HeldTable
 
 NAMES = [f"assets/a/{number}.m4s" for number in range(20)]
@@ -65,3 +69,34 @@ def test_a_doubt_is_seen_by_who_looks_at_one_number() -> None:
     writer.doubt()
     assert (reader.removed, reader.doubted) == (before + 1, 1)
     assert reader.find(NAMES[0])
+
+
+def test_a_file_that_goes_while_it_is_opened_is_not_kept(tmp_path: Path) -> None:
+    """Nor where it has come back meanwhile: what was opened may be either."""
+    name = "assets_a.m4s"
+    (tmp_path / name).write_bytes(b"first")
+    words = [0] * (NUMBERS + PLACES)
+    owner = HeldTable(words)
+
+    class Raced(HeldTable):
+        """The owner puts another file there after each look."""
+
+        def find(self, name: str) -> int:
+            found = super().find(name)
+            (tmp_path / "part").write_bytes(b"second")
+            (tmp_path / "part").replace(tmp_path / name)
+            owner.add(name)
+            return found
+
+    owner.add(name)
+    raced = HeldFiles(tmp_path, time.monotonic_ns, Raced(words))
+    assert raced.open(name) is None
+    calm = HeldFiles(tmp_path, time.monotonic_ns, owner)
+    first = calm.open(name)
+    assert first is not None and calm.open(name) is first
+    owner.add(name)
+    calm.catch_up()
+    assert calm.open(name) is not first
+    owner.discard(name)
+    calm.catch_up()
+    assert calm.open(name) is None

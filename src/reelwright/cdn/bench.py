@@ -575,32 +575,70 @@ def data_plane() -> Iterator[Row]:
 
 
 def processes() -> Iterator[Row]:
-    """What a second process of an edge brings where client and edge share the machine's cores."""
+    """What a second process of an edge costs and brings, where client and edge share the machine's cores."""
     if shutil.which("wrk") is None:
         yield Row(id="edge_processes", what="not measured", value=None, unit="", note="sudo apt install wrk")
         return
-    rates: dict[tuple[str, int], float] = {}
-    said = []
+    found: dict[tuple[str, int], tuple[float, float]] = {}
     with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
         folder = Path(text)
         prefix = _write_objects(folder)
-        source = stack.enter_context(_edge(folder))
+        source = stack.enter_context(_edge(folder, REELWRIGHT_CDN_PROCESSES="2"))
         for count in (1, 2):
             upstream = f"http://127.0.0.1:{source.port}"
             edge = stack.enter_context(_tier(folder, f"edge-{count}", upstream, processes=count))
             urls = {size: f"http://127.0.0.1:{edge.port}{prefix}{FOLDER}/{size}" for size in ("manifest", "segment")}
             _check_bodies(folder, urls)
             for size, url in urls.items():
-                cpu_s, rates[size, count] = _cost_and_rate(edge, url, folder, pinned=False)
-                said.append(f"{size} {count}: {rates[size, count]:.0f}/s, {cpu_s * 1e6:.1f} µs")
+                found[size, count] = _cost_and_rate(edge, url, folder, pinned=False, seconds=2)
+        handed_us = 1e6 * _handed_over_s(source, f"{prefix}{FOLDER}/")
+    said = (f"{size} {count}: {rate:.0f}/s, {cost_s * 1e6:.1f} µs" for (size, count), (cost_s, rate) in found.items())
     yield Row(
         id="edge_processes",
-        what="2 KB requests a second of an edge of two processes / of one",
-        value=round(rates["manifest", 2] / rates["manifest", 1], 2),
+        what="CPU per 2 KB request of an edge of two processes / of one",
+        value=round(found["manifest", 2][0] / found["manifest", 1][0], 2),
         unit="ratio",
-        note=f"on {len(os.sched_getaffinity(0))} cores that wrk shares; 2 MB ratio "
-        f"{rates['segment', 2] / rates['segment', 1]:.2f}; answers and CPU each: {'; '.join(said)}",
+        note=f"on {len(os.sched_getaffinity(0))} cores that wrk shares; answers and CPU each: {'; '.join(said)}; "
+        f"to hand a connection over and back {handed_us:.0f} µs in both together",
     )
+
+
+def _handed_over_s(edge: _Server, path: str) -> float:
+    """CPU seconds of all processes that an answer costs more where a worker has to hand it over: one that is 404."""
+    asks = 3000
+    (worker,) = (pid for pid in _tree(edge.pid)[1:] if _listens(pid, edge.port))
+    spent = []
+    for pid in (worker, edge.pid):
+        with _connection_at(pid, edge.port) as connection:
+            before = _cpu_s(edge.pid)
+            for _ in range(asks):
+                connection.sendall(f"GET {path}none.m4s HTTP/1.1\r\nHost: edge\r\n\r\n".encode())
+                while not connection.recv(4096).endswith(b"}"):
+                    pass
+            spent.append((_cpu_s(edge.pid) - before) / asks)
+    return spent[0] - spent[1]
+
+
+def _connection_at(pid: int, port: int) -> socket.socket:
+    """A connection that the system gives to one of the processes that share a port."""
+    while True:
+        connection = socket.create_connection(("127.0.0.1", port))
+        time.sleep(0.1)
+        if _has(pid, f":{port:04X}", f":{connection.getsockname()[1]:04X}"):
+            return connection
+        connection.close()
+
+
+def _listens(pid: int, port: int) -> bool:
+    return _has(pid, f":{port:04X}", ":0000")
+
+
+def _has(pid: int, local: str, remote: str) -> bool:
+    """Whether a process has a TCP socket between two ports."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    links = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(local) and row[2].endswith(remote)}
+    own = (os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir())  # noqa: PTH115 (a socket is no path)
+    return bool(links & set(own))
 
 
 def edge_functions() -> Iterator[Row]:
@@ -926,7 +964,9 @@ def _cpu_s_a_request(server: _Server, url: str, folder: Path) -> float:
     return _cost_and_rate(server, url, folder)[0]
 
 
-def _cost_and_rate(server: _Server, url: str, folder: Path, *, pinned: bool = True) -> tuple[float, float]:
+def _cost_and_rate(
+    server: _Server, url: str, folder: Path, *, pinned: bool = True, seconds: int = SECONDS
+) -> tuple[float, float]:
     """CPU seconds a request of the server's whole tree, and requests a second."""
     script = folder / "load.lua"
     path = "/" + url.split("/", 3)[3]
@@ -937,8 +977,8 @@ def _cost_and_rate(server: _Server, url: str, folder: Path, *, pinned: bool = Tr
     )
     _load(url, script, seconds=1, pinned=pinned)
     before = _cpu_s(server.pid)
-    requests = _load(url, script, seconds=SECONDS, pinned=pinned)
-    return (_cpu_s(server.pid) - before) / requests, requests / SECONDS
+    requests = _load(url, script, seconds=seconds, pinned=pinned)
+    return (_cpu_s(server.pid) - before) / requests, requests / seconds
 
 
 def _load(url: str, script: Path, *, seconds: int, pinned: bool = True) -> int:

@@ -6,8 +6,8 @@ request is ever answered on the connection of another.
 
 from __future__ import annotations
 
+import array
 import asyncio
-import contextlib
 import os
 import socket
 from collections import deque
@@ -17,6 +17,7 @@ import msgspec
 
 from reelwright.cdn.service import Request, Tally
 
+_BESIDE = socket.CMSG_SPACE(array.array("i").itemsize)
 _BUFFER = 1 << 20
 """Asked for; the system gives less, and that bounds a message."""
 
@@ -71,6 +72,7 @@ class Link:
         own.setblocking(False)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self._most = own.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - 4096
+        self._buffer = bytearray(_BUFFER)
         self.alive = True
         self._loop.add_reader(own, self._read)
 
@@ -129,19 +131,18 @@ class Link:
 
     def _read(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._own, _BUFFER, 1, socket.MSG_CMSG_CLOEXEC)
+            size, beside, _, _ = self._own.recvmsg_into([self._buffer], _BESIDE, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data, descriptors = b"", []
-        if not data:
+            size, beside = 0, []
+        if not size:
             self._end()
             return
         connection = None
-        if descriptors:
-            with contextlib.suppress(OSError):
-                connection = socket.socket(fileno=descriptors[0])
-        self._received(_decoder.decode(data), connection)
+        if beside:
+            connection = socket.socket(fileno=array.array("i", beside[0][2])[0])
+        self._received(_decoder.decode(memoryview(self._buffer)[:size]), connection)
 
     def _end(self) -> None:
         if self.alive:

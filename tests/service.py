@@ -27,18 +27,24 @@ class RunningService:
     """`reelwright serve` as its users run it; `roles` none means all."""
 
     def __init__(
-        self, data: Path, *roles: str, environ: Mapping[str, str] | None = None, edge_host: str = "127.0.0.1"
+        self,
+        data: Path,
+        *roles: str,
+        environ: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        edge_host: str = "",
     ) -> None:
         self.data = data
         self.port, self.edge_port = free_port(), free_port()
         scheme = "https" if environ and "REELWRIGHT_TLS_CERTIFICATE" in environ else "http"
-        self.url, self.edge_url = f"{scheme}://127.0.0.1:{self.port}", f"{scheme}://{edge_host}:{self.edge_port}"
+        self.url, self.edge_url = f"{scheme}://{host}:{self.port}", f"{scheme}://{edge_host or host}:{self.edge_port}"
         self._roles = roles
         self._environ = {
             "REELWRIGHT_DATA": str(data),
             "REELWRIGHT_PORT": str(self.port),
             "REELWRIGHT_CDN_PORT": str(self.edge_port),
-            "REELWRIGHT_CDN_ADVERTISE": self.edge_url if edge_host != "127.0.0.1" else "",
+            "REELWRIGHT_HOST": host,
+            "REELWRIGHT_CDN_ADVERTISE": self.edge_url if edge_host else "",
             "REELWRIGHT_LOG_FORMAT": "json",
             "REELWRIGHT_LAKE_ENABLED": "false",  # it would take the worker's time; the lake's own tests turn it on
             **(environ or {}),
@@ -118,12 +124,10 @@ class RunningService:
         return msgspec.json.decode((self.data / "run" / "processes.json").read_bytes(), type=list[ProcessState])
 
 
-def near_and_far(
-    stack: ExitStack, service: RunningService, *, near_host: str = "127.0.0.1"
-) -> dict[str, RunningService]:
+def near_and_far(stack: ExitStack, service: RunningService, *, near_host: str = "") -> dict[str, RunningService]:
     """Two edges of a service, apart from it and beside its folder: one is cheap to everybody, one is not."""
     edges = {}
-    for name, cost, host in (("near", 1, near_host), ("far", 3, "127.0.0.1")):
+    for name, cost, host in (("near", 1, near_host), ("far", 3, "")):
         own = {
             "REELWRIGHT_MEDIA": f"file://{service.data}/media",
             "REELWRIGHT_KEYS": f"{service.data}/keys.json",

@@ -40,9 +40,9 @@ async function whole(): Promise<Awaited<typeof import('./shaka-whole.ts')>['defa
   return (await import('./shaka-whole.ts')).default;
 }
 
-/** Whether this browser can keep films. */
+/** Whether this browser can keep films, and open their page without a network: it does so over TLS only. */
 export function canDownload(): boolean {
-  return 'indexedDB' in window && thisDevice().mse;
+  return 'indexedDB' in window && 'serviceWorker' in navigator && thisDevice().mse;
 }
 
 /** Whether a film is kept, without asking the store: its code is large. */

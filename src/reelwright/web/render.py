@@ -104,8 +104,8 @@ class Renderer:
             "Permissions-Policy": (
                 f"camera=(), microphone=({'self' if listening else ''}), geolocation=(), payment=(), usb=()"
             ),
-            "Cross-Origin-Opener-Policy": "same-origin",
             "Cache-Control": "no-store" if caller.kind == "session" else "private, no-cache",
+            **({} if self._banner else {"Cross-Origin-Opener-Policy": "same-origin"}),  # heard over TLS only
         }
 
 

@@ -32,7 +32,7 @@ class Team:
         port = free_port()
         public = {"REELWRIGHT_PUBLIC_URL": f"http://127.0.0.1:{port}"}
 
-        def run(name: str, role: str, edge_host: str = "127.0.0.1", **environ: str) -> RunningService:
+        def run(name: str, role: str, edge_host: str = "", **environ: str) -> RunningService:
             service = RunningService(
                 folder / name, role, environ={**common, **public, **environ}, edge_host=edge_host
             )
@@ -45,7 +45,7 @@ class Team:
         self.worker = run("worker", "worker", REELWRIGHT_LIBRARY=str(self.library))
         self.edges = [
             run(name, "edge", host, REELWRIGHT_CDN_CONTROL=public["REELWRIGHT_PUBLIC_URL"], REELWRIGHT_CDN_NAME=name)
-            for name, host in (("edge-one", "127.0.0.1"), ("edges-two", "localhost"))
+            for name, host in (("edge-one", ""), ("edges-two", "localhost"))
         ]
 
 

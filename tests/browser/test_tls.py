@@ -33,7 +33,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture
 def page(secure: Stage, browser: Browser) -> Iterator[Page]:
     """A page of a browser whose person signed in over TLS."""
-    made = secure.open(browser, ignore_https_errors=True)
+    made = secure.open(browser, ignore_https_errors=True, service_workers="block")
     yield made
     made.context.close()
 

@@ -38,7 +38,7 @@ async def run(stopping: asyncio.Event) -> None:
         key=settings.tls_key,
         name=cdn.name or edge_name(data),
         control=cdn.control or (web[0] if web else ""),
-        url=cdn.advertise or own_edge_url(source, settings),
+        url=own_edge_url(source, settings),
         make_manifests=manifests_of,
         set_up=log_as,
     )

@@ -26,6 +26,16 @@ def check_exposure(settings: ServiceSettings) -> None:
     )
 
 
+def check_media(public_url: str, edge_url: str) -> None:
+    """Refuse media in the clear for pages that come over TLS: browsers do, and no film would play."""
+    page, edge = urlsplit(public_url), urlsplit(edge_url)
+    if page.scheme == "https" and edge.scheme == "http" and not is_loopback(edge.hostname or ""):
+        raise Invalid(
+            f"pages come from {public_url} and films from {edge_url}, which browsers refuse: set "
+            "cdn.advertise to the https:// address under which the proxy passes on to the edge's port"
+        )
+
+
 def cookies_are_secure(settings: ServiceSettings, public_url: str) -> bool:
     """Whether cookies are `__Host-` and Secure: always, but on a LAN without TLS where that was asked for."""
     return urlsplit(public_url).scheme == "https" or not settings.lan_without_tls

@@ -47,11 +47,19 @@ def public_url(settings: ServiceSettings) -> str:
     """The URL that people open."""
     scheme = "https" if settings.tls_certificate else "http"
     host = "localhost" if settings.host in EVERY_ADDRESS else settings.host
-    return settings.public_url.rstrip("/") or f"{scheme}://{host}:{settings.port}"
+    return settings.public_url.rstrip("/") or f"{scheme}://{_in_url(host)}:{settings.port}"
 
 
 def own_edge_url(source: Source, settings: ServiceSettings) -> str:
-    """The edge of this machine, under the name that people use for the service."""
+    """Where viewers reach the edge of this machine: as set, else under the name that people use for the service."""
+    cdn = source.section("cdn", CdnSettings)
+    told = cdn.advertise or (settings.media_urls[0] if len(settings.media_urls) == 1 else "")
+    if told:
+        return told.rstrip("/")
     scheme = "https" if settings.tls_certificate else "http"
-    host = urlsplit(public_url(settings)).hostname
-    return f"{scheme}://{host}:{source.section('cdn', CdnSettings).port}"
+    host = urlsplit(public_url(settings)).hostname or ""
+    return f"{scheme}://{_in_url(host)}:{cdn.port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from reelwright.app.listening import check_exposure, next_free_port
+from reelwright.app.listening import check_exposure, check_media, next_free_port
+from reelwright.app.places import own_edge_url, public_url
 from reelwright.app.sections import check as check_sections
 from reelwright.app.supervisor import Child, Supervisor
 from reelwright.cdn.settings import CdnSettings
@@ -51,6 +52,8 @@ async def serve(roles: tuple[str, ...], *, with_parent: bool = False) -> None:
     settings = source.section("", ServiceSettings)
     configure_logging(level=settings.log_level, log_format=settings.log_format, process="supervisor")
     check_exposure(settings)
+    if {"web", "edge"} <= set(roles):
+        check_media(public_url(settings), own_edge_url(source, settings))
     run_folder = _run_folder(settings)
     with _only_one(run_folder), tempfile.TemporaryDirectory(prefix="reelwright-metrics-") as metrics:
         children = plan_children(roles, source, settings, metrics)

@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
-from reelwright.app.listening import allowed_hosts, check_exposure, cookies_are_secure, is_loopback, web_origins
-from reelwright.app.places import public_url
+from reelwright.app.listening import (
+    allowed_hosts,
+    check_exposure,
+    check_media,
+    cookies_are_secure,
+    is_loopback,
+    web_origins,
+)
+from reelwright.app.places import own_edge_url, public_url
 from reelwright.kernel.errors import Invalid
-from reelwright.kernel.settings import ServiceSettings
+from reelwright.kernel.settings import ServiceSettings, Source
 
 TLS = {"tls_certificate": "chain.pem", "tls_key": "key.pem"}
 PROXY = {"trusted_proxies": ("10.0.0.0/8",), "public_url": "https://films.example"}
@@ -63,6 +70,33 @@ def test_cookies_are_secure_wherever_browsers_keep_such(more: Any, secure: bool)
     """Only plain HTTP on a LAN, asked for in so many words, gets the weaker ones."""
     settings = ServiceSettings(**more)
     assert cookies_are_secure(settings, public_url(settings)) is secure
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "http://127.0.0.1:8001"),
+        ({"host": "::1"}, "http://[::1]:8001"),
+        (TLS, "https://127.0.0.1:8001"),
+        (PROXY, "http://films.example:8001"),
+        ({**PROXY, "media_urls": ("https://media.films.example/",)}, "https://media.films.example"),
+        ({**PROXY, "media_urls": ("https://a.example", "https://b.example")}, "http://films.example:8001"),
+    ],
+)
+def test_an_edge_is_reached_where_that_is_set(settings: Any, url: str) -> None:
+    """One address of media is its own; of several nobody could say which."""
+    assert own_edge_url(Source({}, {}, ""), ServiceSettings(**settings)) == url
+    told = Source({"cdn": {"advertise": "https://edge.example"}}, {}, "")
+    assert own_edge_url(told, ServiceSettings(**settings)) == "https://edge.example"
+
+
+def test_films_in_the_clear_on_pages_with_tls_are_refused() -> None:
+    """Browsers play none of them; the message says what to set."""
+    check_media("https://films.example", "https://films.example:8001")
+    check_media("http://192.168.1.9:8000", "http://192.168.1.9:8001")
+    check_media("https://localhost:8000", "http://localhost:8001")
+    with pytest.raises(Invalid, match=r"cdn\.advertise"):
+        check_media("https://films.example", "http://films.example:8001")
 
 
 def test_hosts_and_origins_follow_from_the_public_url() -> None:

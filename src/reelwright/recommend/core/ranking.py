@@ -79,8 +79,9 @@ class ByViewers:
         for title_id, score in self._taste.scores(history).items():
             found[title_id] += CONTENT * score
         for place, seed in enumerate(history[:HISTORY_MOST]):
+            counts = FORGETS**place
             for title_id, score in self._together.alike.get(seed, {}).items():
-                found[title_id] += FORGETS**place * score
+                found[title_id] += counts * score
         return found
 
 

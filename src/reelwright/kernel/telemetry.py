@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
+_unlogged: ContextVar[bool] = ContextVar("unlogged", default=False)
 SECRET_WORDS = ("password", "secret", "token", "cookie", "pin", "authorization")
 METRICS: dict[str, str] = {}
 
@@ -25,6 +28,7 @@ def configure_logging(*, level: str, log_format: str, process: str) -> None:
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
     told: list[Any] = [
+        _drop_unlogged,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -39,6 +43,22 @@ def configure_logging(*, level: str, log_format: str, process: str) -> None:
     )
     structlog.contextvars.bind_contextvars(process=process)
     _configure_packages(level, [structlog.stdlib.add_logger_name, *told], renderer)
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """What is simulated here is no news of this service: nothing of this task or thread is logged."""
+    before = _unlogged.set(True)
+    try:
+        yield
+    finally:
+        _unlogged.reset(before)
+
+
+def _drop_unlogged(_logger: Any, _method: str, fields: Any) -> Any:
+    if _unlogged.get():
+        raise structlog.DropEvent
+    return fields
 
 
 def _configure_packages(level: str, told: list[Any], renderer: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -69,6 +71,16 @@ def test_a_lab_ends_with_its_verdict(tmp_path: Path, name: str, code: int) -> No
     result = msgspec.json.decode(run.stdout)
     assert result["hidden"] and len(result["seeds"]) == 3 and "reelwright" in result["standing"]
     assert bool(result["reason"]) is bool(code) and result["picture"].startswith("<svg") is bool(code)
+
+
+@bubblewrap
+def test_what_is_simulated_is_no_line_of_the_log(tmp_path: Path) -> None:
+    """Disks lose power in this lab, and our own log beside the person's code finds its tail torn each time."""
+    file = tmp_path / "mine.py"
+    file.write_text(solutions(LABS["exactly-once"])["reference"])
+    command = [sys.executable, "-c", "from reelwright.app.cli import main; main()", "practice", "lab", "run"]
+    run = subprocess.run([*command, "exactly-once", str(file)], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stderr == ""
 
 
 @pytest.mark.parametrize("arguments", [["nothing", "x.py"], ["token-bucket", "not-there.py"]])

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from reelwright.kernel.telemetry import unlogged
 from reelwright.practice.adapters.sandbox import Bounds, Confinement, Sandbox
 from reelwright.practice.contract import Broken, Dimension, LabResult, Level
 
@@ -161,7 +162,8 @@ def stand_beside(lab: Lab, result: LabResult, told: Told = unheard) -> LabResult
     standing = {}
     for name, make in lab.policies.items() if result.measures else ():
         told(f"the same replays with {name}")
-        standing[name] = _worst([lab.judge(make(), seed) for seed in result.seeds])
+        with unlogged():
+            standing[name] = _worst([lab.judge(make(), seed) for seed in result.seeds])
     return msgspec.structs.replace(result, standing=standing)
 
 

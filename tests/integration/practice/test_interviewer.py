@@ -94,6 +94,8 @@ async def test_an_interview_without_an_account(home: Composed) -> None:
     packet = (await owner.get(f"{found[0]}/packet")).text
     for said in ("Do not hire", SECRET, "measured the queue for a week", "Rules, not deciding", "Not validated"):
         assert said in packet, said
+    assert packet.count("not marked") >= 2 * (len(QUESTION.criteria) - 1), "an empty cell says nothing"
+    assert not re.search(r"<td[^>]*></td>", packet)
     log = (await owner.get(found[0])).text
     assert "decided: no_hire" in log and "agreed, and began" in log
 

@@ -47,8 +47,8 @@ PLAIN_COMMITS = 360
 """Of the peer, whose every commit costs more than the one before."""
 DAY_COMMITS = 17_280
 MERGE_EVERY, FORGET_EVERY = 12, 120
-DAY_SETTINGS = msgspec.structs.replace(SETTINGS, snapshots_s=6)
-"""Of a day whose commits come one after the other: about as many snapshots stay as at a commit every five seconds."""
+DAY_SETTINGS = msgspec.structs.replace(SETTINGS, snapshots_s=1)
+"""Of a day whose commits come one after the other: each copies all snapshots that stay, and no scan reads them."""
 KILLS = int(os.environ.get("REELWRIGHT_TEST_KILLS", "1000"))
 WHOLE_KILLS = 1000
 DAYS = 30

@@ -10,7 +10,7 @@ from reelwright.lake.core.tidy import (
     LATE_DAYS,
     TAIL_BYTES,
     TARGET_BYTES,
-    TIER_FILES,
+    TIERS_FILES,
     merges,
     oldest_to_keep,
     overlapping,
@@ -28,11 +28,13 @@ def small(number: int, *, day: int = TODAY, size: int = 1000) -> LakeFile:
 
 
 def test_a_day_in_progress_is_merged_when_a_tier_is_full() -> None:
-    """Each row is rewritten once a tier."""
-    files = [small(number) for number in range(TIER_FILES - 1)]
+    """Each row is rewritten a few times a tier; large files are merged in pairs."""
+    files = [small(number) for number in range(TIERS_FILES[0] - 1)]
     assert merges(files, today=TODAY) == []
-    assert [len(group) for group in merges([*files, small(99)], today=TODAY)] == [TIER_FILES]
+    assert [len(group) for group in merges([*files, small(99)], today=TODAY)] == [TIERS_FILES[0]]
     assert merges([*files, small(99, size=9 << 20)], today=TODAY) == []
+    large = [small(number, size=9 << 20) for number in (1, 2)]
+    assert [len(group) for group in merges(large, today=TODAY)] == [2]
 
 
 def test_a_day_that_late_events_no_longer_reach_is_merged_to_the_end() -> None:
@@ -88,5 +90,5 @@ def test_a_day_of_small_commits_stays_a_handful_of_files(commit_bytes: int) -> N
             size = sum(file.size_bytes for file in group)
             files = [file for file in files if file not in group] + [small(10_000 + number, size=size)]
             merged_bytes += size
-    assert len(files) <= (3 if commit_bytes <= 2000 else 9)
+    assert len(files) <= 4
     assert merged_bytes <= 20 * 3000 * commit_bytes

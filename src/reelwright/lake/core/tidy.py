@@ -10,12 +10,10 @@ from reelwright.lake.contract import LakeFile
 TARGET_BYTES = 128 << 20
 TAIL_BYTES = 512 << 10
 """A commit writes a smaller file of its day anew: that costs no more than the commit, and leaves no small files."""
-TIERS_BYTES = (8 << 20, 32 << 20, TARGET_BYTES)
-"""Files are merged with those of their size, so that rows are rewritten a few times a tier and not once a merge.
-
-Below the first, to merge costs little beside the commits, and each file more costs every scan of a small day."""
-TIER_FILES = 3
-"""So many files of one day and tier are merged."""
+TIERS_BYTES = (8 << 20, TARGET_BYTES)
+"""Files are merged with those of their size, so that rows are rewritten a few times a tier and not once a merge."""
+TIERS_FILES = (3, 2)
+"""So many files of one day and tier are merged: each file more costs every scan of a day, and large ones are few."""
 LATE_DAYS = 8
 """Days that late events still reach; older ones are merged to the end, which is too dear after each late event."""
 
@@ -58,8 +56,8 @@ def merges(files: Iterable[LakeFile], *, today: int) -> list[list[LakeFile]]:
             groups.setdefault((file.day, 0 if _is_over(file.day, today) else tier), []).append(file)
     return [
         part
-        for (day, _), group in sorted(groups.items())
-        if len(group) >= (2 if _is_over(day, today) else TIER_FILES)
+        for (day, tier), group in sorted(groups.items())
+        if len(group) >= (2 if _is_over(day, today) else TIERS_FILES[tier])
         for part in _parts(group)
         if len(part) > 1
     ]

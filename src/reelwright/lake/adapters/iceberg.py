@@ -41,9 +41,9 @@ from pyiceberg.types import (
 )
 
 from reelwright.events.core.frame import Position
-from reelwright.kernel.errors import MissingExtra, Unavailable
+from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
 from reelwright.kernel.telemetry import counter, logger
-from reelwright.lake.adapters import s3
+from reelwright.lake.adapters import moved, s3
 from reelwright.lake.adapters.published import Published
 from reelwright.lake.adapters.rewrite import Change, Rewrite
 from reelwright.lake.contract import LakeFile, Raced, Snapshot
@@ -290,25 +290,66 @@ class LakeTable:
 
 
 def _open(catalog: SqlCatalog, table: Table) -> IcebergTable:
-    identifier = (NAMESPACE, table.name)
-    try:
-        return catalog.load_table(identifier)
-    except NoSuchTableError:
-        pass
-    location = f"{catalog.properties['warehouse']}/{table.name}"
+    identifier, location = (NAMESPACE, table.name), f"{catalog.properties['warehouse']}/{table.name}"
+    known = _known(catalog, identifier)
+    if known is not None and known.location() == location:
+        return known
     newest = _newest_metadata(location)
+    if newest and not is_s3(location):
+        return _here(catalog, table, location, newest)
+    if known is not None:
+        raise Invalid(
+            f"the lake's tables lie at {known.location()} and not at {location}: move them, or lake.warehouse"
+        )
     if newest:
         log.warning("the catalog has lost a table; going on from its newest metadata", table=table.name)
         return catalog.register_table(identifier, newest)
+    return catalog.create_table(identifier, **_made_of(table, location))
+
+
+def _known(catalog: SqlCatalog, identifier: tuple[str, str]) -> IcebergTable | None:
+    """The table as the catalog has it; None where it has none, or where its files are gone from their place."""
+    try:
+        return catalog.load_table(identifier)
+    except (NoSuchTableError, FileNotFoundError):
+        return None
+
+
+def _here(catalog: SqlCatalog, table: Table, location: str, newest: str) -> IcebergTable:
+    """A table that the catalog has lost, or that lay elsewhere before."""
+    identifier = (NAMESPACE, table.name)
+    with contextlib.suppress(NoSuchTableError):
+        catalog.drop_table(identifier)
+    metadata, files = moved.content_of(newest, location)
+    if metadata.location == location:
+        log.warning("the catalog has lost a table; going on from its newest metadata", table=table.name)
+        return catalog.register_table(identifier, newest)
+    log.warning("a table was moved; its files are listed anew", table=table.name, before=metadata.location)
+    snapshot = metadata.current_snapshot()
+    summary = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+    told = {name: summary[name] for name in (offsets_of.PROPERTY, COMPUTED) if name in summary}
+    creation = catalog.create_table_transaction(identifier, **_made_of(table, location))
+    with Rewrite(Operation.APPEND, creation, creation._table.io, snapshot_properties=told) as producer:
+        for file in files:
+            file.spec_id = creation.table_metadata.default_spec_id
+            producer.append_data_file(file)
+    creation.commit_transaction()
+    found = catalog.load_table(identifier)
+    for path in _list(f"{location}/metadata")[1]:  # else a catalog that is lost again would go on from the old ones
+        if path.endswith(".metadata.json") and path != _path_of(found.metadata_location):
+            Path(path).unlink()
+    return found
+
+
+def _made_of(table: Table, location: str) -> dict[str, Any]:
+    """What a table is made of."""
     fields = [
         NestedField(number, column.name, _TYPES[column.type], required=False, doc=column.says)
         for number, column in enumerate(table.columns, 1)
     ]
     day = table.names.index("day") + 1
     spec = PartitionSpec(PartitionField(source_id=day, field_id=1000, transform=IdentityTransform(), name="day"))
-    return catalog.create_table(
-        identifier, Schema(*fields), location=location, partition_spec=spec, properties=_PROPERTIES
-    )
+    return {"schema": Schema(*fields), "location": location, "partition_spec": spec, "properties": _PROPERTIES}
 
 
 def _newest_metadata(location: str) -> str:

@@ -35,6 +35,12 @@ HANGS_S = 60
 NOBODY = "http://127.0.0.1:9"
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The owner's loop is the service's: it says in another order what has happened on a connection."""
+    return "asyncio", {"use_uvloop": True}
+
+
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """Edges that are stopped afterwards, with their workers."""
@@ -538,6 +544,22 @@ async def test_a_request_before_the_end_of_sending_is_answered_wherever_it_is(st
             assert (await client.read())[1] == data
             async with asyncio.timeout(HANGS_S):
                 assert await client.reader.read() == b""
+
+
+async def test_what_is_asked_while_a_connection_moves_is_answered_in_its_turn(stage: Stage) -> None:
+    """After what the worker has read, though the owner reads it first."""
+    origin = await stage.edge(name="origin")
+    edge = await stage.edge(upstreams=(f"http://127.0.0.1:{origin.port}",), processes=2)
+    (worker,) = await listening(edge)
+    held = os.urandom(2000)
+    url = stage.url(edge, stage.put(held))
+    async with Client(edge.port, worker) as client:
+        await answers_itself(client, url)
+        for _ in range(30):
+            cold = os.urandom(3000)
+            client.send(stage.url(edge, stage.put(cold)))
+            client.send(url)
+            assert [(await client.read())[1] for _ in range(2)] == [cold, held]
 
 
 async def test_half_a_request_behind_a_miss_is_not_lost(stage: Stage) -> None:

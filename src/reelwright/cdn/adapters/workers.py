@@ -19,7 +19,7 @@ from reelwright.cdn.adapters.link import Back, Link, Message, Over, Report, Stop
 from reelwright.cdn.adapters.protocol import Connection, Service
 from reelwright.cdn.adapters.worker import WorkerForm, run_worker, words_of
 from reelwright.cdn.core.held import NUMBERS, PLACES, HeldTable
-from reelwright.cdn.service import Request
+from reelwright.cdn.service import Answer, Request
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.telemetry import counter, logger
 
@@ -70,13 +70,15 @@ class Lent(Connection):
     def __init__(self, service: Service, home: Link) -> None:
         super().__init__(service)
         self._home = home
+        self._answer = Answer(b"", 0)  # until it is told, what comes waits in line
 
     def take(self, line: list[tuple[Request, bool]], *, last: bool) -> None:
-        """Answer what the worker has read."""
+        """Answer what the worker has read, then what has come since."""
         if self._closing:
             return
-        self._queue = deque(line)
-        self._keep = not last
+        self._queue = deque([*line, *(self._queue or ())])
+        self._keep = self._keep and not last
+        self._answer = None
         self._next()
 
     def _rest(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.integration.cdn.test_edge import ORIGIN, Stage
 
 from reelwright.cdn.core.eviction import LruPolicy
+from reelwright.cdn.service import Request
 from reelwright.cdn.system import EdgeServer
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.keys import KeyRing
@@ -195,3 +197,24 @@ async def test_answers_from_memory_and_from_files_keep_their_order_for_a_slow_re
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
                 assert await reader.readexactly(len((small, large)[at])) == (small, large)[at]
         writer.close()
+
+
+async def test_a_request_that_comes_between_two_answers_waits_its_turn(stage: Stage) -> None:
+    """What is in line is answered first, though the new one lies in memory."""
+    server = await stage.edge()
+    small, other = os.urandom(2000), os.urandom(3000)
+    urls = [stage.url(server, stage.put(data)) for data in (small, other)]
+    async with Viewer(server) as viewer:
+        for _ in range(3):
+            assert await viewer.status(urls[0]) == 200
+        (connection,) = server._connections
+        paths = ["/" + url.split("/", 3)[3] for url in urls]
+        connection._queue = deque(
+            [(Request("GET", paths[1], {"host": "edge"}), True)]
+        )  # as an answer's end leaves it
+        connection.data_received(f"GET {paths[0]} HTTP/1.1\r\nHost: edge\r\n\r\n".encode())
+        connection._next()
+        async with asyncio.timeout(60):
+            for body in (other, small):
+                assert b"200 OK" in await viewer._reader.readuntil(b"\r\n\r\n")
+                assert await viewer._reader.readexactly(len(body)) == body

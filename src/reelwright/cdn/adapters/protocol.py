@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
-        if self._reading is None and self._answer is None:
+        if self._reading is None and self._answer is None and not self._queue:
             end = data.find(b"\r\n")
             asker = self._service.heads.known.get(data[end:])
             if asker is not None and self._answered(data[:end], asker):

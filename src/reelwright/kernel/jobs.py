@@ -7,10 +7,13 @@ step therefore writes under a name of its own and renames, so that half of it is
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
+import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID
 
 P = ParamSpec("P")
@@ -26,6 +29,15 @@ workflow = DBOS.workflow
 step = DBOS.step
 set_event = DBOS.set_event
 QUEUE = "reelwright"
+
+
+@sa.event.listens_for(sa.Engine, "connect")
+def tell_subseconds(connection: Any, _record: Any) -> None:
+    """From Python 3.12 on DBOS asks SQLite for `unixepoch('subsec')`; one before 3.42, as Debian 12's, answers NULL,
+    with which no worker starts.
+    """
+    if isinstance(connection, sqlite3.Connection) and sqlite3.sqlite_version_info < (3, 42):
+        connection.create_function("unixepoch", 1, lambda _form: round(time.time(), 3))
 
 
 class Started(Protocol[T_co]):

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwright[lake]'")
 
 import msgspec
+import pyarrow.parquet as pq
 
 from reelwright.events.adapters.reader import LogReader
 from reelwright.events.adapters.wal import Log
@@ -21,8 +22,10 @@ from reelwright.kernel.clock import SystemClock, VirtualClock
 from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.files import LocalDisk
 from reelwright.lake.adapters import synced
+from reelwright.lake.adapters.arrow import to_arrow
+from reelwright.lake.adapters.iceberg import ROW_GROUP
 from reelwright.lake.contract import Raced
-from reelwright.lake.core.tables import EVENTS, FAILED
+from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED
 from reelwright.lake.jobs import Keeper
 from reelwright.lake.replay import DAY_MS, Sender, account, kill, open_keeper
 from reelwright.lake.settings import LakeSettings
@@ -193,3 +196,11 @@ def test_refused_events_have_a_table(tmp_path: Path) -> None:
     keeper = open_keeper(tmp_path)
     assert keeper.commit_all() == 0
     assert keeper.tables[FAILED].snapshot.rows == 2
+
+
+def test_a_large_file_is_in_pieces_that_are_read_side_by_side(tmp_path: Path) -> None:
+    """A whole day in one piece is read by one thread, whoever else has nothing to do."""
+    table = open_keeper(tmp_path).tables[EVENTS]
+    rows = [{"id": f"{number:026}", "day": 20_000} for number in range(2 * ROW_GROUP + 1)]
+    (file,) = table.commit(add=to_arrow(BY_NAME[EVENTS], rows)).files
+    assert pq.ParquetFile(file.path).metadata.num_row_groups == 3

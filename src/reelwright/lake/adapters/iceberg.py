@@ -66,6 +66,8 @@ _TYPES: dict[str, PrimitiveType] = {
     "date": DateType(),
     "timestamp": TimestamptzType(),
 }
+ROW_GROUP = 122_880
+"""Rows of one piece of a file: DuckDB reads pieces side by side, and a file of one piece with one thread."""
 _PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "0",
@@ -74,6 +76,7 @@ _PROPERTIES = {
     "write.metadata.previous-versions-max": "10",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.parquet.compression-codec": "zstd",
+    "write.parquet.row-group-limit": str(ROW_GROUP),
 }
 _LOCAL_PROPERTIES = {"py-io-impl": "reelwright.lake.adapters.synced.SyncedFileIO"}
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

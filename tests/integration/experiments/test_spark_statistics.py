@@ -31,6 +31,7 @@ from reelwright.lake.settings import LakeSettings
 
 pytestmark = pytest.mark.anyio
 DAY_MS = 86_400_000
+NOON_MS = time.time_ns() // 1_000_000 // DAY_MS * DAY_MS + DAY_MS // 2  # an hour that stays within its day
 KEY = "it's a \\ test"
 TEST = Experiment(key=KEY, layer="home-page", cells=(Cell(key="a", weight=0.5), Cell(key="b", weight=0.5)))
 
@@ -44,7 +45,7 @@ def viewing(draw: random.Random, cell: str | None) -> list[Event]:
         told.append(Event(id=EventId(new_id()), type=kind, at_ms=at_ms, **more))
 
     for day in range(5, 0, -1):
-        at_ms = time.time_ns() // 1_000_000 - day * DAY_MS + draw.randrange(3_600_000)
+        at_ms = NOON_MS - day * DAY_MS + draw.randrange(3_600_000)
         position = draw.uniform(0, 9)
         if day == 3 and cell is not None:
             tell("exposure", at_ms, data={"experiment": KEY, "cell": cell})

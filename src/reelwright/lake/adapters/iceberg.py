@@ -298,15 +298,12 @@ def _open(catalog: SqlCatalog, table: Table) -> IcebergTable:
     if known is not None and known.location() == location:
         return known
     newest = _newest_metadata(location)
-    if newest and not is_s3(location):
-        return _here(catalog, table, location, newest)
-    if known is not None:
+    if known is not None and (not newest or is_s3(location)):  # a catalog beside a bucket is not copied with it
         raise Invalid(
             f"the lake's tables lie at {known.location()} and not at {location}: move them, or lake.warehouse"
         )
     if newest:
-        log.warning("the catalog has lost a table; going on from its newest metadata", table=table.name)
-        return catalog.register_table(identifier, newest)
+        return _taken_over(catalog, table, location, newest)
     return catalog.create_table(identifier, **_made_of(table, location))
 
 
@@ -318,12 +315,12 @@ def _known(catalog: SqlCatalog, identifier: tuple[str, str]) -> IcebergTable | N
         return None
 
 
-def _here(catalog: SqlCatalog, table: Table, location: str, newest: str) -> IcebergTable:
-    """A table that the catalog has lost, or that lay elsewhere before."""
+def _taken_over(catalog: SqlCatalog, table: Table, location: str, newest: str) -> IcebergTable:
+    """A table whose files lie there, and that the catalog has lost or knows where it lay before."""
     identifier = (NAMESPACE, table.name)
+    metadata, files = moved.content_of(newest, location, catalog.properties)
     with contextlib.suppress(NoSuchTableError):
         catalog.drop_table(identifier)
-    metadata, files = moved.content_of(newest, location)
     if metadata.location == location:
         log.warning("the catalog has lost a table; going on from its newest metadata", table=table.name)
         return catalog.register_table(identifier, newest)
@@ -338,10 +335,16 @@ def _here(catalog: SqlCatalog, table: Table, location: str, newest: str) -> Iceb
             producer.append_data_file(file)
     creation.commit_transaction()
     found = catalog.load_table(identifier)
-    for path in _list(f"{location}/metadata")[1]:  # else a catalog that is lost again would go on from the old ones
-        if path.endswith(".metadata.json") and path != _path_of(found.metadata_location):
-            Path(path).unlink()
+    _forget_metadata_but(found.metadata_location, location)
     return found
+
+
+def _forget_metadata_but(newest: str, location: str) -> None:
+    """Else a catalog that is lost again would go on from where the table lay before."""
+    files, found = _list(f"{location}/metadata")
+    for path, info in found.items():
+        if path.endswith(".metadata.json") and path != _path_of(newest):
+            files.delete_file(info.path)
 
 
 def _made_of(table: Table, location: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""A lake whose folder was moved or copied: its files name each other by the place where they lay before.
+"""A lake whose folder or bucket was moved or copied: its files name each other by the place where they lay before.
 
-To go on with them would be to write into the folder that was copied, and to delete what that one needs.
+To go on with them would be to write into what was copied, and to delete what that one needs.
 """
 
 from __future__ import annotations
@@ -9,28 +9,32 @@ import copy
 from collections.abc import Mapping
 
 from pyiceberg.io import FileIO
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import StaticTable
 from pyiceberg.table.metadata import TableMetadata
-
-from reelwright.lake.adapters.synced import LocalInput, SyncedFileIO
 
 _BEFORE, _NOW = "moved.before", "moved.now"
 _PATH = 1
 """Place of the path in a data file's record."""
 
 
-class MovedFileIO(SyncedFileIO):
+class MovedFileIO(PyArrowFileIO):
     """Reads files where they lie now, by the names that they had."""
 
-    def new_input(self, location: str) -> LocalInput:
+    def new_input(self, location: str) -> PyArrowFile:
         """A file to read."""
-        return LocalInput(_moved(location, self.properties))
+        return super().new_input(_moved(location, self.properties))
 
 
-def content_of(metadata_location: str, now: str) -> tuple[TableMetadata, list[DataFile]]:
-    """A table's last state by its newest metadata, with its data files named as they lie below `now`."""
-    own = {"py-io-impl": f"{__name__}.{MovedFileIO.__name__}", _NOW: now}
+def content_of(
+    metadata_location: str, now: str, properties: Mapping[str, str]
+) -> tuple[TableMetadata, list[DataFile]]:
+    """A table's last state by its newest metadata, with its data files named as they lie below `now`.
+
+    `properties` say how a store is reached.
+    """
+    own = {**properties, "py-io-impl": f"{__name__}.{MovedFileIO.__name__}", _NOW: now}
     before = StaticTable.from_metadata(metadata_location, own | {_BEFORE: now}).location()
     table = StaticTable.from_metadata(metadata_location, own | {_BEFORE: before})
     return table.metadata, [_renamed(task.file, table.io) for task in table.scan().plan_files()]

@@ -20,6 +20,7 @@ from tests.composed import publish
 from tests.integration.cdn.test_edge import FAR, ORIGIN, SlowOrigin, Stage
 from tests.service import free_port
 
+from reelwright.cdn.adapters import workers
 from reelwright.cdn.adapters.workers import HANDED
 from reelwright.cdn.contract import sign_folder
 from reelwright.cdn.system import EdgeServer
@@ -349,6 +350,24 @@ async def test_a_worker_killed_under_load_harms_no_other_and_comes_again(stage: 
         for url, body in zip(urls, bodies, strict=True):
             assert (await client.ask(url))[1] == body
     assert HANDED._value.get() == handed
+
+
+async def test_a_worker_that_hangs_is_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connections are cut, so that who waits there asks elsewhere; one that has nothing to say is left alone."""
+    monkeypatch.setattr(workers, "HUNG_S", 3)
+    edge = await stage.edge(name="origin", processes=3)
+    url = stage.url(edge, stage.put(b"film"))
+    first, second = await listening(edge, 2)
+    async with Client(edge.port, first) as client:
+        os.kill(first, signal.SIGSTOP)
+        client.send(url)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await client.read()
+    (third,) = set(await listening(edge, 2)) - {second}
+    async with Client(edge.port, third) as client:
+        assert (await client.ask(url))[1] == b"film"
+    await asyncio.sleep(4)
+    assert set(edge.workers.pids) == {second, third}  # type: ignore[union-attr]
 
 
 async def test_with_the_owner_its_workers_end(stage: Stage) -> None:

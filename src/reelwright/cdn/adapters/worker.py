@@ -259,6 +259,7 @@ class Worker:
         self._service = WorkerService(self.edge, form.settings, self._link)
         self._coming: set[asyncio.Task[Any]] = set()
         self._told_connections = -1
+        """As last said; -1: to be said in any case."""
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -294,6 +295,7 @@ class Worker:
             self._service.tidy()
             self.edge.follow_keys()
             self.edge.catch_up()  # also where nobody asks: the disk's room is wanted back
+            self._told_connections = -1  # who is silent is taken for hung
 
     async def _report_often(self) -> None:
         while True:

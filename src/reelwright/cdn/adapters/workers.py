@@ -31,6 +31,8 @@ OBJECTS = 1 << 20
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 STEADY_S = 30.0
+HUNG_S = 20
+"""Seconds of silence after which a worker that has listened is killed: it says something each second."""
 _spawn = multiprocessing.get_context("spawn")
 log = logger(__name__)
 
@@ -99,6 +101,8 @@ class _Worker:
         own, theirs = pair()
         self.connections = 0
         self.listens = False
+        self.silent_s = 0
+        """Seconds of the owner's since it was heard; while the owner itself stands still, none pass."""
         self.ended = asyncio.Event()
         self.link = Link(own, partial(received, self), self.ended.set)
         self.process = _spawn.Process(target=run_worker, args=(form, theirs, shared.words), daemon=True)
@@ -177,10 +181,14 @@ class Workers:
         """One worker from start to end; how it ended."""
         worker = _Worker(form, self._shared, self._received)
         self._now.add(worker)
-        await worker.ended.wait()
+        while not worker.ended.is_set() and worker.silent_s < HUNG_S:
+            worker.silent_s += worker.listens
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(worker.ended.wait(), 1)
+        hung = "" if worker.ended.is_set() else f", silent for {HUNG_S} s"
         await asyncio.sleep(0.01)  # its exit follows the end of the link
         self._now.discard(worker)
-        return f"process {worker.process.pid} ended with {worker.end()}"
+        return f"process {worker.process.pid} ended with {worker.end()}{hung}"
 
     def _received(self, worker: _Worker, message: Message, connection: socket.socket | None) -> None:
         if isinstance(message, Report):
@@ -200,7 +208,7 @@ class Workers:
 
     def _note(self, worker: _Worker, report: Report) -> None:
         """Count what a worker did, and tell the cache's policy."""
-        worker.listens = True
+        worker.listens, worker.silent_s = True, 0
         worker.connections = report.connections
         self._service.edge.add(report.tally)
         if self._cache is None:

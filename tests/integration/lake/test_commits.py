@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwrigh
 
 import msgspec
 import pyarrow.parquet as pq
+from pyiceberg.expressions import visitors
 
 from reelwright.events.adapters.reader import LogReader
 from reelwright.events.adapters.wal import Log
@@ -204,3 +206,22 @@ def test_a_large_file_is_in_pieces_that_are_read_side_by_side(tmp_path: Path) ->
     rows = [{"id": f"{number:026}", "day": 20_000} for number in range(2 * ROW_GROUP + 1)]
     (file,) = table.commit(add=to_arrow(BY_NAME[EVENTS], rows)).files
     assert pq.ParquetFile(file.path).metadata.num_row_groups == 3
+
+
+def test_files_of_many_days_are_replaced_however_threads_take_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyiceberg asks manifests side by side which days they have, by one object that keeps what it is asked about."""
+    table = open_keeper(tmp_path).tables[EVENTS]
+    for day in range(10):
+        table.commit(add=to_arrow(BY_NAME[EVENTS], [{"id": f"{day:026}", "day": 20_000 + day}]))
+    visit = visitors.visit
+
+    def visit_late(*arguments: Any, **named: Any) -> Any:
+        time.sleep(0.01)
+        return visit(*arguments, **named)
+
+    monkeypatch.setattr(visitors, "visit", visit_late)
+    odd = [file for file in table.snapshot.files if file.day % 2]
+    table.commit(remove=[file.path for file in odd])
+    assert table.snapshot.rows == 5

@@ -6,6 +6,8 @@ looks at them. A table that is written anew every few seconds would become slowe
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Transaction
 from pyiceberg.table.metadata import TableMetadata
@@ -33,6 +35,11 @@ class Rewrite(_OverwriteFiles):
             target_size_bytes=MANIFEST_BYTES, min_count_to_merge=MANIFESTS, merge_enabled=True, snapshot_producer=self
         )
         return merging.merge_manifests([manifest for manifest in manifests if self._is_needed(manifest)])
+
+    def _build_manifest_evaluator(self, spec_id: int) -> Callable[[ManifestFile], bool]:
+        """One for each manifest: it keeps whom it is asked about, and is asked by several threads."""
+        build = super()._build_manifest_evaluator
+        return lambda manifest: build(spec_id)(manifest)
 
     def _is_needed(self, manifest: ManifestFile) -> bool:
         is_live = manifest.has_added_files() or manifest.has_existing_files()

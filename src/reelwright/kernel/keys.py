@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from reelwright.kernel.errors import Invalid
+from reelwright.kernel.files import LocalDisk, replace_file
 from reelwright.kernel.telemetry import logger
 
 KEYS_FILE = "keys.json"
@@ -60,10 +61,12 @@ class KeyRing:
         """Read the ring at `path`, or make it there, readable by its owner only."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = cls.generate()._written_beside(path)
+            part = path.with_suffix(f".{secrets.token_hex(4)}.part")
+            cls.generate().save(part)
             with contextlib.suppress(FileExistsError):  # another process was faster: its ring is the one
                 os.link(part, path)
             part.unlink()
+            LocalDisk().sync_folder(path.parent)
         return cls(_read(path), path)
 
     def refresh(self, *, settled_s: float = 0) -> bool:
@@ -105,14 +108,8 @@ class KeyRing:
         return True
 
     def save(self, path: Path) -> None:
-        """Write the ring atomically with mode 0600."""
-        self._written_beside(path).replace(path)
-
-    def _written_beside(self, path: Path) -> Path:
-        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        part.touch(mode=0o600)
-        part.write_bytes(msgspec.json.encode(self.keys))
-        return part
+        """Write the ring whole or not at all, durably, with mode 0600."""
+        replace_file(path, msgspec.json.encode(self.keys), mode=0o600)
 
     def rotated(self, keep: int = 2) -> KeyRing:
         """A ring that signs with a fresh key and still verifies with the newest `keep` old ones."""

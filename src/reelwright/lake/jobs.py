@@ -19,6 +19,7 @@ from reelwright.events.adapters.reader import Reader
 from reelwright.events.core.frame import Position
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
+from reelwright.kernel.files import replace_file
 from reelwright.kernel.telemetry import counter, gauge, logger
 from reelwright.lake.adapters import duck, sql
 from reelwright.lake.adapters.arrow import arrow_schema, to_arrow
@@ -201,7 +202,7 @@ class Keeper:
 
     def _forget_segments(self, projected: Mapping[str, Position]) -> None:
         path, now_ms = self._folder / COVERED, self._clock.wall_ns() // 1_000_000
-        known = msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.exists() else {}
+        known = _covered_since(path)
         seen: dict[str, int] = {}
         for name in (EVENTS, FAILED):
             for source in self._events.sources(failed=name == FAILED):
@@ -213,8 +214,14 @@ class Keeper:
                         self._events.remove_segment(source, number)
                     else:
                         seen[f"{source}/{number}"] = since_ms
-        path.with_suffix(".part").write_bytes(msgspec.json.encode(seen))
-        path.with_suffix(".part").replace(path)
+        replace_file(path, msgspec.json.encode(seen))
+
+
+def _covered_since(path: Path) -> dict[str, int]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return {}
 
 
 def _days_of(rows: pa.Table) -> set[int]:

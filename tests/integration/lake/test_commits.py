@@ -26,9 +26,10 @@ from reelwright.kernel.files import LocalDisk
 from reelwright.lake.adapters import synced
 from reelwright.lake.adapters.arrow import to_arrow
 from reelwright.lake.adapters.iceberg import ROW_GROUP
+from reelwright.lake.adapters.published import FOLDER, Published
 from reelwright.lake.contract import Raced
 from reelwright.lake.core.tables import BY_NAME, EVENTS, FAILED
-from reelwright.lake.jobs import Keeper
+from reelwright.lake.jobs import COVERED, Keeper
 from reelwright.lake.replay import DAY_MS, Sender, account, kill, open_keeper
 from reelwright.lake.settings import LakeSettings
 
@@ -181,6 +182,24 @@ def test_log_segments_outlive_their_snapshot_by_a_day(tmp_path: Path, sender: Se
     assert reader.segments("web-a") == there[1:]
     keeper.forget(FAR)
     assert reader.segments("web-a") == there[-1:]
+
+
+def test_what_a_power_cut_leaves_of_the_lake_s_own_notes_is_made_anew(tmp_path: Path, sender: Sender) -> None:
+    """Segments whose times are lost live longer; a snapshot that is there in part is said to be."""
+    sender.send()
+    keeper = open_keeper(tmp_path)
+    keeper.commit_all()
+    (tmp_path / "lake" / COVERED).write_bytes(b"")
+    there = LogReader(tmp_path / "events").segments("web-a")
+    keeper.forget(FAR)
+    assert LogReader(tmp_path / "events").segments("web-a") == there
+    published = Published(tmp_path / "lake", "")
+    file = tmp_path / "lake" / FOLDER / f"{EVENTS}.json"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(Unavailable, match="published in part"):
+        published.get(EVENTS)
+    open_keeper(tmp_path)
+    assert published.get(EVENTS).rows == keeper.tables[EVENTS].snapshot.rows
 
 
 def test_refused_events_have_a_table(tmp_path: Path) -> None:

@@ -24,6 +24,25 @@ def test_a_ring_follows_its_file(tmp_path: Path) -> None:
     assert ring.sign("test", "a")[0] != old[0] and ring.verifies("test", "a", *old)
 
 
+def test_a_ring_is_on_the_disk_before_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut may take the name; an empty ring under it would shut everybody out."""
+    path, synced = tmp_path / KEYS_FILE, list[tuple[int, bool]]()
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, path.exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ring = KeyRing.open(path)
+    assert (path.stat().st_size, False) in synced and synced[-1][1]
+    assert path.stat().st_mode & 0o777 == 0o600
+    synced.clear()
+    ring.rotated().save(path)
+    assert synced[0][0] == path.stat().st_size and len(synced) == 2
+    assert [one.name for one in tmp_path.iterdir()] == [KEYS_FILE]
+
+
 def test_who_signs_waits_until_others_have_read(tmp_path: Path) -> None:
     """A ring that was just replaced is not used yet; one that lies a while, or comes from a later clock, is."""
     path = tmp_path / KEYS_FILE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from reelwright.kernel.errors import NotFound
+from reelwright.kernel.errors import NotFound, Unavailable
 from reelwright.kernel.objects import open_objects
 from reelwright.lake.contract import Snapshot
 from reelwright.lake.settings import is_s3
@@ -42,6 +42,8 @@ class Published:
             return msgspec.json.decode(self._read(f"{table}.json"), type=Snapshot)
         except (FileNotFoundError, NotFound):
             return Snapshot(table=table)
+        except msgspec.MsgspecError as error:  # a power cut; whoever commits next publishes it anew
+            raise Unavailable(f"the lake's table {table} was published in part: {error}") from error
 
     def _read(self, name: str) -> bytes:
         return self._objects.get(f"{FOLDER}/{name}") if self._objects else (self._folder / name).read_bytes()

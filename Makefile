@@ -8,6 +8,8 @@ WEB := src/reelwright/web/static/dist/.built
 
 # A service starts five processes, and the tests start many services: what Python has compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
+# As pip and git, uv trusts what the machine trusts: a company's proxy has a certificate of its own.
+export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: demo test check bench peers spark docs screens shape lock install clean
 install: $(STAMP) $(WEB)

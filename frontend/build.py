@@ -94,8 +94,9 @@ def run(node: Node, script: str, *arguments: str) -> None:
 
 
 def environ(node: Node) -> dict[str, str]:
-    """Our Node.js first on the path: npm starts others by name."""
-    return {**os.environ, "PATH": f"{node.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    """Our Node.js first on the path: npm starts others by name. It trusts what the machine trusts, from 22.19 on."""
+    path = f"{node.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path}
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from reelwright.cdn.settings import CdnSettings
+from reelwright.kernel.files import make_once
 from reelwright.kernel.settings import ServiceSettings, Source, database_url
 
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
@@ -17,12 +16,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
 def instance_name(data: Path) -> str:
     """The name of this data folder's installation; made once, whoever asks first."""
     path = data / "instance"
-    if not path.exists():
-        part = data / f".instance.{secrets.token_hex(4)}"
-        part.write_text(secrets.token_hex(4))
-        with contextlib.suppress(FileExistsError):  # another process was faster: its name is the one
-            os.link(part, path)
-        part.unlink()
+    make_once(path, secrets.token_hex(4).encode())
     return path.read_text()
 
 

@@ -5,9 +5,11 @@ Only what was synced counts: bytes of a file after `sync` on it, its name after 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
+import secrets
 from pathlib import Path
 from typing import Protocol
 
@@ -132,6 +134,18 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+    LocalDisk().sync_folder(path.parent)
+
+
+def make_once(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `path` durably unless it is there; of several processes that do so at once one is first."""
+    if path.exists():
+        return
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    replace_file(part, data, mode=mode)
+    with contextlib.suppress(FileExistsError):
+        os.link(part, path)
+    part.unlink()
     LocalDisk().sync_folder(path.parent)
 
 

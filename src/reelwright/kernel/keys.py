@@ -9,7 +9,6 @@ import asyncio
 import base64
 import contextlib
 import hmac
-import os
 import secrets
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from reelwright.kernel.errors import Invalid
-from reelwright.kernel.files import LocalDisk, replace_file
+from reelwright.kernel.files import make_once, replace_file
 from reelwright.kernel.telemetry import logger
 
 KEYS_FILE = "keys.json"
@@ -59,14 +58,8 @@ class KeyRing:
     @classmethod
     def open(cls, path: Path) -> KeyRing:
         """Read the ring at `path`, or make it there, readable by its owner only."""
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-            cls.generate().save(part)
-            with contextlib.suppress(FileExistsError):  # another process was faster: its ring is the one
-                os.link(part, path)
-            part.unlink()
-            LocalDisk().sync_folder(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_once(path, msgspec.json.encode((_fresh(),)), mode=0o600)
         return cls(_read(path), path)
 
     def refresh(self, *, settled_s: float = 0) -> bool:

@@ -1,13 +1,15 @@
-"""The disk that forgets keeps exactly what was synced."""
+"""The disk that forgets keeps exactly what was synced; what is made once is made whole."""
 
 from __future__ import annotations
 
+import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from reelwright.kernel.files import ForgetfulDisk, LocalDisk, PowerCut
+from reelwright.kernel.files import ForgetfulDisk, LocalDisk, PowerCut, make_once
 
 FOLDER = Path("/log")
 FILE = FOLDER / "a"
@@ -100,3 +102,24 @@ def test_the_machines_disk_does_the_same_for_real(tmp_path: Path) -> None:
     disk.sync_folder(folder)
     assert disk.list(folder) == ["f"] and disk.size(folder / "f") == 8
     assert disk.read(folder / "f", 4, 7) == b"45a"
+
+
+def test_of_many_who_make_a_file_once_one_is_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All find what that one wrote, whole, and on the disk before it has its name."""
+    path, synced = tmp_path / "instance", list[bool]()
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(path.exists())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with ThreadPoolExecutor(8) as threads:
+        texts = list(threads.map(lambda number: _made(path, b"%d" % number * 1000), range(8)))
+    assert len(set(texts)) == 1 and len(texts[0]) == 1000
+    assert synced[0] is False and list(tmp_path.iterdir()) == [path]
+
+
+def _made(path: Path, data: bytes) -> bytes:
+    make_once(path, data)
+    return path.read_bytes()

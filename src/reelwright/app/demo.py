@@ -37,6 +37,7 @@ from reelwright.catalog.contract import TitleDetail
 from reelwright.catalog.core.visibility import EVERYTHING_ALWAYS
 from reelwright.events.client import CollectorClient
 from reelwright.kernel.errors import Transient
+from reelwright.kernel.files import replace_file
 from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.settings import Source
@@ -50,6 +51,7 @@ SEED = 20_240_229
 DAYS = 14
 AUDIENCE = 60
 """Synthetic people beside the named profiles."""
+PERSON = "Demo"
 PROFILES = (
     ProfileDraft(name="Alex", avatar="amber"),
     ProfileDraft(name="Robin", avatar="lagoon"),
@@ -103,20 +105,22 @@ def serving() -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def prepare_account(resources: Resources) -> DemoAccount:
-    """The demo's person and profiles; made once."""
+    """The demo's person and profiles; made once, and gone on with where that was cut off."""
     path = resources.data / DEMO_FILE
     if path.exists():
         return msgspec.json.decode(path.read_bytes(), type=DemoAccount)
     accounts = AccountsSystem(resources).service
-    user = await accounts.create_user(name="Demo", password=secrets.token_urlsafe(24), role="admin")
+    user = await accounts.find_user(PERSON)
+    if user is None:
+        user = await accounts.create_user(name=PERSON, password=secrets.token_urlsafe(24), role="admin")
     caller = Principal(kind="session", user_id=user.id, role="admin")
-    first = (await accounts.list_profiles(caller))[0]
-    await accounts.change_profile(caller, first.id, PROFILES[0])
-    for draft in PROFILES[1:]:
+    there = await accounts.list_profiles(caller)
+    await accounts.change_profile(caller, there[0].id, PROFILES[0])
+    for draft in PROFILES[len(there) :]:
         await accounts.create_profile(caller, draft)
     profiles = [profile.id for profile in await accounts.list_profiles(caller)]
     account = DemoAccount(user_id=UserId(user.id), profiles=profiles)
-    path.write_bytes(msgspec.json.encode(account))
+    replace_file(path, msgspec.json.encode(account))
     return account
 
 
@@ -145,7 +149,7 @@ def fill(resources: Resources, account: DemoAccount, films: list[Film]) -> None:
                 bar.console.print(f"Two weeks of a synthetic audience of {AUDIENCE + len(account.profiles)} begin …")
                 count = asyncio.run(import_audience(resources, account, details, films))
                 account = msgspec.structs.replace(account, audience=count)
-                (resources.data / DEMO_FILE).write_bytes(msgspec.json.encode(account))
+                replace_file(resources.data / DEMO_FILE, msgspec.json.encode(account))
                 bar.console.print(f"… and have left {count:,} events, all of them labelled synthetic.")
             if len(playables) >= len(films) and all(playable.state in ("ready", "failed") for playable in playables):
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -10,10 +11,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from tests.service import free_port
+
+from reelwright.accounts.contract import Profile
+from reelwright.accounts.service import AccountsService
+from reelwright.accounts.system import AccountsSystem
+from reelwright.app.compose import open_resources
+from reelwright.app.demo import prepare_account
+from reelwright.app.wiring import migrate
+from reelwright.kernel.principal import Principal
+from reelwright.kernel.settings import Source
 
 pytestmark = pytest.mark.slow
 
@@ -137,3 +148,27 @@ def _left_over(demo: Demo) -> list[str]:
         if f"REELWRIGHT_DATA={demo.data}".encode() in environ and command:
             found.append(command)
     return found
+
+
+def test_a_start_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever that was: one person, each profile once."""
+    resources = open_resources(Source.open(environ={"REELWRIGHT_DATA": str(tmp_path)}), process="demo")
+    migrate(resources)
+    create, left = AccountsService.create_profile, [1]
+
+    async def cut_off(*arguments: Any) -> Profile:
+        if not left.pop():
+            raise KeyboardInterrupt
+        left.append(0)
+        return await create(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(AccountsService, "create_profile", cut_off)
+        asyncio.run(prepare_account(resources))
+    account = asyncio.run(prepare_account(resources))
+    accounts = AccountsSystem(resources).service
+    caller = Principal(kind="session", user_id=account.user_id, role="admin")
+    profiles = asyncio.run(accounts.list_profiles(caller))
+    assert [profile.name for profile in profiles] == ["Alex", "Robin", "Sam", "Kids"]
+    assert [profile.id for profile in profiles] == account.profiles
+    assert asyncio.run(prepare_account(resources)) == account

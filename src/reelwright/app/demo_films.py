@@ -258,6 +258,7 @@ def make_film(film: Film, library: Path) -> Path:
     sidecar = target.with_suffix(".json")
     sidecar.write_bytes(msgspec.json.format(msgspec.json.encode(description_of(film)), indent=2))
     part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)  # ffmpeg of a command that was killed may still be writing there
     subprocess.run(encode_command(film, part), check=True, stdin=subprocess.DEVNULL, capture_output=True)
     part.replace(target)
     return target

@@ -22,6 +22,7 @@ from reelwright.accounts.service import AccountsService
 from reelwright.accounts.system import AccountsSystem
 from reelwright.app.compose import open_resources
 from reelwright.app.demo import prepare_account
+from reelwright.app.demo_films import FILMS, make_film, place_of
 from reelwright.app.wiring import migrate
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.settings import Source
@@ -148,6 +149,20 @@ def _left_over(demo: Demo) -> list[str]:
         if f"REELWRIGHT_DATA={demo.data}".encode() in environ and command:
             found.append(command)
     return found
+
+
+def test_a_film_is_not_written_by_two(tmp_path: Path) -> None:
+    """What a killed command had begun may go on being written while the next one makes it anew."""
+    film = min(FILMS, key=lambda film: film.seconds)
+    target = tmp_path / place_of(film)
+    part = target.with_name(f".{target.name}.part")
+    target.parent.mkdir(parents=True)
+    with part.open("wb", buffering=0) as before:
+        assert make_film(film, tmp_path) == target
+        size = target.stat().st_size
+        before.write(b"broken" * 1_000_000)
+    assert target.stat().st_size == size > 10_000 and target.read_bytes()[4:8] == b"ftyp"
+    assert not part.exists()
 
 
 def test_a_start_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

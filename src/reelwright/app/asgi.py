@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
 from litestar.enums import ScopeType
+from litestar.exceptions import NotFoundException
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,7 +56,7 @@ async def metrics(request: Request[Any, Any, Any], resources: Resources) -> Resp
     near = request.client is not None and is_loopback(request.client.host) and not resources.settings.trusted_proxies
     if not near and not principal_of(request).may("admin"):
         raise Forbidden("metrics are read from this machine, or with an administrator's API token")
-    return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(exposition(), media_type="text/plain; version=0.0.4")  # the framework adds the charset
 
 
 class HostGuard:
@@ -110,7 +111,9 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
             title="Reelwright",
             version=__version__,
             description="A self-hosted streaming service. Errors are problem+json (RFC 9457).",
-            path="/api/v1",
+            openapi_router=Router(
+                "/api/v1", route_handlers=[], include_in_schema=False, after_request=_problem_where_nothing_is
+            ),
             render_plugins=[CompleteJson()],
             use_handler_docstrings=True,
         ),
@@ -123,6 +126,13 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
     )
     application.asgi_handler = Bypass(application.asgi_handler, _direct(wiring.systems), middleware)
     return application
+
+
+def _problem_where_nothing_is(response: Response[Any]) -> Response[Any]:
+    """Else the framework answers what lies beside the document with a page of its own."""
+    if response.status_code == 404:
+        raise NotFoundException
+    return response
 
 
 class Bypass:

@@ -82,7 +82,7 @@ class Renderer:
         return Response(
             text,
             status_code=status,
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
             headers=self._headers(caller, nonce, watching=template in PLAYING, listening=template == SPEAKING),
             cookies=list(cookies),
         )

@@ -96,3 +96,23 @@ def test_metrics_of_all_processes_are_merged(service: RunningService) -> None:
     httpx.get(f"{service.edge_url}/readyz")
     text = httpx.get(f"{service.url}/metrics").text
     assert "reelwright_edge_connections" in text and "reelwright_events_commits_total" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/setup", "text/html"), ("/nowhere", "text/html"), ("/metrics", "text/plain"), ("/practice.ics", "text/html")],
+)
+def test_a_content_type_names_its_charset_once(service: RunningService, path: str, kind: str) -> None:
+    """Prometheus 3 scrapes nothing of a type that has a parameter twice."""
+    response = httpx.get(f"{service.url}{path}", follow_redirects=True)
+    first, *parameters = response.headers["content-type"].split("; ")
+    assert first == kind and parameters.count("charset=utf-8") == 1
+    assert len({one.split("=")[0] for one in parameters}) == len(parameters)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nowhere", "/api/v1/titles/a/b/c", "/api/v2/titles", "/api/nowhere"])
+def test_what_is_not_in_the_api_is_a_problem(service: RunningService, path: str) -> None:
+    """A program gets no page to read."""
+    response = httpx.get(f"{service.url}{path}")
+    assert response.status_code == 404 and response.json()["title"] == "Not found"
+    assert response.headers["content-type"] == "application/problem+json"

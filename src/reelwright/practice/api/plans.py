@@ -52,7 +52,7 @@ class PlanRoutes(Controller):
     async def get_calendar(self, person: str, practice_plans: PlansService, resources: Resources) -> Response[bytes]:
         """Get the plan as an iCalendar file (RFC 5545); importing it again doubles nothing."""
         body = await practice_plans.write_calendar(person=person, url=resources.public_url)
-        return Response(body, media_type="text/calendar; charset=utf-8")
+        return Response(body, media_type="text/calendar")
 
     @get("/cards", summary="List cards")
     async def list_cards(self, person: str, practice_cards: CardsService) -> list[Card]:

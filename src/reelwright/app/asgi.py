@@ -124,7 +124,7 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
         logging_config=None,  # the framework's own would log packages' lines in another form
         debug=False,
     )
-    application.asgi_handler = Bypass(application.asgi_handler, _direct(wiring.systems), middleware)
+    application.asgi_handler = Heads(Bypass(application.asgi_handler, _direct(wiring.systems), middleware))
     return application
 
 
@@ -133,6 +133,31 @@ def _problem_where_nothing_is(response: Response[Any]) -> Response[Any]:
     if response.status_code == 404:
         raise NotFoundException
     return response
+
+
+class Heads:
+    """Answers HEAD as it would GET, where no route takes HEAD itself; the HTTP server leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        refused = False
+
+        async def unless_refused(message: Message) -> None:
+            nonlocal refused
+            refused = refused or (message["type"] == "http.response.start" and message["status"] == 405)
+            if not refused:
+                await send(message)
+
+        as_get: Any = {**scope, "method": "GET"}
+        await self._app(scope, receive, unless_refused)
+        if refused:
+            await self._app(as_get, receive, send)
 
 
 class Bypass:

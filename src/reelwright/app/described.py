@@ -121,12 +121,16 @@ def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> No
 
 
 async def tell_all_methods(message: Message, scope: Scope) -> None:
-    """Answer OPTIONS with every method of the path; the framework tells only those of the first handler."""
-    if message["type"] != "http.response.start" or scope.get("method") != "OPTIONS":
+    """Name every method of the path: the framework tells OPTIONS only those of the first handler, and HEAD nobody."""
+    if message["type"] != "http.response.start":
         return
-    template: Any = scope.get("path_template")
-    routes = [route for route in scope["litestar_app"].routes if re.sub(r":\w+}", "}", route.path) == template]
-    allowed = sorted({method for route in routes for method in getattr(route, "methods", ())})
+    headers = list(message.get("headers", ()))
+    allowed = {one for name, value in headers if name.lower() == b"allow" for one in value.decode().split(", ")}
+    if scope.get("method") == "OPTIONS":
+        template: Any = scope.get("path_template")
+        routes = [route for route in scope["litestar_app"].routes if re.sub(r":\w+}", "}", route.path) == template]
+        allowed |= {method for route in routes for method in getattr(route, "methods", ())}
     if allowed:
-        others = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"allow"]
-        message["headers"] = [*others, (b"allow", ", ".join(allowed).encode())]
+        allowed |= {"HEAD"} if "GET" in allowed else set()
+        others = [(name, value) for name, value in headers if name.lower() != b"allow"]
+        message["headers"] = [*others, (b"allow", ", ".join(sorted(allowed)).encode())]

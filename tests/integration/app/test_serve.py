@@ -116,3 +116,22 @@ def test_what_is_not_in_the_api_is_a_problem(service: RunningService, path: str)
     response = httpx.get(f"{service.url}{path}")
     assert response.status_code == 404 and response.json()["title"] == "Not found"
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/setup", 200), ("/healthz", 200), ("/metrics", 200), ("/nowhere", 404), ("/api/v1/titles", 401)],
+)
+def test_head_says_what_get_would(service: RunningService, path: str, status: int) -> None:
+    """Whoever watches a site asks with HEAD."""
+    asked, got = httpx.head(f"{service.url}{path}"), httpx.get(f"{service.url}{path}")
+    assert asked.status_code == got.status_code == status and asked.content == b""
+    assert asked.headers["content-type"] == got.headers["content-type"]
+    assert "content-length" in asked.headers
+
+
+def test_a_refused_method_is_told_the_others(service: RunningService) -> None:
+    """HEAD too, wherever GET is."""
+    response = httpx.delete(f"{service.url}/setup")
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}

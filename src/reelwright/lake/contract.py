@@ -229,6 +229,10 @@ class LakeClient(Protocol):
         """Whether events become tables here."""
         ...
 
+    def expect_questions(self) -> None:
+        """Somebody may ask soon: get ready, beside all else. Costs a process and its second once in five minutes."""
+        ...
+
     async def ask(self, sql: str) -> Answer:
         """Answer one SELECT over tables and hot tail. Raises NotReadable, TookTooLong."""
         ...

@@ -79,6 +79,11 @@ class LakeService:
         """Whether events become tables here."""
         return self.settings.enabled and is_installed()
 
+    def expect_questions(self) -> None:
+        """Start the process that answers, where questions can be asked."""
+        if self.is_kept:
+            self._nursery.expect()
+
     async def ask(self, sql: str) -> Answer:
         """Answer one SELECT over tables and hot tail. Raises NotReadable, TookTooLong, MissingExtra."""
         return (await self._ask(sql))[0]

@@ -18,6 +18,7 @@ from reelwright.kernel.operations import Operations
 from reelwright.kernel.principal import principal_of, require
 from reelwright.kernel.system import Resources
 from reelwright.kernel.units import whole_number
+from reelwright.lake.contract import LakeClient
 from reelwright.limits.adapters.history import History
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.shedding import Gate
@@ -58,9 +59,11 @@ class StudioPages(Controller):
         playback: PlaybackService,
         events: EventsClient,
         operations: Operations,
+        lake: LakeClient,
         renderer: Renderer,
     ) -> Response[Any]:
         """How is the service today?"""
+        lake.expect_questions()
         now_ms = int(time.time() * 1000)
         every = await catalog.list_all(principal_of(request))
         jobs = await media.list_progress()

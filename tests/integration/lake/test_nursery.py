@@ -16,6 +16,8 @@ import pytest
 
 pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwright[lake]'")
 
+from tests.composed import Composed
+
 from reelwright.kernel.clock import SystemClock
 from reelwright.lake.contract import Chart, TookTooLong
 from reelwright.lake.replay import Sender
@@ -75,6 +77,22 @@ async def test_every_chart_is_answered_from_one_nursery(tmp_path: Path, lake: La
     assert sum(entry.stored for entry in (await lake.reconcile([], [])).entries) == len(sender.acknowledged)
     assert nursery(lake) == first
     await until_group(first, 1)
+
+
+async def test_who_opens_studio_has_the_libraries_read(tmp_path: Path) -> None:
+    """So that its page of data, opened next, need not wait for them; that page asks the same process."""
+    composed = Composed(tmp_path)
+    client = await composed.session(await composed.person("admin", "admin"))
+    lake = composed.wiring.dependencies["lake"]
+    try:
+        assert lake._nursery.pid is None
+        for _ in range(2):
+            assert (await client.get("/studio")).status_code == 200
+        first = nursery(lake)
+        await lake.ask("SELECT 1")
+        assert nursery(lake) == first
+    finally:
+        await lake.stop()
 
 
 async def test_questions_do_not_wait_for_each_other(lake: LakeService) -> None:

@@ -37,6 +37,13 @@ class Nursery:
         """The process that forks; None while there is none."""
         return self._process.pid if self._process is not None else None
 
+    def expect(self) -> None:
+        """Have the process read the libraries, so that a question which comes soon waits less. Needs the loop."""
+        if self._process is not None and self._process.poll() is not None:
+            self.end()
+        if self._door is None:
+            self._door = self._start()
+
     async def ask(self, question: Question) -> bytes:
         """A child's answer as JSON. Raises TookTooLong."""
         self._asking += 1
@@ -67,10 +74,8 @@ class Nursery:
             writer.close()
 
     def _hand_over(self, theirs: socket.socket) -> None:
-        if self._process is not None and self._process.poll() is not None:
-            self.end()
-        if self._door is None:
-            self._door = self._start()
+        self.expect()
+        assert self._door is not None
         socket.send_fds(self._door, [b"?"], [theirs.fileno()])
 
     def _start(self) -> socket.socket:

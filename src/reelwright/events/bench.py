@@ -39,6 +39,7 @@ from reelwright.kernel.files import AppendFile, LocalDisk
 from reelwright.kernel.ids import ProfileId, new_id
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.peers import peer_token
+from reelwright.kernel.telemetry import unlogged
 
 BATCH = 100
 SENDERS = 16
@@ -168,8 +169,8 @@ async def _post_for_a_while(port: int, token: str, seconds: float) -> tuple[int,
 
 def nothing_lost() -> Iterator[Row]:
     """Power cuts at every operation of seeded runs, some with faults of the disk; and kills of a process."""
-    accounts = list(_accounts(CRASH_POINTS))
-    with tempfile.TemporaryDirectory() as folder:
+    with unlogged(), tempfile.TemporaryDirectory() as folder:
+        accounts = list(_accounts(CRASH_POINTS))
         soak = kill(Path(folder), Sender(1), kills=KILLS)
     acknowledged = sum(account.acknowledged for account in accounts)
     figures: dict[str, tuple[int, Operator, int, str]] = {

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 from tests.browser.conftest import Stage, make_film, wait_until_ready
 from tests.browser.test_playing import play_until
 from tests.certificate import make_certificate
@@ -30,12 +30,20 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(service, client)
 
 
-@pytest.fixture
-def page(secure: Stage, browser: Browser) -> Iterator[Page]:
-    """A page of a browser whose person signed in over TLS."""
-    made = secure.open(browser, ignore_https_errors=True, service_workers="block")
+@pytest.fixture(scope="module")
+def signed_in(secure: Stage, browser: Browser) -> Iterator[BrowserContext]:
+    """A browser whose person signed in over TLS, once: who does so for each page is soon told to wait."""
+    made = secure.context(browser, ignore_https_errors=True, service_workers="block")
     yield made
-    made.context.close()
+    made.close()
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext) -> Iterator[Page]:
+    """A page of that browser."""
+    made = signed_in.new_page()
+    yield made
+    made.close()
 
 
 def test_a_film_plays_and_is_remembered(secure: Stage, page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
@@ -11,10 +12,11 @@ from urllib.parse import urlsplit
 
 from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import NotFoundException
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
+from litestar.routes import BaseRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelwright import __version__
@@ -124,7 +126,8 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
         logging_config=None,  # the framework's own would log packages' lines in another form
         debug=False,
     )
-    application.asgi_handler = Heads(Bypass(application.asgi_handler, _direct(wiring.systems), middleware))
+    bypass = Bypass(application.asgi_handler, _direct(wiring.systems), middleware)
+    application.asgi_handler = Heads(bypass, application.routes)
     return application
 
 
@@ -136,28 +139,18 @@ def _problem_where_nothing_is(response: Response[Any]) -> Response[Any]:
 
 
 class Heads:
-    """Answers HEAD as it would GET, where no route takes HEAD itself; the HTTP server leaves out the body."""
+    """Answers HEAD as GET, but where one of `routes` takes HEAD itself; the HTTP server leaves out the body."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         self._app = app
+        own = [re.sub(r"{[^}]+}", "[^/]+", one.path) for one in routes if "HEAD" in getattr(one, "methods", ())]
+        self._own = re.compile("|".join(own) or "(?!)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
-            return
-        refused = False
-
-        async def unless_refused(message: Message) -> None:
-            nonlocal refused
-            refused = refused or (message["type"] == "http.response.start" and message["status"] == 405)
-            if not refused:
-                await send(message)
-
-        as_get: Any = {**scope, "method": "GET"}
-        await self._app(scope, receive, unless_refused)
-        if refused:
-            await self._app(as_get, receive, send)
+        if scope["type"] == ScopeType.HTTP and scope["method"] == "HEAD" and not self._own.fullmatch(scope["path"]):
+            scope["method"] = HttpMethod.GET
+        await self._app(scope, receive, send)
 
 
 class Bypass:

@@ -126,8 +126,8 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
         logging_config=None,  # the framework's own would log packages' lines in another form
         debug=False,
     )
-    bypass = Bypass(application.asgi_handler, _direct(wiring.systems), middleware)
-    application.asgi_handler = Heads(bypass, application.routes)
+    routed = Heads(application.asgi_handler, application.routes)
+    application.asgi_handler = Bypass(routed, _direct(wiring.systems), middleware)
     return application
 
 

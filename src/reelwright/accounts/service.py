@@ -153,8 +153,11 @@ class AccountsService:
         session_id, now_ms = secrets.token_urlsafe(32), self._now_ms()
 
         def put(connection: sa.Connection) -> None:
-            for row in sql.list_rows(connection, sql.SESSIONS, user_id=user_id):
-                if self._is_over(row, now_ms):
+            rows = sql.list_rows(connection, sql.SESSIONS, user_id=user_id)
+            kept = sorted((row for row in rows if not self._is_over(row, now_ms)), key=lambda row: -row["seen_ms"])
+            kept_hashes = {row["hash"] for row in kept[: rules.SESSIONS_MOST - 1]}
+            for row in rows:
+                if row["hash"] not in kept_hashes:
                     sql.delete(connection, sql.SESSIONS, hash=row["hash"])
             sql.insert(
                 connection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any
 
 import msgspec
@@ -51,7 +51,10 @@ ATTEMPTS = frozenset(
         ("POST", "/profiles/choose"),
     }
 )
-"""Where a password, a code or a PIN is guessed: counted by address, whoever claims to ask."""
+"""Where a password, a code or a PIN is guessed: counted by address, whoever claims to ask, unless it fits.
+
+A class behind one address signs in within a minute; who guesses gets nothing back for an own password that fits.
+"""
 ATTEMPT_METHODS = frozenset(method for method, _ in ATTEMPTS)
 UNLIMITED = frozenset({"/healthz", "/readyz"})
 KINDS = ("playing", "browsing", "background")
@@ -76,6 +79,7 @@ class LimitsMiddleware:
     (door, caller). An address is that of the connection: behind a proxy, the server in front of this puts the
     client's there, and believes X-Forwarded-For only of trusted proxies. A refused request is answered with a
     problem, or raises TooManyRequests where `raises` is set, for applications that make their own answers of errors.
+    At the doors `failures` only what fails counts: an answer below 400 gives back what its request took.
     """
 
     def __init__(
@@ -86,9 +90,11 @@ class LimitsMiddleware:
         identify: Identify | None = None,
         domain: str = DOMAIN,
         raises: bool = False,
+        failures: Collection[str] = (),
     ) -> None:
         self._app = app
         self._limits = limits
+        self._failures = failures
         self._identify = identify or limit_of
         self._domain = domain
         self._raises = raises
@@ -105,6 +111,8 @@ class LimitsMiddleware:
         if not answer.allowed:
             await self._refuse(answer, send)
             return
+        if met[0] in self._failures:
+            send = self._giving_back(answer, send)
         if not policy.field:  # all of its limits are in shadow mode
             await self._app(scope, receive, send)
             return
@@ -117,6 +125,14 @@ class LimitsMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
+
+    def _giving_back(self, answer: Answer, send: Send) -> Send:
+        async def send_and_settle(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                await self._limits.give_back(answer)
+            await send(message)
+
+        return send_and_settle
 
     async def _refuse(self, answer: Answer, send: Send) -> None:
         refused = TooManyRequests(answer, headers(answer))

@@ -177,6 +177,12 @@ class Limits:
         finally:
             await self.store.settle(reservation.owed())
 
+    async def give_back(self, answer: Answer) -> None:
+        """Return what an admitted request of cost 1 took, as if it had not come."""
+        reservation = Reservation(answer, 1)
+        reservation.settle(0)
+        await self.store.settle(reservation.owed())
+
     @contextmanager
     def reserve_now(self, attributes: Mapping[str, str], *, cost: int = 1, domain: str = "") -> Iterator[Reservation]:
         """`reserve` without an event loop. Raises TooManyRequests, and Invalid where the store needs a loop."""

@@ -89,7 +89,7 @@ class LimitsSystem:
                 told=told,
                 measured_most=BROWSING,
             )
-        return LimitsMiddleware(app, limits=self.service, raises=True)
+        return LimitsMiddleware(app, limits=self.service, raises=True, failures=("sign_in",))
 
     def routes(self) -> Sequence[Any]:
         """What limits did."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.composed import PASSWORD, URL, Composed, composed
 
+from reelwright.accounts.core import rules
+
 pytestmark = pytest.mark.anyio
 
 
@@ -38,6 +40,26 @@ async def test_a_lan_without_tls_gets_the_weaker_cookie(tmp_path: Path) -> None:
         response = await home.client().post("/api/v1/session", json={"name": "Ada", "password": PASSWORD})
         cookie = response.headers.get_list("set-cookie")[0]
         assert cookie.startswith("rw_session=") and "secure" not in cookie.lower()
+
+
+async def test_a_class_signs_in_from_one_address_and_who_guesses_there_does_not(tmp_path: Path) -> None:
+    """What fits is not counted, and gives nothing back of what was guessed."""
+    async with composed(tmp_path, limits={"sign_in": "3/hour"}) as home:
+        await home.person("Ada")
+        good, bad = {"name": "Ada", "password": PASSWORD}, {"name": "Ada", "password": "a wrong guess"}
+        fitting = [(await home.client().post("/api/v1/session", json=good)).status_code for _ in range(8)]
+        assert fitting == [200] * 8
+        tried = [(await home.client().post("/api/v1/session", json=one)).status_code for one in (bad, good) * 4]
+        assert tried == [401, 200, 401, 200, 401, 429, 429, 429]
+
+
+async def test_of_too_many_sessions_the_oldest_ends(home: Composed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signing in without end fills no table."""
+    monkeypatch.setattr(rules, "SESSIONS_MOST", 3)
+    ada, bob = await home.person("Ada"), await home.session(await home.person("Bob"))
+    first, *rest = [await home.session(ada) for _ in range(4)]
+    assert (await first.get("/api/v1/profiles")).status_code == 401
+    assert [(await one.get("/api/v1/profiles")).status_code for one in (*rest, bob)] == [200] * 4
 
 
 async def test_set_up_signs_the_administrator_in(home: Composed) -> None:

@@ -42,7 +42,7 @@ descriptors:
 
 
 class Client:
-    """Sends requests through the middleware to an application that answers 200."""
+    """Sends requests through the middleware to an application that answers 200, below `/wrong` 401."""
 
     def __init__(self, **options: Any) -> None:
         limits = Limits(store=MemoryStore(clock=VirtualClock()), domains=read_rules([("rules", RULES)]))
@@ -51,7 +51,8 @@ class Client:
 
     async def _app(self, scope: Scope, receive: Any, send: Any) -> None:
         self.reached += 1
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"1")]})
+        status = 401 if scope["path"].endswith("/wrong") else 200
+        await send({"type": "http.response.start", "status": status, "headers": [(b"x", b"1")]})
         await send({"type": "http.response.body", "body": b"ok", "more_body": False})
 
     async def get(self, path: str, address: str = "1.2.3.4", **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -94,6 +95,14 @@ async def test_a_forged_header_changes_nobodys_counter() -> None:
     client = Client()
     codes = [(await client.get("/api/x", **{"x-forwarded-for": f"9.9.9.{turn}"}))[0] for turn in range(3)]
     assert codes == [200, 200, 429]
+
+
+async def test_where_only_failures_count_what_fits_gives_back() -> None:
+    """What failed stays taken, and refuses also what would fit."""
+    client = Client(failures=("api",))
+    assert {(await client.get("/api/x"))[0] for _ in range(20)} == {200}
+    asked = ("/api/wrong", "/api/x", "/api/wrong", "/api/x", "/api/wrong")
+    assert [(await client.get(path))[0] for path in asked] == [401, 200, 401, 429, 429]
 
 
 async def test_an_application_with_errors_of_its_own_is_given_one() -> None:

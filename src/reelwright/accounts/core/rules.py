@@ -11,6 +11,8 @@ from reelwright.kernel.errors import Invalid
 from reelwright.kernel.principal import EVERYTHING, RANK, UNRATED
 
 PROFILES_MOST = 8
+SESSIONS_MOST = 1000
+"""Of one account: kiosks may share one; the session that was used longest ago ends for a new one."""
 KIDS_LIMIT = 7
 """Of a kids profile for which no limit was chosen: what suits a young child."""
 PIN_FREE_TRIES = 3

@@ -11,6 +11,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
+from reelwright.app.draining import Draining
 from reelwright.kernel.live import closing
 from reelwright.kernel.settings import ServiceSettings
 
@@ -33,7 +34,7 @@ async def serve_asgi(application: Any, settings: ServiceSettings, stopping: asyn
     if settings.trusted_proxies:  # only their X-Forwarded-* headers are believed
         application = wrap_asgi_with_proxy_headers(application, list(settings.trusted_proxies))
     server = Server(
-        application,
+        Draining(application),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,

@@ -19,6 +19,7 @@ import msgspec
 from reelwright.app.incidents import explain_exit, read_incidents, write_incidents, write_processes
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.kernel.operations import Incident, ProcessState
+from reelwright.kernel.system import Health
 from reelwright.kernel.telemetry import logger
 
 STOP_S = 4.0
@@ -26,6 +27,8 @@ FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 10.0
 STEADY_S = 30.0
 """A process that ran this long is taken as well; its back-off starts anew."""
+LATE_S = 10.0
+"""Whoever is not ready after so long is asked why, and the log says it."""
 
 log = logger(__name__)
 
@@ -134,8 +137,13 @@ class Supervisor:
         self._publish(child, "stopped", 0, self._states[child.name].restarts)
 
     async def _mark_ready(self, child: Child, pid: int, restarts: int) -> None:
-        while child.port and not await answers_ready(child.host, child.port, tls=child.tls):
-            await asyncio.sleep(0.05)
+        began_ns, told = self._clock.monotonic_ns(), ""
+        while child.port and (lacks := await lacking(child.host, child.port, tls=child.tls)):
+            late = self._clock.monotonic_ns() - began_ns > LATE_S * 1e9
+            if late and lacks != told:
+                told = lacks
+                log.warning("not ready yet", name=child.name, pid=pid, lacks=lacks)
+            await asyncio.sleep(1.0 if late else 0.05)
         self._publish(child, "ready", pid, restarts)
         now_ms = self._now_ms()
         self._incidents = [
@@ -181,17 +189,25 @@ class Supervisor:
         return self._clock.wall_ns() // 1_000_000
 
 
-async def answers_ready(host: str, port: int, *, tls: bool = False) -> bool:
-    """Whether `GET /readyz` answers 200 within a second."""
+async def lacking(host: str, port: int, *, tls: bool = False) -> str:
+    """Why `GET /readyz` does not answer 200 within a second, as it says itself; empty where it does."""
     try:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_connection(host, port, ssl=_own_child() if tls else None)
             writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
-            status = await reader.readline()
+            answer = await reader.read()
             writer.close()
-            return b" 200 " in status
     except (OSError, TimeoutError):
-        return False
+        return "it does not answer"
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = head.split(b"\r\n")[0]
+    if b" 200 " in status:
+        return ""
+    try:
+        parts = msgspec.json.decode(body, type=list[Health])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return f"it answers {status.decode('latin-1')!r}"
+    return "; ".join(f"{one.system}: {one.says}. {one.do}".rstrip() for one in parts if one.state == "down")
 
 
 def _own_child() -> ssl.SSLContext:

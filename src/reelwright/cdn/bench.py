@@ -365,7 +365,7 @@ def players() -> Iterator[Row]:
     found: dict[str, dict[str, float]] = {}
     if not lacks:
         done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
-        lacks = "" if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2][:300]
+        lacks = "" if done.returncode == 0 else _last_words(done.stderr)
         found = {} if lacks else json.loads(done.stdout)
     yield Row(
         id="steering.players_moved",
@@ -387,6 +387,12 @@ def players() -> Iterator[Row]:
         goal=0,
         note=lacks or ", ".join(name for name, one in found.items() if one["stalled"]),
     )
+
+
+def _last_words(stderr: str) -> str:
+    """What a process ended with; the service's log lines beside it are JSON."""
+    said = [line for line in stderr.splitlines() if line.strip() and not line.startswith("{")]
+    return said[-1][:300] if said else "ended without a word"
 
 
 def _lacks_browser() -> str:

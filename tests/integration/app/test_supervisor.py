@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
+from tests.service import free_port
 
+from reelwright.app import supervisor
 from reelwright.app.incidents import explain_exit, read_incidents, read_processes
 from reelwright.app.supervisor import (
     FIRST_BACK_OFF_S,
@@ -72,6 +75,40 @@ async def test_a_process_that_ignores_the_signal_is_killed_in_the_end(tmp_path: 
     await task
     assert not _alive(pid)
     assert read_processes(tmp_path)[0].state == "stopped"
+
+
+ILL = """
+import json, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        well = Path(sys.argv[2]).exists()
+        parts = [{"system": "a", "state": "ok"}]
+        parts += [] if well else [{"system": "web", "state": "down", "says": "no scripts", "do": "make install"}]
+        self.send_response(200 if well else 503)
+        self.end_headers()
+        self.wfile.write(json.dumps(parts).encode())
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
+"""
+
+
+async def test_who_waits_for_a_process_is_told_once_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that says nothing for ever helps nobody."""
+    monkeypatch.setattr(supervisor, "LATE_S", 1.5)
+    port, cure = free_port(), tmp_path / "cure"
+    ill = Child(name="ill", argv=(sys.executable, "-c", ILL, str(port), str(cure)), port=port)
+    with capture_logs() as told:
+        task = asyncio.create_task(Supervisor([ill], run_folder=tmp_path).run())
+        await _until(lambda: told)
+        await asyncio.sleep(1.5)
+        cure.touch()
+        await _until(lambda: [state for state in read_processes(tmp_path) if state.state == "ready"])
+    assert [line["lacks"] for line in told] == ["web: no scripts. make install"]
+    os.kill(os.getpid(), signal.SIGTERM)
+    await task
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from reelwright.app.compose import open_resources
-from reelwright.app.incidents import read_processes
 from reelwright.app.places import jobs_url
 from reelwright.app.wiring import migrate, wire_sources
 from reelwright.catalog.adapters.library import list_films
@@ -18,6 +17,7 @@ from reelwright.catalog.core.naming import VIDEO_SUFFIXES
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.jobs import JobsClient
+from reelwright.kernel.operations import read_processes
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
 from reelwright.kernel.units import say_seconds

@@ -30,7 +30,6 @@ from reelwright.accounts.contract import ProfileDraft
 from reelwright.accounts.system import AccountsSystem
 from reelwright.app.compose import open_resources
 from reelwright.app.demo_films import FILMS, Film, make_film
-from reelwright.app.incidents import read_processes
 from reelwright.app.wiring import migrate
 from reelwright.catalog.adapters.sql import list_details
 from reelwright.catalog.contract import TitleDetail
@@ -39,6 +38,7 @@ from reelwright.events.client import CollectorClient
 from reelwright.kernel.errors import Transient
 from reelwright.kernel.files import replace_file
 from reelwright.kernel.ids import ProfileId, UserId
+from reelwright.kernel.operations import read_processes
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources

@@ -31,14 +31,6 @@ def write_processes(folder: Path, processes: list[ProcessState]) -> None:
     _replace(folder / "processes.json", msgspec.json.encode(processes))
 
 
-def read_processes(folder: Path) -> list[ProcessState]:
-    """The table as last published; empty when no supervisor has run here."""
-    try:
-        return msgspec.json.decode((folder / "processes.json").read_bytes(), type=list[ProcessState])
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return []
-
-
 def write_incidents(folder: Path, incidents: list[Incident]) -> None:
     """Publish the newest incidents, oldest first, atomically."""
     _replace(folder / "incidents.json", msgspec.json.encode(incidents[-KEEP:]))

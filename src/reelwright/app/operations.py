@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from reelwright.app.incidents import read_incidents, read_processes
+from reelwright.app.incidents import read_incidents
 from reelwright.kernel.errors import ReelwrightError
-from reelwright.kernel.operations import Incident, ProcessState
+from reelwright.kernel.operations import Incident, ProcessState, read_processes
 from reelwright.kernel.system import Health, System
 
 ANSWER_S = 1.0

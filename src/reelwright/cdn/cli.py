@@ -12,6 +12,7 @@ from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid, Unavailable
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
+from reelwright.kernel.operations import own_url
 from reelwright.kernel.peers import peer_token
 from reelwright.kernel.settings import ServiceSettings, require_kept
 
@@ -70,15 +71,17 @@ def front(
     run_fronts(form, processes, typer.echo)
 
 
-Url = Annotated[str, typer.Option(help="URL of the service.")]
+Url = Annotated[str, typer.Option(help="URL of the service; else what serves the data folder on this machine.")]
 Data = Annotated[Path, typer.Option(help="The service's data folder, whose key ring proves who asks.")]
 SERVICE, DATA = "http://127.0.0.1:8000", Path("reelwright-data")
+"""The service that is asked where no URL is named and none is known to run here."""
 
 
 def _ask(method: str, path: str, url: str, data: Path, **more: Any) -> Any:
     """Ask the control plane as one of the service's own processes. Raises Unavailable or Invalid."""
     import httpx
 
+    url = url or own_url(data) or SERVICE
     token = peer_token(_ring(data), SystemClock())
     headers = {"Authorization": f"Bearer {token}"}
     try:
@@ -93,7 +96,7 @@ def _ask(method: str, path: str, url: str, data: Path, **more: Any) -> Any:
 
 
 @app.command()
-def status(url: Url = SERVICE, data: Data = DATA) -> None:
+def status(url: Url = "", data: Data = DATA) -> None:
     """Say in a few lines how the CDN is: edges, load, hit ratio, offload, misses by class."""
     from collections import Counter
 
@@ -119,7 +122,7 @@ def status(url: Url = SERVICE, data: Data = DATA) -> None:
 
 @app.command()
 def edges(
-    url: Url = SERVICE,
+    url: Url = "",
     data: Data = DATA,
     forget: Annotated[str, typer.Option(help="Take this edge off the list.")] = "",
 ) -> None:
@@ -136,7 +139,7 @@ def edges(
 
 
 @app.command()
-def fill(url: Url = SERVICE, data: Data = DATA) -> None:
+def fill(url: Url = "", data: Data = DATA) -> None:
     """Say how far each edge is with what it is to hold before it is asked."""
     for edge in _ask("GET", "edges", url, data):
         if edge["kind"] != "edge":
@@ -155,7 +158,7 @@ def fill(url: Url = SERVICE, data: Data = DATA) -> None:
 def drain(
     name: Annotated[str, typer.Argument(help="Name of the edge.")],
     end: Annotated[bool, typer.Option("--end", help="Send viewers there again.")] = False,
-    url: Url = SERVICE,
+    url: Url = "",
     data: Data = DATA,
 ) -> None:
     """Send no more viewers to an edge; who is there moves with the next steering document or heartbeat."""
@@ -173,7 +176,7 @@ def purge(
     edge: Annotated[
         list[str] | None, typer.Option(help="URL of a gateway that is not registered, instead of all edges.")
     ] = None,
-    url: Url = SERVICE,
+    url: Url = "",
     data: Data = DATA,
 ) -> None:
     """Purge at every registered edge by path, prefix or tag; an edge that is away does it when it is back."""
@@ -325,7 +328,7 @@ def steer(
     region: Annotated[str, typer.Option(help="Region of the viewer.")] = "*",
     bps: Annotated[float, typer.Option(help="What the session would take.")] = 5e6,
     explain: Annotated[bool, typer.Option(help="Say why each edge stands where it does.")] = False,
-    url: Url = SERVICE,
+    url: Url = "",
     data: Data = DATA,
 ) -> None:
     """Say where a viewer would be sent now: the order, or the reasons; with --edges by a list of your own."""

@@ -6,6 +6,7 @@ The supervisor writes, Studio and `/readyz` read; the structs stand here because
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -22,6 +23,20 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
     restarts: int
     address: str = ""
+
+
+def read_processes(folder: Path) -> list[ProcessState]:
+    """The supervisor's table as last published in its run folder; empty when none has run there."""
+    try:
+        return msgspec.json.decode((folder / "processes.json").read_bytes(), type=list[ProcessState])
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return []
+
+
+def own_url(data: Path) -> str:
+    """URL of the web process that serves this data folder on this machine; empty where none does."""
+    known = read_processes(data / "run")
+    return next((one.address for one in known if one.name == "web" and one.state == "ready"), "")
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):

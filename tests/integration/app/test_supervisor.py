@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from tests.service import free_port
 
 from reelwright.app import supervisor
-from reelwright.app.incidents import explain_exit, read_incidents, read_processes
+from reelwright.app.incidents import explain_exit, read_incidents
 from reelwright.app.supervisor import (
     FIRST_BACK_OFF_S,
     LONGEST_BACK_OFF_S,
@@ -23,6 +23,7 @@ from reelwright.app.supervisor import (
     Supervisor,
     next_back_off_s,
 )
+from reelwright.kernel.operations import read_processes
 
 pytestmark = pytest.mark.anyio
 

@@ -12,10 +12,12 @@ import pytest
 from tests.integration.cdn.test_control import Stage
 from typer.testing import CliRunner, Result
 
+from reelwright.app.incidents import write_processes
 from reelwright.cdn.cli import app
 from reelwright.cdn.contract import EdgeReport, FillProgress
 from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
+from reelwright.kernel.operations import ProcessState
 
 pytestmark = pytest.mark.anyio
 COSTS = {"near": {"eu": 1.0}, "far": {"eu": 3.0, "us": 1.0}}
@@ -141,6 +143,15 @@ async def test_what_cannot_be_done_is_said(stage: Stage, words: list[str], says:
     where = ("--url", stage.url, "--data", str(stage.folder / "web"))
     result = await asyncio.to_thread(run, *words, *where)
     assert isinstance(result.exception, ReelwrightError) and says in str(result.exception)
+
+
+async def test_the_service_that_serves_the_folder_is_found(stage: Stage) -> None:
+    """Without --url, where its supervisor has written down which port its web process took."""
+    web = ProcessState(name="web", state="ready", pid=1, since_ms=0, restarts=0, address=stage.url)
+    write_processes(stage.folder / "web" / "run", [web])
+    found = await asyncio.to_thread(run, "edges", "--data", str(stage.folder / "web"))
+    named = await asyncio.to_thread(run, "edges", "--url", stage.url, "--data", str(stage.folder / "web"))
+    assert found.exception is None and found.output == named.output
 
 
 def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:

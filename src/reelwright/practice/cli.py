@@ -18,8 +18,8 @@ from rich.table import Table
 
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Invalid
-from reelwright.kernel.settings import ServiceSettings, Source, database_url
+from reelwright.kernel.errors import Invalid, NotFound
+from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, Source, database_url, require_kept
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.chat import EndpointFailed
 from reelwright.practice.adapters.gold import load_gold
@@ -75,7 +75,11 @@ def resume(
     data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
 ) -> None:
     """Go on with a stage where it was left, here or in the browser; what was half written is there."""
-    _interview(_resume, _service(data), interview_id)
+    try:
+        service = _service(data, begins=False)
+    except NotFound as error:
+        raise NoInterview(f"{error}, or begin one with `reelwright practice start`") from None
+    _interview(_resume, service, interview_id)
 
 
 @app.command()
@@ -137,9 +141,9 @@ def _interview(goes: Callable[..., Awaitable[None]], *arguments: object) -> None
         typer.echo("\nStopped. What was answered is saved; go on with it by `reelwright practice resume`.")
 
 
-def _service(data: Path | None) -> PracticeService:
+def _service(data: Path | None, *, begins: bool = True) -> PracticeService:
     source = Source.open()
-    database, clock = _database(source, data), SystemClock()
+    database, clock = _database(source, data, begins=begins), SystemClock()
     model = ModelService(database=database, clock=clock, settings=source.section("practice", PracticeSettings))
     return PracticeService(
         database=database, clock=clock, questions=load_questions(), grader=RuleGrader(),
@@ -148,8 +152,10 @@ def _service(data: Path | None) -> PracticeService:
     )  # fmt: skip
 
 
-def _database(source: Source, data: Path | None) -> Database:
+def _database(source: Source, data: Path | None, *, begins: bool = True) -> Database:
     settings = source.section("", ServiceSettings, data=str(data) if data else None)
+    if not begins:
+        require_kept(settings, file=DATABASE_FILE)
     Path(settings.data).mkdir(parents=True, exist_ok=True)
     database = Database(database_url(settings))
     database.migrate(["reelwright.practice"])

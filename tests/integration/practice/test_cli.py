@@ -36,7 +36,11 @@ def test_an_answer_that_is_too_long_is_asked_for_again(tmp_path: Path) -> None:
 
 
 def test_nothing_to_go_on_with_is_said(tmp_path: Path) -> None:
-    """With what begins one; an interview that is none is named."""
+    """With what begins one; an interview that is none is named, and a folder that is none is not begun."""
+    nowhere = CliRunner().invoke(app, ["resume", "--data", str(tmp_path / "other")])
+    assert isinstance(nowhere.exception, NoInterview) and "practice start" in str(nowhere.exception)
+    assert not list(tmp_path.iterdir())
+    CliRunner().invoke(app, ["start", "--data", str(tmp_path)], input="fine\n\n" * 200)
     for arguments, said in ([], "begin one"), (["nothing"], "'nothing'"):
         run = CliRunner().invoke(app, ["resume", *arguments, "--data", str(tmp_path)])
         assert isinstance(run.exception, NoInterview) and said in str(run.exception)

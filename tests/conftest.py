@@ -150,4 +150,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     again = terminalreporter.stats.get("rerun", [])
     terminalreporter.section(f"run a second time: {len(again)}")
     for report in again:
-        terminalreporter.write_line(f"     {report.nodeid}: {report.longreprtext.splitlines()[-1][:200]}")
+        lines = report.longreprtext.splitlines()
+        terminalreporter.write_line(f"     {report.nodeid}: {lines[-1][:200]}")
+        for line in [line for line in lines if line.startswith("E ")][:12]:
+            terminalreporter.write_line(f"       {line[:300]}")

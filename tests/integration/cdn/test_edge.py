@@ -207,6 +207,8 @@ async def _raw(server: EdgeServer, text: str | bytes) -> bytes:
         ("nonsense\r\n\r\n", b"400"),
         ("GET / HTTP/1.1\r\n" + "".join(f"X-{i}: y\r\n" for i in range(100)) + "\r\n", b"431"),
         ("GET / HTTP/1.1\r\nX: " + "y" * 40_000 + "\r\n\r\n", b"431"),
+        ("GET / HTTP/1.1\r\n" + "".join(f"X-{i}: {'y' * 900}\r\n" for i in range(30)) + "\r\n", b"431"),
+        ("GET / HTTP/1.1\r\n" + f"X: {'y' * 90}\r\n" * 300 + "\r\n", b"431"),
         ("GET /" + "y" * 40_000 + " HTTP/1.1\r\n\r\n", b"431"),
         ("DELETE /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", b"405"),
     ],

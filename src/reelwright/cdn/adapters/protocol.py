@@ -104,13 +104,15 @@ class Service:
 class _Reading:
     """A request on its way in: exists while its bytes come."""
 
-    __slots__ = ("complete", "head_bytes", "headers", "parser", "url")
+    __slots__ = ("complete", "field_bytes", "head_bytes", "headers", "parser", "url")
 
     def __init__(self, connection: Connection) -> None:
         self.parser: Any = httptools.HttpRequestParser(connection)
         self.url = b""
         self.headers: dict[str, str] = {}
+        self.field_bytes = 0
         self.head_bytes = 0
+        """Of a request that has begun: the parser itself holds a field that does not end."""
         self.complete = True
         """Whether the bytes so far end where a request ends."""
 
@@ -242,7 +244,7 @@ class Connection(asyncio.Protocol):
         """A request starts."""
         reading = self._reading
         assert reading is not None
-        reading.url, reading.headers, reading.complete = b"", {}, False
+        reading.url, reading.headers, reading.field_bytes, reading.complete = b"", {}, 0, False
         if self._answer is None:
             self.deadline = self._service.loop.time() + self._service.settings.request_s
 
@@ -259,7 +261,8 @@ class Connection(asyncio.Protocol):
         headers = self._reading.headers
         if len(headers) >= HEADERS_MOST:
             raise _TooMuch(f"a request may have {HEADERS_MOST} headers")
-        if len(name) + len(value) > HEAD_BYTES_MOST:
+        self._reading.field_bytes += len(name) + len(value)
+        if self._reading.field_bytes > HEAD_BYTES_MOST:
             raise _TooMuch(f"a request may have {HEAD_BYTES_MOST} bytes of headers")
         headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 

@@ -38,6 +38,8 @@ REPLAY_PERIODS = {
     "yesterday": ("yesterday (24 to 48 hours ago)", 24, 24),
 }
 """By name, what it is called, how many hours it has and how many hours ago it ended."""
+TITLES_SHOWN = 500
+"""In one table; a browser takes seconds to lay out thousands of rows."""
 ACTIVE_MS = 60_000
 """A player that was heard of within this time is playing now."""
 
@@ -100,7 +102,8 @@ class StudioPages(Controller):
             request,
             "studio/titles.html",
             profile=await profile_of(request, accounts),
-            titles=shown,
+            titles=shown[:TITLES_SHOWN],
+            found=len(shown),
             total=len(every),
             unrated=sum(detail.title.maturity is None for detail in every),
             q=q,

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tests.composed import Composed, composed
 
 from reelwright.kernel.ids import UserId
+from reelwright.web import studio
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
@@ -99,6 +100,20 @@ async def test_hostile_names_are_text_on_every_page(home: Composed) -> None:
             and "&lt;" in text
             and "49" not in re.findall(r"&amp;(..)", text)
         )
+
+
+async def test_of_many_titles_the_newest_are_shown_and_every_one_is_found(
+    home: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of thousands of rows would be no help, and slow."""
+    monkeypatch.setattr(studio, "TITLES_SHOWN", 2)
+    for number in range(4):
+        await home.title(f"Lecture {number}")
+    client, _ = await browser(home)
+    page = (await client.get("/studio/titles")).text
+    assert page.count("/studio/titles/") == 2 and "The newest 2 of 4 titles" in page
+    found = (await client.get("/studio/titles?q=lecture 0")).text
+    assert found.count("/studio/titles/") == 1 and "The newest" not in found
 
 
 async def test_a_form_without_its_csrf_value_changes_nothing(home: Composed) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from tests.composed import Composed, composed
 
+from reelwright.catalog.adapters import sql
 from reelwright.catalog.contract import Person, Title
 from reelwright.catalog.service import CatalogService, TitleChange
+from reelwright.kernel.clock import VirtualClock
+from reelwright.kernel.database import Database
 from reelwright.kernel.errors import NotFound, ReelwrightError
+from reelwright.kernel.ids import TitleId, new_id
 from reelwright.kernel.principal import EVERYTHING, Principal
 
 pytestmark = pytest.mark.anyio
@@ -119,3 +124,65 @@ async def test_of_two_edits_of_one_revision_the_second_is_refused(home: Home) ->
     with pytest.raises(ReelwrightError, match="meanwhile"):
         await home.service.change_title(home.sun.id, EDITOR, TitleChange(name="Two"), home.sun.revision)
     assert (await home.service.get_title(home.sun.id, VIEWER)).title.name == "One"
+
+
+async def test_a_list_is_kept_until_anybody_changes_something(home: Home, database_url: str) -> None:
+    """Also another process, which this one hears nothing of."""
+    elsewhere = Database(database_url)
+    detail = (await home.service.list_titles(VIEWER))[0]
+    changes: list[tuple[Callable[..., None], tuple[Any, ...], dict[str, Any]]] = [
+        (sql.set_playable, (detail.playables[0].id,), {"name": "Another"}),
+        (sql.change_title, (msgspec.structs.replace(detail.title, name="Renamed"),), {}),
+        (sql.put_title, (msgspec.structs.replace(detail.title, id=TitleId(new_id())), "film|new|"), {}),
+        (sql.set_playable, (detail.playables[0].id,), {"state": "failed"}),
+    ]
+    for change, arguments, more in changes:
+        for caller in (VIEWER, EDITOR):
+            assert await home.service.list_titles(caller) is await home.service.list_titles(caller)
+            assert await home.service.list_all(caller) is await home.service.list_all(caller)
+        before = [await home.service.list_titles(VIEWER), await home.service.list_all(EDITOR)]
+        await elsewhere.write(change, *arguments, **more)
+        after = [await home.service.list_titles(VIEWER), await home.service.list_all(EDITOR)]
+        assert before[1] != after[1]
+        assert after[0] == tuple(await home.service.list_page(VIEWER, limit=100))
+        assert after[1] == tuple(await home.service.list_page(EDITOR, limit=100, waiting=True))
+    elsewhere.close()
+
+
+async def test_a_list_is_not_kept_beyond_a_windows_edge(database_url: str, tmp_path: Path) -> None:
+    """A title comes and goes by the clock, which may also step back."""
+    clock = VirtualClock()
+    async with composed(tmp_path / "data", database=database_url) as made:
+        await made.title("Always", maturity=0)
+        now_ms = clock.wall_ns() // 1_000_000
+        await made.title("Tonight", maturity=0, available_from_ms=now_ms + 1000, available_until_ms=now_ms + 2000)
+        service = CatalogService(
+            database=made.resources.database, objects=made.resources.objects, clock=clock, source_arrived=_nobody
+        )
+        seen = []
+        for second in (0, 0.999, 1, 1.999, 2, 1.5, 0.5):
+            clock.step_wall(now_ms / 1000 + second - clock.wall_ns() / 1e9)
+            seen.append({detail.title.name for detail in await service.list_titles(VIEWER)})
+        both, one = {"Always", "Tonight"}, {"Always"}
+        assert seen == [one, one, both, both, one, both, one]
+
+
+async def _nobody(*, playable_id: object, path: object, subtitles: object) -> None:
+    """Nothing arrives here."""
+
+
+async def test_two_who_change_titles_do_not_wait_for_each_other(postgres_url: str, tmp_path: Path) -> None:
+    """The count of changes is taken at the end: from the first change on, it would be a deadlock."""
+    engine = sa.create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    async with composed(tmp_path / "data", database=postgres_url) as made:
+        home = await Home(made).fill()
+        with engine.connect() as first, engine.connect() as second:
+            second.execute(sa.text("SET lock_timeout = '5s'"))
+            sql.change_title(first, msgspec.structs.replace(home.sun, summary="First"))
+            sql.change_title(second, msgspec.structs.replace(home.clock, summary="Second"))
+            second.commit()
+            sql.change_title(first, msgspec.structs.replace(home.clock, summary="Third"))
+            first.commit()
+        summaries = {detail.title.summary for detail in await home.service.list_titles(VIEWER)}
+    engine.dispose()
+    assert summaries >= {"First", "Third"}

@@ -10,7 +10,7 @@ CatalogError (kernel's tree)
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
@@ -119,8 +119,11 @@ class CatalogClient(Protocol):
         """One playable with its title. Raises NotFound, also for what the caller may not see."""
         ...
 
-    async def list_titles(self, caller: Principal) -> list[TitleDetail]:
-        """Every title that the caller may see and that has something to play, newest first."""
+    async def list_titles(self, caller: Principal) -> Sequence[TitleDetail]:
+        """Every title that the caller may see and that has something to play, newest first.
+
+        The same object while nothing changes: what is made of it can be kept with it.
+        """
         ...
 
     async def search(self, text: str, caller: Principal, *, limit: int = 30) -> list[Title]:

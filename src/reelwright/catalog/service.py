@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from reelwright.catalog.adapters import sql
 from reelwright.catalog.adapters.beside import Beside, look_beside
+from reelwright.catalog.adapters.kept import KeptTitles
 from reelwright.catalog.adapters.search import searchable
 from reelwright.catalog.adapters.sources import Stamp, fingerprint_of, stamp_of
 from reelwright.catalog.adapters.uploads import UploadFolder
@@ -71,6 +72,7 @@ class CatalogService:
         self._objects = objects
         self._clock = clock
         self._source_arrived = source_arrived
+        self._kept = KeptTitles()
 
     # Looking
 
@@ -88,14 +90,17 @@ class CatalogService:
             raise NotFound("no such title")
         return (await self.get_title(playable.title_id, caller)).title, playable
 
-    async def list_titles(self, caller: Principal) -> list[TitleDetail]:
-        """Every title that the caller may see and that has something to play, newest first."""
-        sight = sight_of(caller, self._now_ms())
-        return await self._database.read(sql.list_details, sight, states=PLAYABLE_STATES)
+    async def list_titles(self, caller: Principal) -> Sequence[TitleDetail]:
+        """Every title that the caller may see and that has something to play, newest first.
 
-    async def list_all(self, caller: Principal) -> list[TitleDetail]:
+        The same object while nothing changes: what is made of it can be kept with it.
+        """
+        sight = sight_of(caller, self._now_ms())
+        return await self._database.read(self._kept.list, sight, states=PLAYABLE_STATES)
+
+    async def list_all(self, caller: Principal) -> Sequence[TitleDetail]:
         """Every title that the caller may see, also those still waiting, newest first."""
-        return await self._database.read(sql.list_details, sight_of(caller, self._now_ms()))
+        return await self._database.read(self._kept.list, sight_of(caller, self._now_ms()))
 
     async def list_page(
         self, caller: Principal, *, limit: int, after: tuple[int, str] | None = None, waiting: bool = False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
 
-from reelwright.catalog.contract import CatalogClient
+from reelwright.catalog.contract import CatalogClient, Title, TitleDetail
 from reelwright.events.contract import Event, EventsClient, Watched
 from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.clock import Clock
@@ -26,6 +26,8 @@ from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
 from reelwright.recommend.core.ranking import Together
 
 DAY_MS = 86_400_000
+WEIGHED_MOST = 8
+"""Lists of titles, one for each limit that a profile has, whose likeness is kept."""
 TOLD_MOST = 50_000
 """Profiles of which is remembered what their page put first."""
 RANKERS: tuple[Ranker, ...] = get_args(Ranker)
@@ -51,6 +53,7 @@ class RecommendService:
         self._told: OrderedDict[tuple[ProfileId, bool], tuple[str, TitleId]] = OrderedDict()
         """By profile, what its page put first (True) and explored (False)."""
         self._together, self._learnt_ms = Together(), 0
+        self._weighed: list[tuple[Sequence[TitleDetail], Likeness]] = []
 
     async def get_page(self, caller: Principal) -> Page:
         """The caller's home page now; six queries, whatever the catalogue's size."""
@@ -102,9 +105,11 @@ class RecommendService:
 
     async def list_similar(self, title_id: TitleId, caller: Principal, *, limit: int = 12) -> list[Slot]:
         """More like this one, closest first, with the reason said."""
-        details = {detail.title.id: detail.title for detail in await self._catalog.list_titles(caller)}
+        titles = await self._catalog.list_titles(caller)
+        details = {detail.title.id: detail.title for detail in titles}
         seed = (await self._catalog.get_title(title_id, caller)).title
-        likeness = Likeness([*details.values(), *([] if seed.id in details else [seed])])
+        there = seed.id in details
+        likeness = await (self._likeness_of(titles) if there else _likeness([*details.values(), seed]))
         found = [row for row in likeness.alike(seed) if row.title_id in details]
         return [Slot(title=details[row.title_id], evidence=row.evidence) for row in found[:limit]]
 
@@ -139,7 +144,16 @@ class RecommendService:
     async def _build(self, signals: Signals, ranker: Ranker) -> Page:
         if ranker == "viewers":
             signals = msgspec.structs.replace(signals, together=await self._learnt(signals.now_ms))
-        return build_page(signals, ranker=ranker)
+        signals = msgspec.structs.replace(signals, likeness=await self._likeness_of(signals.titles))
+        return await asyncio.to_thread(build_page, signals, ranker=ranker)
+
+    async def _likeness_of(self, titles: Sequence[TitleDetail]) -> Likeness:
+        """Weighed once for each list: the catalogue gives the same one while nothing changes."""
+        kept = next((likeness for known, likeness in self._weighed if known is titles), None)
+        if kept is None:
+            kept = await _likeness([detail.title for detail in titles])
+            self._weighed = [(titles, kept), *self._weighed[: WEIGHED_MOST - 1]]
+        return kept
 
     async def _learnt(self, now_ms: int) -> Together:
         """What was watched by the same people, anew every ten minutes; who comes meanwhile has the last one."""
@@ -158,6 +172,10 @@ class RecommendService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+async def _likeness(titles: Sequence[Title]) -> Likeness:
+    return await asyncio.to_thread(Likeness, titles)
 
 
 def _exploring(signals: Signals, chosen: Mapping[str, Any], caller: Principal) -> Signals:

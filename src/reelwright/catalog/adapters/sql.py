@@ -56,6 +56,11 @@ PLAYABLES = _table(
     sa.Column("duration_s", sa.Float),
     sa.Column("still", sa.Text, nullable=False),
 )
+CHANGES = _table(
+    "changes",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
 SOURCES = _table(
     "sources",
     sa.Column("path", sa.Text, primary_key=True),
@@ -130,6 +135,11 @@ def list_details(
         same = sa.and_(TITLES.c.added_ms == added_ms, TITLES.c.id > title_id)
         query = query.where(sa.or_(TITLES.c.added_ms < added_ms, same))
     return _with_playables(connection, [title_of(row_dict(row)) for row in connection.execute(query)])
+
+
+def count_changes(connection: sa.Connection) -> int:
+    """How often titles or playables have changed; the database counts, whoever writes."""
+    return int(connection.execute(sa.select(CHANGES.c.number)).scalar_one())
 
 
 def list_visible(connection: sa.Connection, sight: Sight, title_ids: Collection[TitleId]) -> frozenset[TitleId]:

@@ -32,6 +32,9 @@ def is_visible(title: Title, caller: Principal, now_ms: int) -> bool:
     if not caller.may_see(title.maturity):
         return False
     at_ms = sight_of(caller, now_ms).at_ms
-    if at_ms is None:
-        return True
+    return at_ms is None or is_available(title, at_ms)
+
+
+def is_available(title: Title, at_ms: int) -> bool:
+    """Whether that moment lies within the title's availability."""
     return (title.available_from_ms or 0) <= at_ms < (title.available_until_ms or FOREVER_MS)

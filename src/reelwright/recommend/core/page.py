@@ -50,6 +50,8 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     """What was watched by the same people, for the ranker that goes by viewers."""
 
     explores: Explores | None = None
+    likeness: Likeness | None = None
+    """Of these titles, where it is known already."""
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ class _Builder:
     def __init__(self, signals: Signals, ranker: Ranker) -> None:
         self._signals = signals
         self._details = {detail.title.id: detail for detail in signals.titles}
-        self._likeness = Likeness([detail.title for detail in signals.titles])
+        self._likeness = signals.likeness or Likeness([detail.title for detail in signals.titles])
         self._latest: dict[TitleId, Watched] = {}
         for row in signals.watched:
             self._latest.setdefault(row.title_id, row)

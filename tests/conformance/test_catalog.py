@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,9 @@ async def test_two_who_change_titles_do_not_wait_for_each_other(postgres_url: st
         summaries = {detail.title.summary for detail in await home.service.list_titles(VIEWER)}
     engine.dispose()
     assert summaries >= {"First", "Third"}
+
+
+async def test_many_who_ask_at_once_have_the_titles_read_once(home: Home) -> None:
+    """A class opens its home pages together."""
+    lists = await asyncio.gather(*(home.service.list_titles(VIEWER) for _ in range(20)))
+    assert len({id(one) for one in lists}) == 1

@@ -53,6 +53,7 @@ class RecommendService:
         self._told: OrderedDict[tuple[ProfileId, bool], tuple[str, TitleId]] = OrderedDict()
         """By profile, what its page put first (True) and explored (False)."""
         self._together, self._learnt_ms = Together(), 0
+        self._weighing = asyncio.Lock()
         self._weighed: list[tuple[Sequence[TitleDetail], Likeness]] = []
 
     async def get_page(self, caller: Principal) -> Page:
@@ -149,11 +150,12 @@ class RecommendService:
 
     async def _likeness_of(self, titles: Sequence[TitleDetail]) -> Likeness:
         """Weighed once for each list: the catalogue gives the same one while nothing changes."""
-        kept = next((likeness for known, likeness in self._weighed if known is titles), None)
-        if kept is None:
-            kept = await _likeness([detail.title for detail in titles])
-            self._weighed = [(titles, kept), *self._weighed[: WEIGHED_MOST - 1]]
-        return kept
+        async with self._weighing:  # a class that comes at once waits for one
+            kept = next((likeness for known, likeness in self._weighed if known is titles), None)
+            if kept is None:
+                kept = await _likeness([detail.title for detail in titles])
+                self._weighed = [(titles, kept), *self._weighed[: WEIGHED_MOST - 1]]
+            return kept
 
     async def _learnt(self, now_ms: int) -> Together:
         """What was watched by the same people, anew every ten minutes; who comes meanwhile has the last one."""

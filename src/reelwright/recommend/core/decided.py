@@ -20,6 +20,7 @@ def decision_of(page: Page, first: Slot, signals: Signals) -> dict[str, Any]:
         "titles": len(signals.titles),
         "watched": len(signals.watched),
         "views_week": sum(signals.views_week.values()),
+        "counted_ms": signals.counted_ms,
     }
     return {
         "system": "recommend",

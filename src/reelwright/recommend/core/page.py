@@ -46,6 +46,9 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     """Viewers in the last 24 hours."""
     views_week: Mapping[TitleId, int]
     now_ms: int
+    counted_ms: int = 0
+    """When the viewers were counted."""
+
     together: Together = msgspec.field(default_factory=Together)
     """What was watched by the same people, for the ranker that goes by viewers."""
 

@@ -206,8 +206,9 @@ async def lacking(host: str, port: int, *, tls: bool = False) -> str:
     try:
         parts = msgspec.json.decode(body, type=list[Health])
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return f"it answers {status.decode('latin-1')!r}"
-    return "; ".join(f"{one.system}: {one.says}. {one.do}".rstrip() for one in parts if one.state == "down")
+        parts = []
+    down = (f"{one.system}: {one.says}. {one.do}".rstrip() for one in parts if one.state == "down")
+    return "; ".join(down) or f"it answers {status.decode('latin-1')!r}"
 
 
 def _own_child() -> ssl.SSLContext:

@@ -45,7 +45,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     def may_see(self, maturity: int | None) -> bool:
         """Whether a title with this age rating may be shown, played or named to the caller."""
-        return (UNRATED if maturity is None else maturity) <= self.maturity_limit
+        return is_suitable(maturity, self.maturity_limit)
+
+
+def is_suitable(maturity: int | None, limit: int) -> bool:
+    """Whether an age rating, None for unrated, is within a limit."""
+    return (UNRATED if maturity is None else maturity) <= limit
 
 
 NOBODY = Principal()

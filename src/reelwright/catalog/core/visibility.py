@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from reelwright.catalog.contract import Title
-from reelwright.kernel.principal import EVERYTHING, Principal
+from reelwright.kernel.principal import EVERYTHING, Principal, is_suitable
 
 FOREVER_MS = 1 << 60
 
@@ -29,12 +29,12 @@ def sight_of(caller: Principal, now_ms: int) -> Sight:
 
 def is_visible(title: Title, caller: Principal, now_ms: int) -> bool:
     """Whether the title exists for this caller now."""
-    if not caller.may_see(title.maturity):
-        return False
-    at_ms = sight_of(caller, now_ms).at_ms
-    return at_ms is None or is_available(title, at_ms)
+    return is_in_sight(title, sight_of(caller, now_ms))
 
 
-def is_available(title: Title, at_ms: int) -> bool:
-    """Whether that moment lies within the title's availability."""
-    return (title.available_from_ms or 0) <= at_ms < (title.available_until_ms or FOREVER_MS)
+def is_in_sight(title: Title, sight: Sight) -> bool:
+    """Whether a title is suitable, and available when it is looked at."""
+    at_ms = sight.at_ms
+    return is_suitable(title.maturity, sight.maturity_limit) and (
+        at_ms is None or (title.available_from_ms or 0) <= at_ms < (title.available_until_ms or FOREVER_MS)
+    )

@@ -502,7 +502,7 @@ export interface DecisionEvent {
 
 /** Common Media Client Data, version 1 or 2, as any player reports it (CTA-5004); `core/cmcd.py` reads it.
 
-    Readers of the log find `mode`, `v` and `keys`: the standard's keys in the standard's units. */
+Readers of the log find `mode`, `v` and `keys`: the standard's keys in the standard's units. */
 export interface CmcdEvent {
   type: 'cmcd';
   version?: 1;

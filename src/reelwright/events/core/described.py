@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import getdoc
 from typing import Any
 
 import msgspec
@@ -40,11 +41,11 @@ def page(schema: Schema = SCHEMA) -> str:
     blocks = [_INTRODUCTION, "## What every event says\n", *_table(Typed, without=())]
     kinds = [schema.kinds[key] for key in schema.current.items()]
     for kind in kinds:
-        blocks += [f"\n## `{tag_of(kind)}`\n", f"{kind.__doc__}{_about(kind)}\n"]
+        blocks += [f"\n## `{tag_of(kind)}`\n", f"{getdoc(kind)}{_about(kind)}\n"]
         data = _data_of(kind)
         if data is not None:
             blocks += [*_table(data, without=()), ""]
-        blocks += [f"{schema.kinds[key].__doc__}" for key in schema.before_of(tag_of(kind))]
+        blocks += [f"{getdoc(schema.kinds[key])}" for key in schema.before_of(tag_of(kind))]
     return "\n".join(blocks).replace("\n\n\n", "\n\n")
 
 
@@ -96,7 +97,7 @@ def _interface(name: str, kind: type[msgspec.Struct], head: tuple[str, ...]) -> 
             lines.append(f"  /** {_says(found)} */")
         optional = "" if field.required else "?"
         lines.append(f"  {field.name}{optional}: {typescript_of(found)};")
-    says = (kind.__doc__ or "").strip()
+    says = getdoc(kind) or ""
     return "\n".join([f"/** {says} */", f"export interface {name} {{", *lines, "}"])
 
 

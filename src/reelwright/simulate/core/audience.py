@@ -15,7 +15,7 @@ from reelwright.events.contract import Event, EventType, Watched
 from reelwright.events.core.projection import is_finished, is_view
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
-from reelwright.kernel.principal import UNRATED
+from reelwright.kernel.principal import is_suitable
 from reelwright.recommend.contract import Page, Slot
 from reelwright.recommend.core.page import Signals, build_page
 from reelwright.simulate.contract import Quality, Told, Viewer
@@ -99,7 +99,7 @@ class Audience:
     def _signals(self, viewer: Viewer, at_ms: int) -> Signals:
         memory = self._memory[viewer.profile_id]
         return Signals(
-            titles=[detail for detail in self._titles if _may_see(viewer, detail.title)],
+            titles=[detail for detail in self._titles if is_suitable(detail.title.maturity, viewer.maturity_limit)],
             watched=sorted(memory.watched.values(), key=lambda row: -row.last_ms),
             saved=memory.saved,
             thumbs=memory.thumbs,
@@ -232,7 +232,3 @@ def taste(viewer: Viewer, title: Title) -> float:
     """How much a viewer likes a title: the mean over its genres, 1 for none."""
     found = [viewer.tastes.get(genre, 1.0) for genre in title.genres]
     return sum(found) / len(found) if found else 1.0
-
-
-def _may_see(viewer: Viewer, title: Title) -> bool:
-    return (UNRATED if title.maturity is None else title.maturity) <= viewer.maturity_limit

@@ -27,7 +27,7 @@ FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 10.0
 STEADY_S = 30.0
 """A process that ran this long is taken as well; its back-off starts anew."""
-LATE_S = 10.0
+LATE_S = 20.0
 """Whoever is not ready after so long is asked why, and the log says it."""
 
 log = logger(__name__)

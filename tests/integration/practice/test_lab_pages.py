@@ -17,10 +17,12 @@ from reelwright.practice.adapters import sandbox
 from reelwright.practice.adapters.sandbox import bubblewrap_works
 from reelwright.practice.labs.lab import solutions
 from reelwright.practice.labs.labs import LABS
+from reelwright.practice.service import labs
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1/practice/labs"
 SOLUTIONS = solutions(LABS["token-bucket"])
+ENDLESS = "EMPTY = 0\ndef token_bucket(count, period, burst):\n    while True: pass\n"
 bubblewrap = pytest.mark.skipif(
     not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
 )
@@ -124,14 +126,49 @@ async def test_stopping_the_service_ends_the_code_that_runs(tmp_path: Path) -> N
     """A loop without end does not keep the service from stopping."""
     async with composed(tmp_path) as home:
         client = home.client()
-        endless = "EMPTY = 0\ndef token_bucket(count, period, burst):\n    while True: pass\n"
-        run = (await client.post(f"{API}/token-bucket/runs", json={"source": endless})).json()
+        run = (await client.post(f"{API}/token-bucket/runs", json={"source": ENDLESS})).json()
         with anyio.fail_after(60):
             while not (await client.get(f"{API}/token-bucket/runs/{run['id']}")).json()["log"]:
                 await anyio.sleep(0.02)
     assert not list(sandbox._LIVE) or all(
         box._process is None or box._process.poll() is not None for box in sandbox._LIVE
     )
+
+
+@bubblewrap
+async def test_a_class_waits_its_turn_and_nobody_takes_all_turns(
+    home: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of one person's run; the third is refused, and another person's waits, says so, and is not given up."""
+    monkeypatch.setattr(labs, "SILENT_MS", 1500)
+    monkeypatch.setattr(labs, "BEAT_S", 0.2)
+    ada, bob = [await home.session(await home.person(name)) for name in ("Ada", "Bob")]
+    body = {"source": ENDLESS}
+    first, _, third = [await ada.post(f"{API}/token-bucket/runs", json=body) for _ in range(3)]
+    assert third.status_code == 409 and "not finished" in third.json()["detail"]
+    form = {"source": "mine = 1", "csrf": ada.headers["X-CSRF-Token"]}
+    page = await ada.post("/practice/labs/token-bucket", data=form)
+    assert page.status_code == 409 and "not finished" in page.text and "mine = 1" in page.text
+    waiting = (await bob.post(f"{API}/token-bucket/runs", json=body)).json()
+    with anyio.fail_after(30):
+        while not (told := (await bob.get(f"{API}/token-bucket/runs/{waiting['id']}")).json())["log"]:
+            await anyio.sleep(0.05)
+    assert told["log"] == ["waits for its turn: 2 came before it, 2 run at a time"]
+    await anyio.sleep(2.5)
+    for client, run in ((ada, first.json()), (bob, waiting)):
+        assert (await client.get(f"{API}/token-bucket/runs/{run['id']}")).json()["result"] is None
+
+
+@bubblewrap
+async def test_a_run_whose_service_ended_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the one that was started after it; a new run may begin."""
+    monkeypatch.setattr(labs, "SILENT_MS", 500)
+    async with composed(tmp_path) as home:
+        run = (await home.client().post(f"{API}/token-bucket/runs", json={"source": ENDLESS})).json()
+    await anyio.sleep(0.6)
+    async with composed(tmp_path) as home:
+        told = await finished(home.client(), run)
+        assert told["result"]["valid"] == "unknown" and "the service ended" in told["result"]["reason"]
 
 
 @pytest.mark.parametrize("predicted", ["many", "1e", "--"])

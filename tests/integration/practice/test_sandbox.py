@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,3 +172,22 @@ def test_who_was_given_no_processor_is_not_blamed() -> None:
             one.kill()
             one.wait()
         os.sched_setaffinity(0, before)
+
+
+@needs_bubblewrap
+def test_what_starts_while_the_service_ends_is_ended() -> None:
+    """A run that was between two seeds when all were killed goes no further."""
+    ending = threading.Event()
+    known = sandbox_module.ENDING.set(ending)
+    try:
+        with Sandbox("def answer(message):\n    return message\n", driver="echo.py", bounds=SHORT) as box:
+            assert box.ask(1) == 1
+            ending.set()
+            with pytest.raises(Broken, match="the service ends"):
+                box.restart()
+        fresh = Sandbox("def answer(message):\n    return message\n", driver="echo.py", bounds=SHORT)
+        with pytest.raises(Broken, match="the service ends"), fresh:
+            raise AssertionError("it started")
+        assert fresh._process is not None and fresh._process.poll() is not None
+    finally:
+        sandbox_module.ENDING.reset(known)

@@ -20,6 +20,7 @@ LAB_RUNS = sa.Table(
     sa.Column("log", sa.JSON, nullable=False),
     sa.Column("result", sa.JSON),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("beat_ms", sa.BigInteger, nullable=False),
 )
 
 

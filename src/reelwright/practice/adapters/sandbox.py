@@ -14,9 +14,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
@@ -33,6 +35,8 @@ TMP_BYTES = 16 << 20
 BUSY_SHARE = 0.5
 """Of the wall clock: who waited longer than this for a processor was not given their time."""
 _LIVE: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+ENDING: ContextVar[threading.Event | None] = ContextVar("ending", default=None)
+"""Set by who ends this context's runs, before `end_all`: what starts meanwhile is ended as well."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,8 +108,12 @@ class Sandbox:
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._deadline_s = time.monotonic() + self._bounds.wall_s
         self._queued_s = _queued_s(os.getpid())
-        self._start()
         _LIVE.add(self)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def _start(self) -> None:
@@ -129,6 +137,10 @@ class Sandbox:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
+        ending = ENDING.get()
+        if ending is not None and ending.is_set():
+            self.kill()
+            raise Broken("the service ends")
 
     def restart(self) -> None:
         """kill -9, and begin again with nothing in memory; the wall clock of the whole run goes on."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Literal, get_args
 
@@ -11,16 +13,20 @@ import msgspec
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Conflict, ReelwrightError
 from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import lab_runs
-from reelwright.practice.adapters.sandbox import Confinement, choose_confinement, end_all
+from reelwright.practice.adapters.sandbox import ENDING, Confinement, choose_confinement, end_all
 from reelwright.practice.contract import LabResult, LabRun, LabTold, NoLab, Valid
 from reelwright.practice.labs.lab import Lab, grade, practise, starter
 
 AT_ONCE = 2
 """Runs at a time in this process; the others wait their turn."""
-GIVEN_UP_MS = 600_000
-"""A run without a result after this long had its process ended under it."""
+OPEN_MOST = 2
+"""Runs of one person that wait or run: a class shares this machine."""
+BEAT_S = 15.0
+SILENT_MS = 60_000
+"""A run of which nothing was heard for so long had its process ended under it."""
 Count = Callable[[], Awaitable[int]]
 
 
@@ -36,6 +42,7 @@ class LabsService:
         self._count_people = count_people
         self._loopback = loopback
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._ending = threading.Event()
         self._running: set[asyncio.Task[None]] = set()
 
     async def list_labs(self, *, person: str) -> list[LabTold]:
@@ -67,13 +74,16 @@ class LabsService:
         predicted: float | None = None,
         agreed: bool = False,
     ) -> LabRun:
-        """Begin a run; its result comes later. Raises NoLab, Refused."""
+        """Begin a run; its result comes later. Raises NoLab, Refused, Conflict while two of the person's are open."""
         lab = self.get_lab(lab_id)
         confinement = await self.confinement(agreed=agreed)
+        newest = await self._database.read(lab_runs.list_runs, person, limit=2 * OPEN_MOST)
+        if sum(self._is_open(row) for row in newest) >= OPEN_MOST:
+            raise Conflict(f"{OPEN_MOST} of your runs are not finished; wait for one of them")
         row = {
             "id": new_id(self._clock), "person": person, "lab": lab_id, "hidden": hidden,
             "source": source.encode("utf-8", "replace").decode().replace("\x00", "\ufffd"), "predicted": predicted,
-            "log": [], "result": None, "created_ms": self._now_ms(),
+            "log": [], "result": None, "created_ms": self._now_ms(), "beat_ms": self._now_ms(),
         }  # fmt: skip
         await self._database.write(lab_runs.put_run, **row)
         task = asyncio.get_running_loop().create_task(self._finish(lab, row, confinement))
@@ -94,12 +104,27 @@ class LabsService:
 
     async def stop(self) -> None:
         """End what runs; such a run is told as one that the service ended."""
+        self._ending.set()
         for task in self._running:
             task.cancel()
         end_all()
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _finish(self, lab: Lab, row: dict[str, Any], confinement: Confinement) -> None:
+        beating = asyncio.create_task(self._beat(row["id"]))
+        try:
+            result = await self._result(lab, row, confinement)
+        finally:
+            beating.cancel()
+        await self._database.write(lab_runs.change_run, row["id"], {"result": msgspec.to_builtins(result)})
+
+    async def _beat(self, run_id: str) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            with contextlib.suppress(ReelwrightError):
+                await self._database.write(lab_runs.change_run, run_id, {"beat_ms": self._now_ms()})
+
+    async def _result(self, lab: Lab, row: dict[str, Any], confinement: Confinement) -> LabResult:
         log: list[str] = []
 
         def told(said: str) -> None:
@@ -110,16 +135,22 @@ class LabsService:
             begin = grade if row["hidden"] else practise
             return begin(lab, row["source"], confinement=confinement, told=told)
 
+        if self._slots.locked():
+            log.append(f"waits for its turn: {len(self._running) - 1} came before it, {AT_ONCE} run at a time")
+            await self._database.write(lab_runs.change_run, row["id"], {"log": [*log]})
+        ENDING.set(self._ending)
         async with self._slots:
             try:
-                result = await anyio.to_thread.run_sync(run, abandon_on_cancel=True)
+                return await anyio.to_thread.run_sync(run, abandon_on_cancel=True)
             except Exception as error:
-                result = _unknown(row, f"the lab itself failed: {error}")
-        await self._database.write(lab_runs.change_run, row["id"], {"result": msgspec.to_builtins(result)})
+                return _unknown(row, f"the lab itself failed: {error}")
+
+    def _is_open(self, row: Mapping[str, Any]) -> bool:
+        return row["result"] is None and self._now_ms() - row["beat_ms"] <= SILENT_MS
 
     def _run_of(self, row: Mapping[str, Any]) -> LabRun:
         result = msgspec.convert(row["result"], LabResult) if row["result"] is not None else None
-        if result is None and self._now_ms() - row["created_ms"] > GIVEN_UP_MS:
+        if result is None and not self._is_open(row):
             result = _unknown(row, "the service ended while this ran; run it again")
         return LabRun(
             id=row["id"], lab=row["lab"], hidden=row["hidden"], source=row["source"], predicted=row["predicted"],

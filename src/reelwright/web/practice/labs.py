@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Controller, Response, get, post
 from markupsafe import Markup
 
-from reelwright.kernel.errors import Invalid
+from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.practice.api.labs import MAX_SOURCE_CHARS
 from reelwright.practice.contract import LabRun, Refused
 from reelwright.practice.labs.lab import starter
@@ -47,8 +47,8 @@ class LabPages(Controller):
                 person=visit.person, lab_id=lab_id, source=source, hidden=form.get("do") == "grade",
                 predicted=_number(form.get("predicted", "")), agreed="agreed" in form,
             )  # fmt: skip
-        except Refused as error:
-            return await _page(visit, practice_labs, lab_id, status=403, problem=str(error), source=source)
+        except (Conflict, Refused) as error:
+            return await _page(visit, practice_labs, lab_id, status=error.status, problem=str(error), source=source)
         return go(f"/practice/labs/{lab_id}?run={begun.id}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +14,16 @@ from rich.console import Console
 from rich.table import Table
 
 from reelwright.accounts.contract import UserRole
+from reelwright.accounts.core.roster import read_roster
 from reelwright.accounts.service import AccountsService
 from reelwright.accounts.settings import AccountsSettings
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import NotFound
+from reelwright.kernel.errors import Conflict, Invalid, NotFound
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, Source, database_url, keys_file, require_kept
 
-app = typer.Typer(help="People: list, add, new password, set-up code.", no_args_is_help=True)
+app = typer.Typer(help="People: list, add one or many, new password, set-up code.", no_args_is_help=True)
 console = Console()
 Data = Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")]
 Url = Annotated[str | None, typer.Option("--database", help="Database URL, unless the settings name it.")]
@@ -51,6 +54,37 @@ def create_user(
 
     async def work(service: AccountsService) -> None:
         await service.create_user(name=name, password=password, role=role)
+
+    _run(work, data, database, new=True)
+
+
+@app.command()
+def create_users(
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="CSV of name, role, password; - reads the terminal.")],
+    data: Data = None,
+    database: Url = None,
+) -> None:
+    """Add all people of a list, and print the passwords of those who were added as CSV.
+
+    Only the name is needed: who has no role is a viewer, who has no password gets one. Who is there already is left
+    as they are, so that a list may be given again when it has grown, or when this was stopped.
+    """
+    try:
+        entries = read_roster(file.read().decode())
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{file.name} is not UTF-8: {error}; save it as CSV UTF-8") from error
+
+    async def work(service: AccountsService) -> None:
+        table = csv.writer(sys.stdout, lineterminator="\n")
+        table.writerow(["name", "password"])
+        for entry in entries:
+            try:
+                await service.create_user(name=entry.name, password=entry.password, role=entry.role)
+            except Conflict as error:
+                typer.echo(f"reelwright: {error}; left as they are", err=True)
+                continue
+            table.writerow([entry.name, entry.password])
+            sys.stdout.flush()  # where this is stopped, who was added is told
 
     _run(work, data, database, new=True)
 

@@ -69,6 +69,28 @@ def test_people_can_be_added_before_the_first_start(tmp_path: Path) -> None:
     assert "Ada" in run(tmp_path, "accounts", "list").stdout
 
 
+def test_a_whole_class_is_added_from_a_list(tmp_path: Path) -> None:
+    """As a spreadsheet writes it; given again when it has grown, only the new are added."""
+    roster = tmp_path / "class.csv"
+    roster.write_bytes("\ufeffName;Role\r\nZoë Öz;\r\nBob;editor\r\n".encode())
+    made = run(tmp_path, "accounts", "create-users", str(roster))
+    assert made.returncode == 0, made.stderr
+    passwords = dict(line.split(",") for line in made.stdout.splitlines())
+    assert list(passwords) == ["name", "Zoë Öz", "Bob"]
+    grown = "Ada,admin,a password of her own\nBOB\nZoë Öz\n"
+    again = run(tmp_path, "accounts", "create-users", "-", typed=grown)
+    assert again.stdout.splitlines() == ["name,password", "Ada,a password of her own"]
+    assert "somebody is called BOB already" in again.stderr and again.returncode == 0
+    listed = run(tmp_path, "accounts", "list").stdout
+    assert [line.split()[-1] for line in listed.splitlines()[1:]] == ["viewer", "editor", "admin"]
+    broken = run(tmp_path, "accounts", "create-users", "-", typed="New\nOther,boss\n")
+    assert broken.returncode == 1 and "line 2: a role is one of" in broken.stderr
+    assert "New" not in run(tmp_path, "accounts", "list").stdout
+    binary = tmp_path / "binary.csv"
+    binary.write_bytes(b"Ren\xe9\n")
+    assert "is not UTF-8" in run(tmp_path, "accounts", "create-users", str(binary)).stderr
+
+
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     """The message names the revision; nothing is migrated."""
     composed = Composed(tmp_path / "data")

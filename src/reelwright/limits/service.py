@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,17 @@ from reelwright.kernel.errors import Invalid
 from reelwright.kernel.telemetry import counter
 from reelwright.limits.adapters.memory import MemoryStore
 from reelwright.limits.adapters.sample import Sample
-from reelwright.limits.contract import Answer, Ask, Counted, Limit, Policy, Told, TooManyRequests, Verdict
+from reelwright.limits.contract import (
+    Answer,
+    Ask,
+    Counted,
+    Limit,
+    Policy,
+    StoreUnavailable,
+    Told,
+    TooManyRequests,
+    Verdict,
+)
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.descriptors import Entries, find, prefixes, without_replaced
 from reelwright.limits.core.fields import headers, policy_item
@@ -178,10 +188,11 @@ class Limits:
             await self.store.settle(reservation.owed())
 
     async def give_back(self, answer: Answer) -> None:
-        """Return what an admitted request of cost 1 took, as if it had not come."""
+        """Return what an admitted request of cost 1 took, as if it had not come; without the store it stays taken."""
         reservation = Reservation(answer, 1)
         reservation.settle(0)
-        await self.store.settle(reservation.owed())
+        with suppress(StoreUnavailable):
+            await self.store.settle(reservation.owed())
 
     @contextmanager
     def reserve_now(self, attributes: Mapping[str, str], *, cost: int = 1, domain: str = "") -> Iterator[Reservation]:

@@ -18,6 +18,7 @@ from reelwright.kernel.errors import Invalid
 from reelwright.limits import Limits, MemoryStore, TooManyRequests
 from reelwright.limits.adapters.guarded import GuardedStore
 from reelwright.limits.api import LimitsMiddleware, SheddingMiddleware, limit_guard, limit_of
+from reelwright.limits.contract import StoreUnavailable
 from reelwright.limits.core.adaptive import Gradient
 from reelwright.limits.core.fields import parse_limit_field, parse_policy
 from reelwright.limits.core.rules import read_rules
@@ -103,6 +104,17 @@ async def test_where_only_failures_count_what_fits_gives_back() -> None:
     assert {(await client.get("/api/x"))[0] for _ in range(20)} == {200}
     asked = ("/api/wrong", "/api/x", "/api/wrong", "/api/x", "/api/wrong")
     assert [(await client.get(path))[0] for path in asked] == [401, 200, 401, 429, 429]
+
+
+async def test_an_answer_is_given_also_where_nothing_can_be_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store went away between the two: what was taken stays taken."""
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(MemoryStore, "settle", away)
+    client = Client(failures=("api",))
+    assert [(await client.get("/api/x"))[0] for _ in range(3)] == [200, 200, 429]
 
 
 async def test_an_application_with_errors_of_its_own_is_given_one() -> None:

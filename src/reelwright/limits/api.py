@@ -79,7 +79,8 @@ class LimitsMiddleware:
     (door, caller). An address is that of the connection: behind a proxy, the server in front of this puts the
     client's there, and believes X-Forwarded-For only of trusted proxies. A refused request is answered with a
     problem, or raises TooManyRequests where `raises` is set, for applications that make their own answers of errors.
-    At the doors `failures` only what fails counts: an answer below 400 gives back what its request took.
+    At the doors `failures` only what fails counts: an answer below 400 gives back what its request took, and so does
+    one that says nothing of the request (429, 5xx).
     """
 
     def __init__(
@@ -128,8 +129,10 @@ class LimitsMiddleware:
 
     def _giving_back(self, answer: Answer, send: Send) -> Send:
         async def send_and_settle(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
-                await self._limits.give_back(answer)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if status < 400 or status == 429 or status >= 500:
+                    await self._limits.give_back(answer)
             await send(message)
 
         return send_and_settle

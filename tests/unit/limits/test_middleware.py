@@ -43,7 +43,7 @@ descriptors:
 
 
 class Client:
-    """Sends requests through the middleware to an application that answers 200, below `/wrong` 401."""
+    """Sends requests through the middleware to an application that answers 200, or what the path ends with."""
 
     def __init__(self, **options: Any) -> None:
         limits = Limits(store=MemoryStore(clock=VirtualClock()), domains=read_rules([("rules", RULES)]))
@@ -52,7 +52,7 @@ class Client:
 
     async def _app(self, scope: Scope, receive: Any, send: Any) -> None:
         self.reached += 1
-        status = 401 if scope["path"].endswith("/wrong") else 200
+        status = int(scope["path"][-3:]) if scope["path"][-3:].isdigit() else 200
         await send({"type": "http.response.start", "status": status, "headers": [(b"x", b"1")]})
         await send({"type": "http.response.body", "body": b"ok", "more_body": False})
 
@@ -101,9 +101,11 @@ async def test_a_forged_header_changes_nobodys_counter() -> None:
 async def test_where_only_failures_count_what_fits_gives_back() -> None:
     """What failed stays taken, and refuses also what would fit."""
     client = Client(failures=("api",))
-    assert {(await client.get("/api/x"))[0] for _ in range(20)} == {200}
-    asked = ("/api/wrong", "/api/x", "/api/wrong", "/api/x", "/api/wrong")
-    assert [(await client.get(path))[0] for path in asked] == [401, 200, 401, 429, 429]
+    for path, code in (("/api/x", 200), ("/api/303", 303), ("/api/429", 429), ("/api/503", 503)):
+        assert {(await client.get(path, path))[0] for _ in range(20)} == {code}
+        assert (await client.get("/api/x", path))[0] == 200
+    asked = ("/api/401", "/api/x", "/api/403", "/api/x", "/api/400")
+    assert [(await client.get(path))[0] for path in asked] == [401, 200, 403, 429, 429]
 
 
 async def test_an_answer_is_given_also_where_nothing_can_be_given_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,8 +56,16 @@ def holder(server_port: int, client_port: int) -> int:
     ends = f":{server_port:04X}", f":{client_port:04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inode = next((row[9] for row in rows if row[1].endswith(ends[0]) and row[2].endswith(ends[1])), "0")
-    processes = [int(one.name) for one in Path("/proc").glob("[0-9]*")]
-    return next((pid for pid in processes if f"socket:[{inode}]" in opened_by(pid)), 0)
+    return next((pid for pid in family() if f"socket:[{inode}]" in opened_by(pid)), 0)
+
+
+def family(pid: int | None = None) -> Iterator[int]:
+    """This process, in which the owner is, and all below it: to look through a busy machine's takes too long."""
+    yield (pid := pid or os.getpid())
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that ended
+            for child in children.read_text().split():
+                yield from family(int(child))
 
 
 def opened_by(pid: int) -> set[str]:

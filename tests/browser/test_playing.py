@@ -66,7 +66,8 @@ def test_what_was_watched_is_remembered_and_the_home_page_changed_by_it(stage: S
     page.goto(f"{stage.url}/")
     deadline = time.monotonic() + 90
     while "Continue watching" not in page.inner_text("main"):
-        assert time.monotonic() < deadline, page.inner_text("main")
+        known = (time.time() * 1000, expect(stage.client.get("/api/v1/history"), 200))
+        assert time.monotonic() < deadline, f"{known} {page.inner_text('main')}"
         page.wait_for_timeout(300)
         page.reload()
     position_s = next(

@@ -527,8 +527,11 @@ class _Peer:
 
 def jain(shares: Sequence[float]) -> float:
     """Jain's fairness index: 1 where all get the same, 1/n where one gets all."""
-    squares = sum(share * share for share in shares)
-    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
+    most = max(shares, default=0.0)
+    if not most:
+        return 1.0
+    parts = [share / most for share in shares]  # whose squares are numbers, however small or large the shares are
+    return sum(parts) ** 2 / (len(parts) * sum(part * part for part in parts))
 
 
 def _part(calls: Sequence[_Call], good: Callable[[_Call], bool]) -> float:

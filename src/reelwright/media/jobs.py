@@ -370,14 +370,18 @@ class _Meter(_Guard):
 
     def __init__(self, asset_id: AssetId, attempt: int, plan: Plan, number: int) -> None:
         super().__init__(asset_id, attempt)
-        self._before_s = plan.seconds(plan.span(number)[0])
+        start, end = plan.span(number)
+        self._before_s = plan.seconds(start)
+        self._length_s = plan.seconds(end - start)
+        self._done_s = 0.0
         self._total_s = plan.seconds(plan.frames)
         self._began = time.monotonic()
 
     def news(self, done_s: float) -> dict[str, Any]:
-        """Percent, speed and remaining time."""
-        speed = done_s / max(0.001, time.monotonic() - self._began)
-        at_s = min(self._total_s, self._before_s + done_s)
+        """Percent, speed and remaining time; ffmpeg may name a moment behind the chunk's end, and go back from it."""
+        self._done_s = max(self._done_s, min(done_s, self._length_s))
+        speed = self._done_s / max(0.001, time.monotonic() - self._began)
+        at_s = self._before_s + self._done_s
         left_s = (self._total_s - at_s) / speed if speed > 0 else None
         return {"percent": round(99 * at_s / self._total_s, 1), "speed": round(speed, 2), "eta_s": left_s}
 

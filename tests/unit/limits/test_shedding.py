@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.limits.cases import S, cases
 
@@ -282,6 +282,9 @@ def test_a_pause_is_never_shorter_than_the_service_asked() -> None:
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=20))
+@example([1.7575307618092055e-159] * 2)
+@example([5e-324])
+@example([1e308] * 2)
 def test_jains_index_is_between_one_nth_and_one(shares: list[float]) -> None:
     """Equal shares are 1."""
     assert 1 / len(shares) - 1e-9 <= jain(shares) <= 1 + 1e-9

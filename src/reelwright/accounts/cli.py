@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from reelwright.accounts.adapters.passwords import new_password
 from reelwright.accounts.contract import UserRole
 from reelwright.accounts.core.roster import read_roster
 from reelwright.accounts.service import AccountsService
@@ -70,7 +71,7 @@ def create_users(
     as they are, so that a list may be given again when it has grown, or when this was stopped.
     """
     try:
-        entries = read_roster(file.read().decode())
+        entries = read_roster(file.read().decode(), new_password)
     except UnicodeDecodeError as error:
         raise Invalid(f"{file.name} is not UTF-8: {error}; save it as CSV UTF-8") from error
 

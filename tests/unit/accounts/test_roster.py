@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from reelwright.accounts.core.roster import ALPHABET, new_password, read_roster
+from reelwright.accounts.adapters.passwords import ALPHABET, new_password
+from reelwright.accounts.core.roster import read_roster
 from reelwright.kernel.errors import Invalid
 
 
 def test_columns_that_are_left_out_have_a_meaning() -> None:
     """A viewer, with a password of their own."""
-    ada, bob, eve = read_roster('name, role, password\n"Lovelace, Ada"\n\nBob,EDITOR\nEve,,correct horse\n')
+    ada, bob, eve = read_roster(
+        'name, role, password\n"Lovelace, Ada"\n\nBob,EDITOR\nEve,,correct horse\n', new_password
+    )
     assert (ada.name, ada.role) == ("Lovelace, Ada", "viewer")
     assert (bob.role, eve.role, eve.password) == ("editor", "viewer", "correct horse")
     assert ada.password != bob.password and len(ada.password) == 14
@@ -31,7 +34,7 @@ def test_columns_that_are_left_out_have_a_meaning() -> None:
 def test_a_list_that_cannot_be_read_adds_nobody(text: str, says: str) -> None:
     """The line is named."""
     with pytest.raises(Invalid, match=says):
-        read_roster(text)
+        read_roster(text, new_password)
 
 
 def test_passwords_can_be_read_from_paper() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from functools import cached_property
 from typing import TypeVar
@@ -18,6 +19,15 @@ T = TypeVar("T")
 AT_ONCE = 2
 WAIT_S = 15.0
 """Sixty who sign in at one instant take ten seconds on two cores."""
+
+
+ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without what is mistaken for something else when it is read from paper."""
+
+
+def new_password() -> str:
+    """A password of 59 bits that can be read out and typed, as `k7fm-2xqp-9dtw`."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(3))
 
 
 class Busy(Transient):

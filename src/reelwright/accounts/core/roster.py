@@ -1,10 +1,9 @@
-"""Lists of people, as a school or a team has them in a spreadsheet. Pure, but for chance in new passwords."""
+"""Lists of people, as a school or a team has them in a spreadsheet. Pure."""
 
 from __future__ import annotations
 
 import csv
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import get_args
 
 import msgspec
@@ -14,8 +13,6 @@ from reelwright.accounts.core.rules import checked_name, checked_password, name_
 from reelwright.kernel.errors import Invalid
 
 ROLES: tuple[UserRole, ...] = get_args(UserRole)
-ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without what is mistaken for something else when it is read from paper."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -26,17 +23,18 @@ class Entry(msgspec.Struct, frozen=True):
     password: str
 
 
-def read_roster(text: str) -> list[Entry]:
+def read_roster(text: str, new_password: Callable[[], str]) -> list[Entry]:
     """People of a CSV text with the columns name, role and password, of which only the name is needed.
 
     A first line that begins with `name` is a heading; spreadsheets' semicolons and byte order marks are understood.
-    Who has no role is a viewer, who has no password gets one. Raises Invalid with the line, before anybody is added.
+    Who has no role is a viewer, who has no password gets a `new_password`. Raises Invalid with the line, before
+    anybody is added.
     """
     lines = text.removeprefix("\ufeff").splitlines()
     found: dict[str, Entry] = {}
     for number, cells in _rows(lines):
         try:
-            entry = _entry(cells)
+            entry = _entry(cells, new_password)
             if name_key(entry.name) in found:
                 raise Invalid(f"{entry.name} is there twice")
         except Invalid as error:
@@ -55,7 +53,7 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
-def _entry(cells: list[str]) -> Entry:
+def _entry(cells: list[str], new_password: Callable[[], str]) -> Entry:
     if len(cells) > 3:
         raise Invalid(f"a line has at most name, role and password, got {len(cells)} columns")
     name, role, password = (*cells, "", "")[:3]
@@ -63,8 +61,3 @@ def _entry(cells: list[str]) -> Entry:
     if known is None:
         raise Invalid(f"a role is one of {', '.join(ROLES)}, got {role[:40]!r}")
     return Entry(checked_name(name), known, checked_password(password) if password else new_password())
-
-
-def new_password() -> str:
-    """A password of 59 bits that can be read out and typed, as `k7fm-2xqp-9dtw`."""
-    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(3))

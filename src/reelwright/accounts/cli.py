@@ -87,7 +87,7 @@ def create_users(
             table.writerow([entry.name, entry.password])
             sys.stdout.flush()  # where this is stopped, who was added is told
 
-    _run(work, data, database, new=True)
+    _run(work, data, database)
 
 
 @app.command()

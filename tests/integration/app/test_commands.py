@@ -73,6 +73,10 @@ def test_a_whole_class_is_added_from_a_list(tmp_path: Path) -> None:
     """As a spreadsheet writes it; given again when it has grown, only the new are added."""
     roster = tmp_path / "class.csv"
     roster.write_bytes("\ufeffName;Role\r\nZoë Öz;\r\nBob;editor\r\n".encode())
+    nowhere = run(tmp_path, "accounts", "create-users", str(roster))
+    assert "no service keeps its data" in nowhere.stderr and nowhere.stdout == ""
+    assert list(tmp_path.iterdir()) == [roster]
+    Composed(tmp_path / "reelwright-data")
     made = run(tmp_path, "accounts", "create-users", str(roster))
     assert made.returncode == 0, made.stderr
     passwords = dict(line.split(",") for line in made.stdout.splitlines())

@@ -26,7 +26,7 @@ from reelwright.recommend.core.page import Signals, Top, build_page, top_ten
 from reelwright.recommend.core.ranking import Together
 
 DAY_MS = 86_400_000
-WEIGHED_MOST = 8
+WEIGHED_MOST = 4
 """Lists of titles, one for each limit that a profile has, whose likeness is kept."""
 TOLD_MOST = 50_000
 """Profiles of which is remembered what their page put first."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import anyio.to_thread
 import msgspec
+import sqlalchemy as sa
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
@@ -77,15 +78,19 @@ class LabsService:
         """Begin a run; its result comes later. Raises NoLab, Refused, Conflict while two of the person's are open."""
         lab = self.get_lab(lab_id)
         confinement = await self.confinement(agreed=agreed)
-        newest = await self._database.read(lab_runs.list_runs, person, limit=2 * OPEN_MOST)
-        if sum(self._is_open(row) for row in newest) >= OPEN_MOST:
-            raise Conflict(f"{OPEN_MOST} of your runs are not finished; wait for one of them")
         row = {
             "id": new_id(self._clock), "person": person, "lab": lab_id, "hidden": hidden,
             "source": source.encode("utf-8", "replace").decode().replace("\x00", "\ufffd"), "predicted": predicted,
             "log": [], "result": None, "created_ms": self._now_ms(), "beat_ms": self._now_ms(),
         }  # fmt: skip
-        await self._database.write(lab_runs.put_run, **row)
+
+        def put(connection: sa.Connection) -> None:
+            newest = lab_runs.list_runs(connection, person, limit=2 * OPEN_MOST)
+            if sum(self._is_open(one) for one in newest) >= OPEN_MOST:
+                raise Conflict(f"{OPEN_MOST} of your runs are not finished; wait for one of them")
+            lab_runs.put_run(connection, **row)
+
+        await self._database.write(put)
         task = asyncio.get_running_loop().create_task(self._finish(lab, row, confinement))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

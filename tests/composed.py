@@ -44,7 +44,7 @@ class Composed:
 
     def __init__(self, data: Path, **settings: Any) -> None:
         self.resources = open_resources(Source({"data": str(data), **settings}, {}, "test"), process="test")
-        migrate(self.resources)
+        migrate(self.resources.database)
         self.queue = Queue()
         self.wiring: Wiring = wire(self.resources, queue=self.queue)
         self.application: Litestar = build(self.resources, self.wiring)

@@ -32,7 +32,7 @@ TITLE, PLAYABLE = TitleId(new_id()), PlayableId(new_id())
 def resources(tmp_path: Path) -> Resources:
     """An empty installation with its tables."""
     made = open_resources(Source({"data": str(tmp_path)}, {}, "test"), process="test")
-    migrate(made)
+    migrate(made.database)
     return made
 
 

@@ -35,7 +35,7 @@ def run(paths: list[Path], *, data: Path | None) -> bool:
     os.environ.setdefault("REELWRIGHT_LOG_LEVEL", "error")
     films = [film for path in paths for film in films_below(path)]
     resources = open_resources(Source.open(), process="add")
-    migrate(resources)
+    migrate(resources.database)
     return asyncio.run(_add(resources, films))
 
 

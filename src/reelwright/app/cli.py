@@ -99,6 +99,19 @@ def demo(
 
 
 @app.command()
+def copy(
+    database: Annotated[str, typer.Option(help="An empty PostgreSQL, `postgresql://…`.")] = "",
+    media: Annotated[str, typer.Option(help="Where films go, `s3://bucket/prefix`.")] = "",
+    warehouse: Annotated[str, typer.Option(help="Where the lake's tables go, `s3://bucket/prefix`.")] = "",
+    data: Annotated[Path | None, typer.Option(help="The service's data folder.")] = None,
+) -> None:
+    """Copy what a stopped service keeps on this machine to the engines of a team; it stays here, too."""
+    from reelwright.app.copying import run
+
+    run(data=data, database=database, media=media, warehouse=warehouse)
+
+
+@app.command()
 def doctor(data: Annotated[Path, typer.Option(help="The service's data folder.")] = Path("reelwright-data")) -> None:
     """Say what is missing, and how to install it."""
     from reelwright.app.doctor import examine

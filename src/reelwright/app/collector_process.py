@@ -14,7 +14,7 @@ from reelwright.kernel.settings import Source
 async def run(stopping: asyncio.Event) -> None:
     """Collect until told to stop."""
     resources = open_resources(Source.open(), process="collector")
-    await asyncio.to_thread(migrate, resources)
+    await asyncio.to_thread(migrate, resources.database)
     try:
         await serve_asgi(build(resources, wire_collector(resources)), resources.settings, stopping)
     finally:

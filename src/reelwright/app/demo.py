@@ -73,7 +73,7 @@ def run(*, data: Path, port: int, library: Path | None, films: int) -> None:
     folders[0].mkdir(parents=True, exist_ok=True)
     console.print("[bold]Reelwright demo[/bold]: generated films, made-up people, a synthetic audience.")
     resources = open_resources(Source.open(), process="demo")
-    migrate(resources)
+    migrate(resources.database)
     account = asyncio.run(prepare_account(resources))
     asyncio.run(PracticeSystem(resources).put_sample(account.user_id))
     wanted = sorted(FILMS, key=lambda film: film.seconds)[:films]

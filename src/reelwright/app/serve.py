@@ -55,7 +55,7 @@ async def serve(roles: tuple[str, ...], *, with_parent: bool = False) -> None:
     if {"web", "edge"} <= set(roles):
         check_media(public_url(settings), own_edge_url(source, settings))
     run_folder = _run_folder(settings)
-    with _only_one(run_folder), tempfile.TemporaryDirectory(prefix="reelwright-metrics-") as metrics:
+    with only_one(run_folder), tempfile.TemporaryDirectory(prefix="reelwright-metrics-") as metrics:
         children = plan_children(roles, source, settings, metrics)
         await Supervisor(children, run_folder=run_folder, on_ready=lambda: _announce(children, settings)).run()
 
@@ -121,8 +121,8 @@ def _announce(children: list[Child], settings: ServiceSettings) -> None:
     print(f"Reelwright is ready: {where}  ({', '.join(child.name for child in children)})", flush=True)
 
 
-def _only_one(folder: Path) -> IO[str]:
-    """Hold the data folder's lock: two supervisors on one folder would each think the state is theirs."""
+def only_one(folder: Path) -> IO[str]:
+    """Hold the lock of a data folder by its run folder: two on one folder would each think the state is theirs."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / "lock").open("a+")
     try:

@@ -17,7 +17,7 @@ from reelwright.kernel.settings import Source
 async def run(stopping: asyncio.Event) -> None:
     """Migrate, compose and serve until told to stop."""
     resources = open_resources(Source.open(), process="web")
-    await asyncio.to_thread(migrate, resources)
+    await asyncio.to_thread(migrate, resources.database)
     jobs = await asyncio.to_thread(JobsClient, jobs_url(resources.settings))
     wiring = wire(resources, queue=jobs)
     await _greet(wiring.dependencies["accounts"], resources.public_url)

@@ -26,6 +26,7 @@ from reelwright.cdn.control import CdnSystem
 from reelwright.events.system import EventsSystem
 from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.system import ExperimentsSystem
+from reelwright.kernel.database import Database
 from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.system import Resources, System
@@ -144,6 +145,6 @@ def wire_sources(resources: Resources, *, queue: JobQueue) -> tuple[MediaSystem,
     return media, CatalogSystem(resources, source_arrived=source_arrived)
 
 
-def migrate(resources: Resources) -> None:
+def migrate(database: Database) -> None:
     """Bring every system's tables to their newest form."""
-    resources.database.migrate([f"reelwright.{name}" for name in systems_with("migrations")])
+    database.migrate([f"reelwright.{name}" for name in systems_with("migrations")])

@@ -36,7 +36,7 @@ log = logger(__name__)
 async def run(stopping: asyncio.Event) -> None:
     """Take jobs and watch the library until told to stop."""
     resources = open_resources(Source.open(), process="worker")
-    await asyncio.to_thread(migrate, resources)
+    await asyncio.to_thread(migrate, resources.database)
     settings = open_worker(resources, CataloguePublisher(resources))
     # An executor goes on with the jobs of its former run: no two may share a name, and a restart must keep it.
     worker = Worker(jobs_url(resources.settings), executor_id=resources.instance, concurrency=settings.concurrency)

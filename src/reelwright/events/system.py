@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reelwright.events.adapters.bus import source_name
 from reelwright.events.client import CollectorClient
 from reelwright.events.ports import Projector
 from reelwright.events.service import EventsService
@@ -28,12 +29,13 @@ class EventsSystem:
                 url=collectors[0], database=resources.database, clock=resources.clock, keys=resources.keys
             )
         else:
+            settings = resources.source.section("events", EventsSettings)
             self.service = EventsService(
                 database=resources.database,
                 clock=resources.clock,
-                settings=resources.source.section("events", EventsSettings),
+                settings=settings,
                 folder=resources.data / "events",
-                source=f"{role}-{resources.instance}",
+                source=source_name(settings, f"{role}-{resources.instance}"),
                 projectors=projectors,
             )
 

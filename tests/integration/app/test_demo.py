@@ -168,7 +168,7 @@ def test_a_film_is_not_written_by_two(tmp_path: Path) -> None:
 def test_a_start_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever that was: one person, each profile once."""
     resources = open_resources(Source.open(environ={"REELWRIGHT_DATA": str(tmp_path)}), process="demo")
-    migrate(resources)
+    migrate(resources.database)
     create, left = AccountsService.create_profile, [1]
 
     async def cut_off(*arguments: Any) -> Profile:

@@ -93,6 +93,12 @@ def change_title(connection: sa.Connection, title: Title) -> None:
     search.put(connection, title)
 
 
+def index_titles(connection: sa.Connection) -> None:
+    """Make all titles searchable, where none is."""
+    for row in connection.execute(sa.select(TITLES)):
+        search.put(connection, title_of(row_dict(row)))
+
+
 def delete_title(connection: sa.Connection, title_id: str) -> int:
     """Remove a title with its playables; its files are remembered, so that no later look takes them up again."""
     playables = sa.select(PLAYABLES.c.id).where(PLAYABLES.c.title_id == title_id)

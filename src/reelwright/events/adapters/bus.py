@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from reelwright.events.adapters.kafka import DEFAULT_PREFIX, SCHEME, KafkaLog, KafkaReader
 from reelwright.events.adapters.reader import LogReader, Reader
 from reelwright.events.adapters.wal import Log, Wal
 from reelwright.events.core.frame import Position
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.files import LocalDisk
-
-KAFKA = "kafka://"
 
 
 class EventLog(Protocol):
@@ -45,11 +44,18 @@ def bus_of(settings: EventsSettings, folder: Path) -> str:
     return settings.bus or str(folder)
 
 
+def source_name(settings: EventsSettings, process: str) -> str:
+    """What a process's log is called: places on a disk and in topics count differently, so that offsets of one must
+    not be taken for the other's, nor those under one prefix for those under another.
+    """
+    if not settings.bus:
+        return process
+    return f"{process}-{settings.bus.removeprefix(SCHEME).partition('/')[2] or DEFAULT_PREFIX}"
+
+
 def open_log(bus: str, source: str, *, settings: EventsSettings, after: Position) -> EventLog:
     """A source's log for its writer. Raises MissingExtra, Unavailable."""
-    if bus.startswith(KAFKA):
-        from reelwright.events.adapters.kafka import KafkaLog
-
+    if bus.startswith(SCHEME):
         return KafkaLog(bus, source, waiting_bytes=settings.waiting_bytes, after=after)
     segments = Log(LocalDisk(), Path(bus) / source, segment_bytes=settings.segment_bytes, after=after)
     return Wal(segments, waiting_bytes=settings.waiting_bytes)
@@ -57,8 +63,6 @@ def open_log(bus: str, source: str, *, settings: EventsSettings, after: Position
 
 def open_reader(bus: str) -> Reader:
     """Every source's log for consumers. Raises MissingExtra."""
-    if bus.startswith(KAFKA):
-        from reelwright.events.adapters.kafka import KafkaReader
-
+    if bus.startswith(SCHEME):
         return KafkaReader(bus)
     return LogReader(Path(bus))

@@ -21,6 +21,7 @@ from reelwright.events.core.frame import LARGEST_BYTES, START, Position
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
 
 SCHEME = "kafka://"
+DEFAULT_PREFIX = "reelwright"
 SEGMENT = 10_000
 ANSWER_S = 15.0
 """How long the broker may take for an answer."""
@@ -56,7 +57,7 @@ class Broker:
         self.kafka: Any = confluent_kafka
         self._admin_of: Any = admin
         self._hosts = hosts
-        self.prefix = f"{prefix or 'reelwright'}.events."
+        self.prefix = f"{prefix or DEFAULT_PREFIX}.events."
         self._consumer: Any = None
         self._lock = threading.RLock()
 

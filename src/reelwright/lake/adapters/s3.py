@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from fsspec.implementations.arrow import ArrowFSWrapper
-from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+from pyarrow.fs import AwsStandardS3RetryStrategy, LocalFileSystem, S3FileSystem, copy_files
+
+from reelwright.kernel.errors import Unavailable
 
 SCHEME = "s3://"
 CONNECT_S, REQUEST_S = 5, 30
@@ -28,6 +31,14 @@ def open_s3() -> S3FileSystem:
         request_timeout=REQUEST_S,
         retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
     )
+
+
+def copy_warehouse(folder: Path, url: str) -> None:
+    """Every file of a warehouse to `s3://bucket/prefix`; who opens it lists its tables anew. Raises Unavailable."""
+    try:
+        copy_files(str(folder), url.removeprefix(SCHEME), LocalFileSystem(), open_s3())
+    except OSError as error:
+        raise Unavailable(f"the lake cannot be copied to {url}: {error}") from error
 
 
 def iceberg_properties() -> dict[str, str]:

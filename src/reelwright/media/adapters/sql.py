@@ -98,6 +98,12 @@ def list_progress(connection: sa.Connection, limit: int) -> list[Progress]:
     return [progress_of(row_dict(row)) for row in rows]
 
 
+def list_unfinished(connection: sa.Connection) -> list[str]:
+    """Names of the sources whose encodes have not ended, the oldest first."""
+    query = sa.select(ASSETS.c.source_name).where(ASSETS.c.stage.not_in(ENDED)).order_by(ASSETS.c.created_ms)
+    return list(connection.scalars(query))
+
+
 def progress_of(row: dict[str, Any]) -> Progress:
     """An asset's row as people see it."""
     return Progress(

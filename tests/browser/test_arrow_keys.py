@@ -27,6 +27,10 @@ MARK = """() => {
   }
   return count;
 }"""
+MORE_ROWS = """() => {
+  const row = document.querySelector('tbody tr');
+  for (let copy = 0; copy < 9; copy++) row.parentNode.append(row.cloneNode(true));
+}"""
 NAME = "(() => document.activeElement?.closest('[data-reach]')?.dataset.reach ?? '')()"
 
 
@@ -91,6 +95,22 @@ def test_arrow_keys_reach_everything_before_there_is_anything(browser: Browser, 
         sign_in(context, service.url)
         for path in ("/", "/search", "/my-list", "/studio", "/studio/titles", "/studio/jobs"):
             reach_everything(page, service.url + path)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (390, 600), (1440, 500)])
+def test_a_bar_that_stays_in_view_hides_nothing_from_arrow_keys(
+    stage: Stage, page: Page, size: tuple[int, int]
+) -> None:
+    """Neither does it stand before rows that are scrolled behind it, nor is it out of reach from below."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    try:
+        page.goto(f"{stage.url}/studio/people", wait_until="networkidle")
+        page.evaluate(MORE_ROWS)
+        count = page.evaluate(MARK)
+        page.keyboard.press("ArrowDown")
+        assert {str(number) for number in range(count)} <= reachable(page, page.evaluate(NAME))
+    finally:
+        page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_arrow_keys_leave_text_fields_alone_until_their_end(stage: Stage, page: Page) -> None:

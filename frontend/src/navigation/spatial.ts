@@ -4,6 +4,7 @@ import { directionOf, nearest, type Box, type Direction } from './geometry.ts';
 
 const FOCUSABLE = 'a[href], area[href], button, input, select, textarea, summary, [tabindex], [contenteditable]';
 const ROW = 'rw-row, [data-nav-row]';
+const BARS = ['.tabs', '.top'];
 const MODAL = 'dialog[open], [aria-modal="true"]';
 const TEXT = /^(text|search|email|url|tel|password|number|date|time|datetime-local|month|week)$/;
 
@@ -138,6 +139,19 @@ function isRadio(element: HTMLElement): element is HTMLInputElement {
   return element instanceof HTMLInputElement && element.type === 'radio';
 }
 
+/** Where an element stands on the page; a bar that stays in view counts as before, or behind, all that scrolls past it. */
 function boxOf(element: Element): Box {
-  return element.getBoundingClientRect();
+  const { left, top, right, bottom } = element.getBoundingClientRect();
+  const shift = shiftOf(BARS.map((bar) => element.closest(bar)).find((bar) => bar && stays(bar)));
+  return { left, top: top + shift, right, bottom: bottom + shift };
+}
+
+function stays(bar: Element): boolean {
+  return /fixed|sticky/.test(getComputedStyle(bar).position);
+}
+
+function shiftOf(bar: Element | null | undefined): number {
+  if (!bar) return 0;
+  const above = bar.getBoundingClientRect().top < innerHeight / 2;
+  return above ? -scrollY : document.documentElement.scrollHeight - innerHeight - scrollY;
 }

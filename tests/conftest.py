@@ -133,10 +133,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of running processes and browsers get a second try, which the run's last lines tell."""
+    """Tests of running processes and browsers get a second try, which the run's last lines tell.
+
+    Where two processes share the tests (`make test`), a file's stay together, and all of the browser's: they share a
+    service.
+    """
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in ("browser", "conformance", "integration"):
+        place = item.path.relative_to(TESTS)
+        part = place.parts[0]
+        if part in ("browser", "conformance", "integration"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        item.add_marker(pytest.mark.xdist_group(part if part == "browser" else str(place)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -31,7 +31,7 @@ from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid, MissingExtra
 from reelwright.kernel.objects import ObjectStore, open_objects
-from reelwright.kernel.settings import Source, require_kept
+from reelwright.kernel.settings import ServiceSettings, Source, require_kept
 from reelwright.kernel.system import Resources
 from reelwright.lake.cli import open_keeper
 from reelwright.lake.service import is_installed
@@ -55,8 +55,9 @@ def run(*, data: Path | None, database: str, media: str, warehouse: str) -> None
     if data is not None:
         os.environ["REELWRIGHT_DATA"] = str(data)
     os.environ.setdefault("REELWRIGHT_LOG_LEVEL", "error")
-    resources = open_resources(Source.open(), process="copy")
-    require_kept(resources.settings)
+    source = Source.open()
+    require_kept(source.section("", ServiceSettings))
+    resources = open_resources(source, process="copy")
     new = _opened(database) if database else None
     films = _store(media) if media else None
     with _alone(resources):
@@ -71,10 +72,10 @@ def run(*, data: Path | None, database: str, media: str, warehouse: str) -> None
             migrate(new)
             rows = copy_database(resources.database, new)
             console.print(f"{sum(rows.values()):,} rows of {len(rows)} tables are copied.")
-    console.print("\nTo go on there, write into reelwright.toml, each into its section:\n")
-    for section, name, url in (("", "database", database), ("", "media", media), ("[lake]", "warehouse", warehouse)):
+    console.print("To go on there, write into reelwright.toml:\n")
+    for line, url in (("database", database), ("media", media), ("\n[lake]\nwarehouse", warehouse)):
         if url:
-            console.print(f'{section:>8}  {name} = "{url}"', markup=False)
+            console.print(f'{line} = "{url}"', markup=False)
 
 
 def copy_database(old: Database, new: Database) -> dict[str, int]:
@@ -85,7 +86,8 @@ def copy_database(old: Database, new: Database) -> dict[str, int]:
     with old.reading() as source, new.writing() as target:
         found = sa.MetaData()
         found.reflect(target)
-        tables = [table for table in found.sorted_tables if table.name not in NOT_COPIED]
+        ours = {*sa.inspect(source).get_table_names()} - {*NOT_COPIED}  # others may have tables there, too
+        tables = [table for table in found.sorted_tables if table.name in ours]
         tables.sort(key=lambda table: table.name == COUNTER)
         for table in tables:
             if table.name != COUNTER and target.scalar(sa.select(sa.func.count()).select_from(table)):

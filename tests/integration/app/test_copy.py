@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -108,8 +109,9 @@ def test_all_that_one_machine_kept_is_there_on_the_engines_of_a_team(
         environ=engines.s3.environ,
     )
     assert said.returncode == 0, said.stderr
-    for line in (f'database = "{engines.database}"', 'media = "s3://films/media"', 'warehouse = "s3://films/lake"'):
-        assert line in said.stdout
+    lines = tomllib.loads(said.stdout.partition("reelwright.toml:")[2])
+    assert lines["database"] == engines.database and lines["media"] == "s3://films/media"
+    assert lines["lake"] == {"warehouse": "s3://films/lake"}
     assert (before.folder / "media").stat().st_mtime == films
     library = tmp_path / "library"
     library.mkdir()
@@ -160,10 +162,12 @@ def rows_of(ask: Callable[[str], int], tables: list[str]) -> dict[str, int]:
 def test_every_table_has_every_row(before: Before, engines: Engines) -> None:
     """Whatever system it belongs to, the search index included."""
     database = new_database(engines.database)
+    with psycopg.connect(database) as others:
+        others.execute("CREATE TABLE somebody_elses (id int)")
     assert before.copy("--database", database).returncode == 0
     with psycopg.connect(database) as new, sqlite3.connect(before.folder / "reelwright.sqlite") as old:
         listed = new.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        tables = sorted(name for (name,) in listed)
+        tables = sorted(name for (name,) in listed if name != "somebody_elses")
         assert len(tables) > 50
         there = rows_of(lambda sql: new.execute(sql.encode()).fetchone()[0], tables)  # type: ignore[index]
         assert there == rows_of(lambda sql: old.execute(sql).fetchone()[0], tables)
@@ -213,6 +217,12 @@ def test_a_row_that_postgresql_refuses_is_named_and_nothing_is_half_there(before
         said = before.copy("--database", database)
     assert said.returncode == 1 and "accounts_users" in said.stderr and "Traceback" not in said.stderr
     assert before.copy("--database", database).returncode == 0
+
+
+def test_in_a_folder_without_a_service_none_is_begun(tmp_path: Path, before: Before, engines: Engines) -> None:
+    """The last `--data` counts."""
+    said = before.copy("--database", engines.database, "--data", str(tmp_path / "none"))
+    assert said.returncode == 1 and "name its folder" in said.stderr and not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(

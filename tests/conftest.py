@@ -132,6 +132,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.hookimpl(tryfirst=True)  # before whoever shares the tests out reads their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of running processes and browsers get a second try, which the run's last lines tell.
 

@@ -42,7 +42,7 @@ demo: install
 	@$(BIN)/reelwright demo --data .demo --port $(PORT) $(if $(LIBRARY),--library $(LIBRARY))
 
 test: install
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2
 
 check: install
 	$(BIN)/ruff format --check .

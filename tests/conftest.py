@@ -7,6 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,7 @@ from tests.engines import (
     drop_database,
     new_database,
 )
+from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -132,19 +134,25 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.hookimpl(tryfirst=True)  # before whoever shares the tests out reads their marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of running processes and browsers get a second try, which the run's last lines tell.
+class TogetherByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Where two processes share the tests, a file's stay together, and all of the browser's: they share a service."""
 
-    Where two processes share the tests (`make test`), a file's stay together, and all of the browser's: they share a
-    service.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "browser" if file.startswith("tests/browser/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherByFile:
+    """Who shares the tests out in `make test`."""
+    return TogetherByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of running processes and browsers get a second try, which the run's last lines tell."""
     for item in items:
-        place = item.path.relative_to(TESTS)
-        part = place.parts[0]
-        if part in ("browser", "conformance", "integration"):
+        if item.path.relative_to(TESTS).parts[0] in ("browser", "conformance", "integration"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-        item.add_marker(pytest.mark.xdist_group(part if part == "browser" else str(place)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

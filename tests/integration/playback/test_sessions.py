@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import sqlalchemy as sa
-from tests.composed import Composed, composed
+from tests.composed import Composed, composed, package_of
 
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.ids import new_id
+from reelwright.media.contract import Package
 from reelwright.playback.adapters import sql
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +62,21 @@ async def test_manifests_hold_what_the_device_plays(
         text = (await client.get(url)).text
         listed = ",".join(re.findall(r'(?:CODECS|codecs)="([^"]+)"', text)).split(",")
         assert {codec.split(".")[0] for codec in listed} == video | sound, text
+
+
+async def test_a_film_that_still_grows_is_no_static_manifest(home: Composed) -> None:
+    """DASH's would end with what is made now, and says so; HLS lists what is there, and no end."""
+    _, (film,) = await home.title("Low Sun", maturity=0)
+    name = package_of(film.asset_id, film.id).folder + "/package.json"  # type: ignore[arg-type] # it was published
+    package = msgspec.json.decode(home.resources.objects.get(name), type=Package)
+    home.resources.objects.put(name, msgspec.json.encode(msgspec.structs.replace(package, complete=False)))
+    client = await viewer(home)
+    session = await begin(client, film.id)
+    refused = await client.get(session["dash_url"])
+    assert refused.status_code == 409 and "plays as HLS" in refused.json()["detail"]
+    track = next(line for line in (await client.get(session["hls_url"])).text.splitlines() if line[:1] == "/")
+    text = (await client.get(track)).text
+    assert "#EXTINF" in text and "#EXT-X-ENDLIST" not in text
 
 
 async def test_a_small_screen_gets_small_rungs(home: Composed) -> None:

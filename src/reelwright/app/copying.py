@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,11 +24,13 @@ from reelwright.app.places import media_url
 from reelwright.app.serve import only_one
 from reelwright.app.wiring import migrate
 from reelwright.catalog.adapters.sql import index_titles
+from reelwright.events.adapters.bus import source_name
 from reelwright.events.service import EventsService
+from reelwright.events.settings import EventsSettings
 from reelwright.events.system import EventsSystem
 from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Conflict, Invalid, MissingExtra
+from reelwright.kernel.errors import Conflict, Invalid, MissingExtra, Unavailable
 from reelwright.kernel.objects import ObjectStore, open_objects
 from reelwright.kernel.settings import ServiceSettings, Source, require_kept
 from reelwright.kernel.system import Resources
@@ -60,7 +61,9 @@ def run(*, data: Path | None, database: str, media: str, warehouse: str) -> None
     resources = open_resources(source, process="copy")
     new = _opened(database) if database else None
     films = _store(media) if media else None
-    with _alone(resources):
+    if new is not None and resources.database.dialect != "sqlite":
+        raise Invalid("the database is PostgreSQL already: pg_dump copies it")
+    with only_one(resources.data / "run"):
         migrate(resources.database)
         _refuse_unfinished(resources)
         asyncio.run(_settle(resources))
@@ -105,6 +108,8 @@ def _copied(source: sa.Connection, target: sa.Connection, table: sa.Table) -> in
         return _copy_table(source, target, table)
     except psycopg.DataError as error:
         raise Invalid(f"PostgreSQL refuses a row of {table.name}, and nothing was copied to it: {error}") from error
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"the database to copy to does not answer any more: {error}") from error
 
 
 def _copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table) -> int:
@@ -176,14 +181,6 @@ def _folder_of(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-@contextmanager
-def _alone(resources: Resources) -> Iterator[None]:
-    if resources.database.dialect != "sqlite":
-        raise Invalid("the database is PostgreSQL already: pg_dump copies it")
-    with only_one(resources.data / "run"):
-        yield
-
-
 def _refuse_unfinished(resources: Resources) -> None:
     with resources.database.reading() as connection:
         names = list_unfinished(connection)
@@ -195,7 +192,10 @@ def _refuse_unfinished(resources: Resources) -> None:
 
 async def _settle(resources: Resources) -> None:
     """What was acknowledged is counted, and in the lake: another bus begins with nothing."""
+    settings = resources.source.section("events", EventsSettings)
     for role in ("web", "collector"):
+        if not (resources.data / "events" / source_name(settings, f"{role}-{resources.instance}")).is_dir():
+            continue  # no such process has a log on this disk
         service = EventsSystem(resources, role=role, projectors=(project_viewing,)).service
         if isinstance(service, EventsService):
             await service.start()

@@ -182,6 +182,18 @@ def test_what_is_there_is_not_written_over(before: Before, engines: Engines) -> 
     assert again.returncode == 1 and "holds" in again.stderr and "Traceback" not in again.stderr
 
 
+def test_what_is_on_an_engine_already_stays_there_and_the_rest_can_follow(before: Before, engines: Engines) -> None:
+    """The database one day, the films another."""
+    moved = {**engines.s3.environ, "REELWRIGHT_DATABASE": new_database(engines.database)}
+    assert before.copy("--database", moved["REELWRIGHT_DATABASE"]).returncode == 0
+    logs = sorted((before.folder / "events").iterdir())
+    said = before.copy("--media", "s3://films/later", environ=moved)
+    assert said.returncode == 0, said.stderr
+    assert sorted((before.folder / "events").iterdir()) == logs
+    again = before.copy("--database", new_database(engines.database), environ=moved)
+    assert again.returncode == 1 and "pg_dump" in again.stderr
+
+
 def test_a_running_service_is_not_copied(before: Before, engines: Engines) -> None:
     """What it wrote meanwhile would be missing."""
     with RunningService(before.folder, "web", environ=TOLD):

@@ -105,7 +105,7 @@ def copy(
     warehouse: Annotated[str, typer.Option(help="Where the lake's tables go, `s3://bucket/prefix`.")] = "",
     data: Annotated[Path | None, typer.Option(help="The service's data folder.")] = None,
 ) -> None:
-    """Copy what a stopped service keeps on this machine to the engines of a team; it stays here, too."""
+    """Copy what a stopped service keeps here to the engines of a team; films alone also while it runs."""
     from reelwright.app.copying import run
 
     run(data=data, database=database, media=media, warehouse=warehouse)

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -44,13 +45,16 @@ AT_ONCE = 8
 NOT_COPIED = ("alembic_version", "catalog_search")
 """Made there: by the migrations, and from the titles."""
 COUNTER = "catalog_changes"
-"""Is counted up by whatever is written to the catalogue, and so comes last."""
+"""Has a row from the beginning; what is written to the catalogue counts it up once more when all is committed."""
 _HASHED = re.compile(r"/[0-9a-f]{26}\.\w+$")
 console = Console(highlight=False, soft_wrap=True)
 
 
 def run(*, data: Path | None, database: str, media: str, warehouse: str) -> None:
-    """Copy to each of the URLs that is given. Raises Invalid, Conflict, Unavailable; then nothing there is whole."""
+    """Copy to each of the URLs that is given; films alone may be copied while the service runs, for none changes.
+
+    Raises Invalid, Conflict, Unavailable; then nothing there is whole.
+    """
     if not (database or media or warehouse):
         raise Invalid("name at least one place to copy to: --database, --media or --warehouse")
     if data is not None:
@@ -63,10 +67,11 @@ def run(*, data: Path | None, database: str, media: str, warehouse: str) -> None
     films = _store(media) if media else None
     if new is not None and resources.database.dialect != "sqlite":
         raise Invalid("the database is PostgreSQL already: pg_dump copies it")
-    with only_one(resources.data / "run"):
-        migrate(resources.database)
-        _refuse_unfinished(resources)
-        asyncio.run(_settle(resources))
+    with only_one(resources.data / "run") if new or warehouse else nullcontext():
+        if new or warehouse:
+            migrate(resources.database)
+            _refuse_unfinished(resources)
+            asyncio.run(_settle(resources))
         if films is not None:
             copy_objects(_folder_of(media_url(resources.settings)), films)
         if warehouse:
@@ -91,7 +96,6 @@ def copy_database(old: Database, new: Database) -> dict[str, int]:
         found.reflect(target)
         ours = {*sa.inspect(source).get_table_names()} - {*NOT_COPIED}  # others may have tables there, too
         tables = [table for table in found.sorted_tables if table.name in ours]
-        tables.sort(key=lambda table: table.name == COUNTER)
         for table in tables:
             if table.name != COUNTER and target.scalar(sa.select(sa.func.count()).select_from(table)):
                 raise Conflict(f"the database to copy to holds {table.name} already; name an empty one")
@@ -135,7 +139,10 @@ def copy_objects(folder: Path, target: ObjectStore) -> None:
 
     def put(name: str) -> int:
         path = folder / name
-        size = path.stat().st_size
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:  # deleted since by a service that runs
+            return 0
         if not (_HASHED.search(name) and target.size(name) == size):
             target.put(name, path)
         return size

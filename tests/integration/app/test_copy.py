@@ -195,8 +195,9 @@ def test_what_is_on_an_engine_already_stays_there_and_the_rest_can_follow(before
 
 
 def test_a_running_service_is_not_copied(before: Before, engines: Engines) -> None:
-    """What it wrote meanwhile would be missing."""
+    """What it wrote meanwhile would be missing; but no film ever changes."""
     with RunningService(before.folder, "web", environ=TOLD):
+        assert before.copy("--media", "s3://films/early", environ=engines.s3.environ).returncode == 0
         said = before.copy("--database", new_database(engines.database))
     assert said.returncode == 1 and "stop it" in said.stderr
 

@@ -146,8 +146,19 @@ def set_up(service: RunningService, name: str = "Ada", *, verify: ssl.SSLContext
     client = httpx.Client(base_url=service.url, timeout=60, verify=verify)
     body = {"code": service.setup_code(), "name": name, "password": PASSWORD}
     expect(client.post("/api/v1/setup", json=body), 201)
+    return _watching(client)
+
+
+def signed_in(service: RunningService, name: str = "Ada") -> httpx.Client:
+    """Somebody who is known already, watching as their first profile."""
+    client = httpx.Client(base_url=service.url, timeout=60)
+    expect(client.post("/api/v1/session", json={"name": name, "password": PASSWORD}), 200)
+    return _watching(client)
+
+
+def _watching(client: httpx.Client) -> httpx.Client:
     sign_requests(client)
-    profile = client.get("/api/v1/profiles").json()[0]
+    profile = expect(client.get("/api/v1/profiles"), 200)[0]
     expect(client.put("/api/v1/session/profile", json={"profile_id": profile["id"]}), 200)
     sign_requests(client)  # the edge knows the viewer by a cookie that came with this answer
     return client

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tests.films import Films
 from tests.integration.app.test_roles import heartbeat
-from tests.service import PASSWORD, RunningService, expect, set_up, sign_requests
+from tests.service import RunningService, expect, set_up, signed_in
 
 pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "back-up.md"
@@ -44,18 +44,11 @@ def test_what_the_page_names_is_all_that_is_needed(tmp_path: Path) -> None:
             shutil.copytree(path, second / path.name) if path.is_dir() else shutil.copy2(path, second)
     shutil.rmtree(first)
     with RunningService(second, environ=environ | {"REELWRIGHT_LIBRARY": ""}) as service:
-        client = httpx.Client(base_url=service.url, timeout=60)
-        expect(client.post("/api/v1/session", json={"name": "Ada", "password": PASSWORD}), 200)
-        sign_requests(client)
-        profile = expect(client.get("/api/v1/profiles"), 200)[0]
-        expect(client.put("/api/v1/session/profile", json={"profile_id": profile["id"]}), 200)
-        sign_requests(client)
+        client = signed_in(service)
         assert expect(client.get("/api/v1/history"), 200)[0]["position_s"] == 2.5
         wait_until(lambda: expect(client.get("/api/v1/cdn/edges"), 200)[0]["url"] == service.edge_url, service)
         again = begin(client, service)
-        track = next(line for line in client.get(again["hls_url"]).text.splitlines() if line.startswith("/api"))
-        segment = next(line for line in client.get(track).text.splitlines() if line.startswith("http"))
-        answer = httpx.get(segment, headers={"Cookie": client.headers["Cookie"]})
+        answer = first_segment(client, again)
         assert answer.status_code == 200 and len(answer.content) > 1000
         count = {"sql": f"SELECT count(*) FROM events WHERE id = '{told['id']}'"}
         assert expect(client.post("/api/v1/analytics/sql", json=count), 200)["rows"] == [[1]]
@@ -72,6 +65,13 @@ def begin(client: httpx.Client, service: RunningService) -> dict[str, str]:
     playable = expect(client.get("/api/v1/titles"), 200)["titles"][0]["playables"][0]["id"]
     found: dict[str, str] = expect(client.post("/api/v1/playback/sessions", json={"playable_id": playable}), 201)
     return found
+
+
+def first_segment(client: httpx.Client, session: dict[str, str]) -> httpx.Response:
+    """What an edge answers for the first segment that a session's playlist names."""
+    track = next(line for line in client.get(session["hls_url"]).text.splitlines() if line.startswith("/api"))
+    segment = next(line for line in client.get(track).text.splitlines() if line.startswith("http"))
+    return httpx.get(segment, headers={"Cookie": client.headers["Cookie"]})
 
 
 def has_rows(client: httpx.Client) -> bool:

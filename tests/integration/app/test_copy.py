@@ -17,9 +17,9 @@ import psycopg
 import pytest
 from tests.engines import KafkaServer, PostgresServer, S3Server, new_database
 from tests.films import Films
-from tests.integration.app.test_backup import begin, wait_until
+from tests.integration.app.test_backup import begin, first_segment, wait_until
 from tests.integration.app.test_roles import heartbeat
-from tests.service import PASSWORD, RunningService, expect, set_up, sign_requests
+from tests.service import RunningService, expect, set_up, signed_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 COMMAND = Path(sys.executable).with_name("reelwright")
@@ -87,17 +87,6 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Before:
     return Before(tmp_path_factory.mktemp("outgrown"))
 
 
-def signed_in(service: RunningService) -> httpx.Client:
-    """The administrator of before, by the password of before."""
-    client = httpx.Client(base_url=service.url, timeout=60)
-    expect(client.post("/api/v1/session", json={"name": "Ada", "password": PASSWORD}), 200)
-    sign_requests(client)
-    profile = expect(client.get("/api/v1/profiles"), 200)[0]
-    expect(client.put("/api/v1/session/profile", json={"profile_id": profile["id"]}), 200)
-    sign_requests(client)
-    return client
-
-
 def test_all_that_one_machine_kept_is_there_on_the_engines_of_a_team(
     tmp_path: Path, before: Before, engines: Engines
 ) -> None:
@@ -124,9 +113,8 @@ def test_all_that_one_machine_kept_is_there_on_the_engines_of_a_team(
         ]
         wait_until(lambda: edges(client) == [service.edge_url], service)
         again = begin(client, service)
-        track = next(line for line in client.get(again["hls_url"]).text.splitlines() if line.startswith("/api"))
-        segment = next(line for line in client.get(track).text.splitlines() if line.startswith("http"))
-        assert len(httpx.get(segment, headers={"Cookie": client.headers["Cookie"]}).content) > 1000
+        answer = first_segment(client, again)
+        assert answer.status_code == 200 and len(answer.content) > 1000
         wait_until(lambda: known(client, [before.event_id]) == 1, service)
         told = heartbeat(again, 3.5)
         expect(client.post("/api/v1/events", json={"events": [told]}), 200)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -93,6 +93,7 @@ def rows(only: str = "") -> Iterator[Row]:
         ("data_plane.idle_connection", idle_connection),
         ("data_plane", data_plane),
         ("edge_processes", processes),
+        ("edge_scaling", scaling),
         ("data_plane.tls_cpu", tls_cpu),
         ("reload", reload),
         ("edge_functions", edge_functions),
@@ -543,7 +544,7 @@ def data_plane() -> Iterator[Row]:
         folder = Path(text)
         prefix = _write_objects(folder)
         source = stack.enter_context(_edge(folder))
-        edge = stack.enter_context(_tier(folder, "edge", f"http://127.0.0.1:{source.port}", pinned=True))
+        edge = stack.enter_context(_tier(folder, "edge", f"http://127.0.0.1:{source.port}", on=_cores()[:1]))
         nginx = stack.enter_context(_nginx(folder))
         ours = {size: f"http://127.0.0.1:{edge.port}{prefix}{FOLDER}/{size}" for size in ("segment", "manifest")}
         theirs = {size: f"http://127.0.0.1:{nginx.port}/{FOLDER}/{size}" for size in ("segment", "manifest")}
@@ -596,7 +597,7 @@ def processes() -> Iterator[Row]:
             urls = {size: f"http://127.0.0.1:{edge.port}{prefix}{FOLDER}/{size}" for size in ("manifest", "segment")}
             _check_bodies(folder, urls)
             for size, url in urls.items():
-                found[size, count] = _cost_and_rate(edge, url, folder, pinned=False, seconds=2)
+                found[size, count] = _cost_and_rate(edge, url, folder, load=_cores(), seconds=2)
         handed_us = 1e6 * _handed_over_s(source, f"{prefix}{FOLDER}/")
     said = (f"{size} {count}: {rate:.0f}/s, {cost_s * 1e6:.1f} µs" for (size, count), (cost_s, rate) in found.items())
     yield Row(
@@ -607,6 +608,55 @@ def processes() -> Iterator[Row]:
         note=f"on {len(os.sched_getaffinity(0))} cores that wrk shares; answers and CPU each: {'; '.join(said)}; "
         f"to hand a connection over and back {handed_us:.0f} µs in both together",
     )
+
+
+def scaling() -> Iterator[Row]:
+    """How the rates of an edge grow with its processes beside nginx's with its workers; the load has own cores."""
+    cores = _cores()
+    serving, asking = cores[: len(cores) // 2], cores[len(cores) // 2 :]
+    missing = [name for name in ("nginx", "wrk") if shutil.which(name) is None]
+    if missing or len(serving) == 1:
+        without = "".join(f", no {name}" for name in missing)
+        note = f"it needs nginx, wrk and four cores; here are {len(cores)} cores{without}"
+        yield Row(id="edge_scaling", what="not measured", value=None, unit="", note=note)
+        return
+    counts = [count for count in (1, 2, 4, 8, 16) if count <= len(serving)]
+    with tempfile.TemporaryDirectory() as text:
+        rates = _rates(Path(text), counts, serving, asking)
+    for size, what in (("manifest", "2 KB"), ("segment", "2 MB")):
+        said = (f"{name} {', '.join(f'{rate[size]:,.0f}' for rate in rates[name])}" for name in rates)
+        ours, theirs = (rates[name][-1][size] / rates[name][0][size] for name in ("ours", "nginx"))
+        yield Row(
+            id=f"edge_scaling.{size}",
+            what=f"{what} answers a second of {counts[-1]} processes / of one",
+            value=round(ours, 2),
+            unit="ratio",
+            peer="nginx",
+            peer_value=round(theirs, 2),
+            note=f"answers a second of {', '.join(map(str, counts))} processes: {'; '.join(said)}; "
+            f"{len(serving)} cores serve, {len(asking)} ask",
+        )
+
+
+def _rates(
+    folder: Path, counts: Sequence[int], serving: Sequence[int], asking: Sequence[int]
+) -> dict[str, list[dict[str, float]]]:
+    """Answers a second by size of object, of us and of nginx, with each count of processes."""
+    prefix = _write_objects(folder)
+    rates: dict[str, list[dict[str, float]]] = {"ours": [], "nginx": []}
+    with _edge(folder) as source:
+        for count in counts:
+            tier = _tier(folder, f"edge-{count}", f"http://127.0.0.1:{source.port}", on=serving, processes=count)
+            nginx = _nginx(folder, workers=count, on=serving)
+            for name, started, path in (("ours", tier, prefix), ("nginx", nginx, "/")):
+                with started as server:
+                    base = f"http://127.0.0.1:{server.port}{path}{FOLDER}"
+                    urls = {size: f"{base}/{size}" for size in ("manifest", "segment")}
+                    _check_bodies(folder, urls)
+                    rates[name].append(
+                        {size: _cost_and_rate(server, url, folder, load=asking)[1] for size, url in urls.items()}
+                    )
+    return rates
 
 
 def _handed_over_s(edge: _Server, path: str) -> float:
@@ -902,7 +952,7 @@ def _write_objects(folder: Path) -> str:
 
 
 @contextmanager
-def _edge(folder: Path, *, pinned: bool = True, **environ: str) -> Iterator[_Server]:
+def _edge(folder: Path, *, on: Sequence[int] = (), **environ: str) -> Iterator[_Server]:
     port = _free_port()
     command = [sys.executable, "-m", "reelwright.app.roles", "edge"]
     settings = {
@@ -911,18 +961,18 @@ def _edge(folder: Path, *, pinned: bool = True, **environ: str) -> Iterator[_Ser
         "REELWRIGHT_LOG_LEVEL": "error",
         **environ,
     }
-    with _process(command, settings, pinned=pinned) as process:
+    with _process(command, settings, on or _cores()[:1]) as process:
         _wait_for(port)
         yield _Server(process.pid, port)
 
 
 @contextmanager
-def _nginx(folder: Path, tls: str = "") -> Iterator[_Server]:
+def _nginx(folder: Path, tls: str = "", *, workers: int = 1, on: Sequence[int] = ()) -> Iterator[_Server]:
     port = _free_port()
     config = folder / "nginx.conf"
     config.write_text(
         f"""
-        daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+        daemon off; worker_processes {workers}; pid {folder}/nginx.pid; error_log {folder}/error.log;
         {"user root;" if os.getuid() == 0 else ""}
         events {{ worker_connections 4096; }}
         http {{
@@ -931,29 +981,35 @@ def _nginx(folder: Path, tls: str = "") -> Iterator[_Server]:
           client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
           uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
           types {{ video/iso.segment m4s; }}
-          server {{ listen 127.0.0.1:{port} {"ssl " if tls else ""}backlog=1024; {tls} root {folder}/media; }}
+          server {{
+            listen 127.0.0.1:{port} {"ssl " if tls else ""}backlog=1024 reuseport; {tls} root {folder}/media;
+          }}
         }}
         """
     )
-    with _process(["nginx", "-p", str(folder), "-c", str(config)], {}, pinned=True) as process:
+    with _process(["nginx", "-p", str(folder), "-c", str(config)], {}, on or _cores()[:1]) as process:
         _wait_for(port)
         yield _Server(process.pid, port)
 
 
 @contextmanager
-def _process(command: list[str], environ: dict[str, str], *, pinned: bool) -> Iterator[subprocess.Popen[bytes]]:
-    """A process, pinned to the first core or on all; it holds our pipe, and ends with us."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[:1] if pinned else cores)
+def _process(command: list[str], environ: dict[str, str], on: Sequence[int]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process on some cores; it holds our pipe, and ends with us."""
+    cores = _cores()
+    os.sched_setaffinity(0, on)
     try:
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdin=subprocess.PIPE)
     finally:
-        os.sched_setaffinity(0, set(cores))
+        os.sched_setaffinity(0, cores)
     try:
         yield process
     finally:
         process.terminate()
         process.wait()
+
+
+def _cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
 
 
 def _check_bodies(folder: Path, urls: dict[str, str]) -> None:
@@ -971,9 +1027,9 @@ def _cpu_s_a_request(server: _Server, url: str, folder: Path) -> float:
 
 
 def _cost_and_rate(
-    server: _Server, url: str, folder: Path, *, pinned: bool = True, seconds: int = SECONDS
+    server: _Server, url: str, folder: Path, *, load: Sequence[int] = (), seconds: int = SECONDS
 ) -> tuple[float, float]:
-    """CPU seconds a request of the server's whole tree, and requests a second."""
+    """CPU seconds a request of the server's whole tree, and requests a second; load from the last core or some."""
     script = folder / "load.lua"
     path = "/" + url.split("/", 3)[3]
     script.write_text(
@@ -981,16 +1037,17 @@ def _cost_and_rate(
         f'return wrk.format("GET", "{path}-" .. n .. ".m4s") end\n'
         'done = function(s) io.write("requests " .. s.requests .. " errors " .. s.errors.status .. "\\n") end\n'
     )
-    _load(url, script, seconds=1, pinned=pinned)
+    cores = load or _cores()[-1:]
+    _load(url, script, cores, seconds=1)
     before = _cpu_s(server.pid)
-    requests = _load(url, script, seconds=seconds, pinned=pinned)
+    requests = _load(url, script, cores, seconds=seconds)
     return (_cpu_s(server.pid) - before) / requests, requests / seconds
 
 
-def _load(url: str, script: Path, *, seconds: int, pinned: bool = True) -> int:
-    cores = sorted(os.sched_getaffinity(0))
-    pin = ["taskset", "-c", str(cores[-1])] if pinned and shutil.which("taskset") else []
-    command = [*pin, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
+def _load(url: str, script: Path, cores: Sequence[int], *, seconds: int) -> int:
+    pin = ["taskset", "-c", ",".join(map(str, cores))] if shutil.which("taskset") else []
+    many = [f"-t{len(cores)}", f"-c{CONNECTIONS * len(cores)}"]
+    command = [*pin, "wrk", *many, f"-d{seconds}s", "-s", str(script), url]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     words = next(line for line in said.splitlines() if line.startswith("requests ")).split()
     if words[3] != "0":
@@ -1045,14 +1102,14 @@ async def _crowd(folder: Path, *, dies: bool) -> tuple[int, list[float], int]:
 
 
 @contextmanager
-def _tier(folder: Path, name: str, upstream: str, *, pinned: bool = False, processes: int = 1) -> Iterator[_Server]:
+def _tier(folder: Path, name: str, upstream: str, *, on: Sequence[int] = (), processes: int = 1) -> Iterator[_Server]:
     """An edge or shield with a cache of its own and the shared key ring."""
     home = folder / name
     home.mkdir()
     shutil.copy(folder / KEYS_FILE, home / KEYS_FILE)
     patient = {"REELWRIGHT_CDN_REQUEST_S": "300", "REELWRIGHT_CDN_STALL_S": "300"}  # all connect before any asks
     several = {"REELWRIGHT_CDN_PROCESSES": str(processes)}
-    with _edge(home, pinned=pinned, REELWRIGHT_CDN_UPSTREAMS=upstream, **patient, **several) as server:
+    with _edge(home, on=on or _cores(), REELWRIGHT_CDN_UPSTREAMS=upstream, **patient, **several) as server:
         while _listeners(server.port) < processes:
             time.sleep(0.05)
         yield server

@@ -165,7 +165,7 @@ def _watching(client: httpx.Client) -> httpx.Client:
 
 
 def sign_requests(client: httpx.Client) -> None:
-    """Send the session's CSRF value, and its cookies, which httpx keeps to itself on plain HTTP."""
+    """Send the session's CSRF value and its cookies with every request, also over TLS that httpx does not know of."""
     jar = {cookie.name: cookie.value or "" for cookie in client.cookies.jar}
     client.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
     client.headers["X-CSRF-Token"] = client.get("/api/v1/session").json()["csrf"]

@@ -6,6 +6,7 @@ import { describeDevice, deviceName, mediaSourceSupport } from '../src/player/ca
 import { startEstimate, type Evidence } from '../src/player/estimate.ts';
 import { commandOf, type Key } from '../src/player/keys.ts';
 import { thumbnailTrack } from '../src/player/thumbnails.ts';
+import { mendAbort } from '../src/player/source-buffer.ts';
 
 const key = (name: string, more: Partial<Key> = {}): Key => ({ key: name, shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...more });
 
@@ -170,5 +171,29 @@ describe('Arrivals', () => {
     for (let at = 1; at <= 30; at += 1) arrivals.note({}, 1_000_000, at * 1000);
     expect(arrivals.speedsBps()).toHaveLength(20);
     expect(arrivals.speedsBps().at(-1)).toBeCloseTo(8_000_000 / 30);
+  });
+});
+
+describe('mendAbort', () => {
+  const buffers = (more: object = {}) => {
+    const aborted: boolean[] = [];
+    const made = { updating: false, abort: () => void aborted.push(true), ...more };
+    mendAbort(made);
+    return { made, aborted };
+  };
+
+  it('leaves an idle buffer alone where aborting forgets the initialisation segment', () => {
+    const { made, aborted } = buffers();
+    made.abort();
+    expect(aborted).toEqual([]);
+    made.updating = true;
+    made.abort();
+    expect(aborted).toEqual([true]);
+  });
+
+  it('changes nothing where it does not', () => {
+    const { made, aborted } = buffers({ changeType: () => undefined });
+    made.abort();
+    expect(aborted).toEqual([true]);
   });
 });

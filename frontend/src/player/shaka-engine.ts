@@ -6,6 +6,7 @@ import { Refused, type MediaNetwork } from './media-network.ts';
 import type { Session } from './session.ts';
 import { abrFactory } from './shaka-abr.ts';
 import { fetchWith, type Shaka } from './shaka-network.ts';
+import { mendAbort } from './source-buffer.ts';
 
 const HLS = 'application/x-mpegurl';
 const STORED = 'application/x-offline-manifest';
@@ -52,6 +53,7 @@ export class ShakaEngine extends EventTarget implements Engine {
     network: MediaNetwork,
   ): Promise<ShakaEngine> {
     shaka.polyfill.installAll();
+    if ('SourceBuffer' in window) mendAbort(SourceBuffer.prototype);
     const engine = new ShakaEngine(shaka, video, session, network);
     await engine.player.attach(video);
     return engine;

@@ -33,15 +33,15 @@ from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.principal import Principal, principal_of, require
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-LAN_COOKIE = SESSION_COOKIE.removeprefix("__Host-")
+PLAIN_COOKIE = SESSION_COOKIE.removeprefix("__Host-")
 
 
 class Cookies:
-    """How cookies are set: `__Host-` and Secure, except on a LAN without TLS where that was asked for."""
+    """How cookies are set: `__Host-` and Secure over TLS; over plain HTTP without, for browsers would drop them."""
 
     def __init__(self, *, secure: bool) -> None:
         self.secure = secure
-        self.session_name = SESSION_COOKIE if secure else LAN_COOKIE
+        self.session_name = SESSION_COOKIE if secure else PLAIN_COOKIE
 
     def session(self, value: str) -> Cookie:
         """The session cookie; an empty value removes it."""

@@ -23,7 +23,7 @@ from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.principal import EVERYTHING, Principal
 
 SESSION_COOKIE = "__Host-rw_session"
-"""Opaque session cookie; `rw_session` where plain HTTP beyond loopback was explicitly allowed."""
+"""Opaque session cookie; `rw_session` over plain HTTP, where Safari keeps no other."""
 VIEWER_COOKIE = "rw_viewer"
 """Names the watching profile to the edge, which binds media URLs to it; holds an HMAC, no id."""
 

@@ -36,9 +36,9 @@ def check_media(public_url: str, edge_url: str) -> None:
         )
 
 
-def cookies_are_secure(settings: ServiceSettings, public_url: str) -> bool:
-    """Whether cookies are `__Host-` and Secure: always, but on a LAN without TLS where that was asked for."""
-    return urlsplit(public_url).scheme == "https" or not settings.lan_without_tls
+def cookies_are_secure(public_url: str) -> bool:
+    """Whether cookies are `__Host-` and Secure: over TLS. Safari drops such over plain HTTP, also from 127.0.0.1."""
+    return urlsplit(public_url).scheme == "https"
 
 
 def is_loopback(host: str) -> bool:

@@ -106,7 +106,7 @@ def _run_folder(settings: ServiceSettings) -> Path:
 def _choose(what: str, host: str, wanted: int, taken: frozenset[int]) -> int:
     port = next_free_port(host, wanted, taken)
     if port != wanted:
-        print(f"Port {wanted} is busy; {what} take {port}.", flush=True)
+        print(f"Port {wanted} is busy: using {port} for {what}.", flush=True)
     return port
 
 

@@ -83,7 +83,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
         experiments=experiments.service,
         steering=cdn.service,
     )
-    cookies = Cookies(secure=cookies_are_secure(resources.settings, resources.public_url))
+    cookies = Cookies(secure=cookies_are_secure(resources.public_url))
     lake = LakeSystem(resources)
     systems: list[System] = [accounts, catalog, events, lake, experiments, cdn, media, playback]
     operations = ServiceOperations(resources.data / "run", systems)
@@ -129,7 +129,7 @@ def wire_collector(resources: Resources) -> Wiring:
         "resources": resources,
         "operations": operations,
         "accounts": accounts.service,
-        "cookie_jar": Cookies(secure=cookies_are_secure(resources.settings, resources.public_url)),
+        "cookie_jar": Cookies(secure=cookies_are_secure(resources.public_url)),
         "events": events.service,
     }
     return Wiring(systems=systems, dependencies=given, operations=operations)

@@ -82,7 +82,9 @@ function answer(event: AskingEvent): void {
 
 async function page(event: AskingEvent): Promise<Response> {
   try {
-    return (await event.preloadResponse) ?? (await fetch(event.request));
+    const preloaded = await event.preloadResponse;
+    if (preloaded && preloaded.type !== 'error') return preloaded; // Firefox gives one of this type where others throw
+    return await fetch(event.request);
   } catch (error) {
     const kept = await caches.match(OFFLINE);
     if (kept) return kept;

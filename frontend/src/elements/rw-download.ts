@@ -47,7 +47,7 @@ class DownloadElement extends HTMLElement {
     this.#stop = stop;
     this.#show(0);
     try {
-      await navigator.storage?.persist?.();
+      void navigator.storage?.persist?.().catch(() => undefined); // Firefox asks the viewer, who may never answer
       await download(this.#playable, this.getAttribute('name') ?? '', (share) => this.#show(share), stop.signal);
       this.#said.textContent = 'Kept on this device.';
       this.#stop = null;

@@ -207,11 +207,16 @@ export class ShakaEngine extends EventTarget implements Engine {
     for (const name of ['trackschanged', 'textchanged', 'audiotrackschanged', 'loaded']) {
       player.addEventListener(name, tell('tracks'));
     }
-    player.addEventListener('buffering', (event) => {
-      const { buffering } = event as Event & { buffering: boolean };
-      this.dispatchEvent(new CustomEvent('starving', { detail: buffering }));
-    });
+    player.addEventListener('buffering', (event) => this.starves((event as Event & { buffering: boolean }).buffering));
+    for (const name of ['waiting', 'playing', 'canplay']) {
+      this.video.addEventListener(name, () => this.starves(name === 'waiting' || player.isBuffering()));
+    }
     player.addEventListener('error', (event) => this.failed((event as Event & { detail: shaka.util.Error }).detail));
+  }
+
+  /** By shaka-player, or by the video alone: at the end of what is made, the former counts on nothing more. */
+  private starves(yes: boolean): void {
+    this.dispatchEvent(new CustomEvent('starving', { detail: yes }));
   }
 
   private readonly troubled = (): void => {

@@ -1,0 +1,94 @@
+"""What people of Firefox and of WebKit, Safari's engine, need: to sign in, to find a film, to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.browser.conftest import Stage
+from tests.browser.drivers import Driver, driven, missing
+from tests.service import PASSWORD
+
+pytestmark = pytest.mark.browser
+VIDEO = "document.querySelector('rw-player')?.shadowRoot?.querySelector('video')"
+PAGES = (
+    "/",
+    "/search?q=sun",
+    "/my-list",
+    "/settings",
+    "/offline",
+    "/practice/",
+    "/studio",
+    "/studio/cdn",
+    "/studio/data",
+)
+RIGHT = "\ue014"  # WebDriver's arrow
+
+
+@pytest.fixture(scope="module", params=["firefox", "webkit"])
+def driver(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stage: Stage
+) -> Iterator[Driver]:
+    """A browser whose person has signed in, by its own form."""
+    if line := missing(request.param):
+        pytest.skip(f"no {request.param} here: {line}")
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    with driven(request.param, folder) as driver:
+        driver.go(f"{stage.url}/sign-in")
+        driver.fill("[name=name]", "Ada")
+        driver.fill("[name=password]", PASSWORD)
+        driver.click("form .button.primary")
+        driver.click(".who-card")
+        driver.until("location.pathname === '/' && document.querySelector('.card') !== null")
+        yield driver
+
+
+def playing(driver: Driver, seconds: float) -> dict[str, Any]:
+    """The state of the film once it has played so far."""
+    driver.until(f"{VIDEO}?.currentTime >= {seconds}")
+    said: dict[str, Any] = driver.run(
+        f"const v = {VIDEO}; return {{paused: v.paused, wide: v.videoWidth, error: v.error && v.error.message}}"
+    )
+    return said
+
+
+def test_a_film_plays_and_obeys_the_keyboard(stage: Stage, driver: Driver) -> None:
+    """The picture moves; the space bar stops it, the arrow jumps ten seconds on, and it goes on from there."""
+    driver.go(f"{stage.url}/watch/{stage.playable('Low Sun')}?t=0")
+    state = playing(driver, 2)
+    assert state["wide"] > 0 and state["error"] is None and not state["paused"]
+    driver.press(" ")
+    at = driver.until(f"{VIDEO}.paused && {VIDEO}.currentTime")
+    driver.press(RIGHT)
+    driver.until(f"{VIDEO}.currentTime > {at + 9}")
+    driver.press(" ")
+    assert playing(driver, at + 10)["error"] is None
+
+
+def test_subtitles_are_shown(stage: Stage, driver: Driver) -> None:
+    """Those of the film, once chosen by their key."""
+    driver.go(f"{stage.url}/watch/{stage.playable('Low Sun')}?t=0")
+    driver.until(f"{VIDEO}?.textTracks.length > 0")
+    driver.press("c")
+    shown = f"[...{VIDEO}.textTracks].some((track) => track.mode === 'showing' && track.activeCues?.length)"
+    assert driver.until(shown)
+
+
+def test_a_film_is_kept_on_the_device_and_removed(stage: Stage, driver: Driver) -> None:
+    """Whatever the browser asks about it: nobody answers here."""
+    driver.go(f"{stage.url}/title/{stage.titles['Night']['title']['id']}")
+    button = "document.querySelector('rw-download button')?.textContent"
+    for after in ("Remove download", "Download"):
+        driver.click("rw-download button")
+        driver.until(f"{button} === '{after}'")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_whole(stage: Stage, driver: Driver, path: str) -> None:
+    """They have their styles and their heading, and nothing sticks out at the side."""
+    driver.go(f"{stage.url}{path}")
+    assert driver.run("return document.querySelector('h1').innerText.length > 0")
+    assert driver.run("return getComputedStyle(document.body).fontFamily").startswith(('"Inter', "Inter"))
+    assert driver.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0

@@ -41,7 +41,7 @@ def driver(
         driver.fill("[name=password]", PASSWORD)
         driver.click("form .button.primary")
         driver.click(".who-card")
-        driver.until("location.pathname === '/' && document.querySelector('.card') !== null")
+        driver.until("location.pathname === '/' && document.title.startsWith('Home')")
         yield driver
 
 
@@ -65,6 +65,13 @@ def test_a_film_plays_and_obeys_the_keyboard(stage: Stage, driver: Driver) -> No
     driver.until(f"{VIDEO}.currentTime > {at + 9}")
     driver.press(" ")
     assert playing(driver, at + 10)["error"] is None
+
+
+def test_a_film_that_was_left_opens_again(stage: Stage, driver: Driver) -> None:
+    """Whatever the page that was left was writing down just then, and twice."""
+    for _ in range(3):
+        driver.go(f"{stage.url}/watch/{stage.playable('Low Sun')}?t=0")
+        playing(driver, 1)
 
 
 def test_subtitles_are_shown(stage: Stage, driver: Driver) -> None:

@@ -40,20 +40,24 @@ export async function report(happening: Happening, soonMs?: number): Promise<voi
 }
 
 /**
- * Report while the page goes away: at once, by a request that outlives it, and also through the queue, in case that
- * request is lost; the service knows an id that it has seen.
+ * Report while the page goes away: at once, by a request that outlives it, and also by the next page, in case that
+ * request is lost; the service knows an id that it has seen. No database: its answer would come to nobody.
  */
 export function reportLeaving(happening: Happening): void {
   const event = stamped(happening);
-  void keep(event);
+  note(event);
   const sender = opened?.senderOf(watchingProfile());
   if (!sender) return; // nothing was sent from here yet: the queue will
   void call('POST', PATH, batchOf([event], { sender, hours: [] }), { keepalive: true }).catch(() => undefined);
 }
 
-async function keep(event: ViewerEvent, soonMs?: number): Promise<void> {
+function note(event: ViewerEvent): void {
   const watching = watchingProfile();
   if (watching) journal.write({ event, profile: watching });
+}
+
+async function keep(event: ViewerEvent, soonMs?: number): Promise<void> {
+  note(event);
   await (await events()).add(event, soonMs);
   journal.strike(event.id);
 }

@@ -6,18 +6,27 @@ const EVENTS = 'events';
 const TALLIES = '~tally|';
 /** Sorts behind every event's id: events and their tallies change in one transaction, or not at all. */
 const SENDERS = '~sender|';
+const ANSWER_MS = 3000;
 
 /** Events in IndexedDB: they survive a reload, a closed browser and a flight. */
 export class DeviceStore implements Store {
   private readonly database: IDBDatabase;
+  private readonly changes = new Set<IDBTransaction>();
 
   private constructor(database: IDBDatabase) {
     this.database = database;
+    addEventListener('pagehide', () => this.letGo());
   }
 
-  /** The device's own store. Throws where the browser keeps nothing. */
-  static async open(): Promise<DeviceStore> {
-    return new DeviceStore(await open());
+  /** The device's own store. Throws where the browser keeps nothing, or does not say within three seconds what it keeps. */
+  static open(): Promise<DeviceStore> {
+    const opened = open().then(async (database) => {
+      const store = new DeviceStore(database);
+      await store.count();
+      return store;
+    });
+    const late = new Promise<never>((_, reject) => setTimeout(reject, ANSWER_MS, new Error('the device did not answer')));
+    return Promise.race([opened, late]);
   }
 
   async put(waiting: Waiting): Promise<void> {
@@ -82,13 +91,33 @@ export class DeviceStore implements Store {
   private change(act: (events: IDBObjectStore) => Promise<void>): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const transaction = this.database.transaction(EVENTS, 'readwrite', { durability: 'relaxed' });
-      transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(transaction.error ?? new Error('the device did not keep it'));
+      this.changes.add(transaction);
+      transaction.oncomplete = () => {
+        this.changes.delete(transaction);
+        resolve();
+      };
+      transaction.onabort = () => {
+        this.changes.delete(transaction);
+        reject(transaction.error ?? new Error('the device did not keep it'));
+      };
       void act(transaction.objectStore(EVENTS)).then(
         () => transaction.commit(), // now, even if the page goes away
-        () => transaction.abort(),
+        () => end(transaction),
       );
     });
+  }
+
+  /** WebKit keeps a page that is left as it stands: what it is changing then, no other page could read or change. */
+  private letGo(): void {
+    for (const transaction of this.changes) end(transaction);
+  }
+}
+
+function end(transaction: IDBTransaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // it has ended, or will by itself
   }
 }
 

@@ -12,6 +12,7 @@ import type { Shaka } from './shaka-network.ts';
 const OVER_S = 5;
 /** Picture and sound end as close to each other. */
 const SEAM_S = 0.5;
+const RECALL_MS = 1000;
 
 interface Parts {
   session: Session;
@@ -73,8 +74,7 @@ export class Playback extends EventTarget {
 
   private static async begin(video: HTMLVideoElement, parts: Parts, startS?: number): Promise<Playback> {
     const { now } = parts.session;
-    const waiting = await events().then((queue) => queue.pendingPosition(now.playable_id)).catch(() => null);
-    const wanted = startS ?? waiting ?? now.resume_s;
+    const wanted = startS ?? (await pendingPosition(now.playable_id)) ?? now.resume_s;
     const playback = new Playback(video, parts, wanted > 0 && wanted < now.duration_s - OVER_S ? wanted : 0);
     void parts.engine.load(playback.startedAtS).catch((error: unknown) => playback.fail(error as Error));
     return playback;
@@ -116,6 +116,12 @@ export class Playback extends EventTarget {
     this.qoe.failed(error);
     this.dispatchEvent(new CustomEvent('failed', { detail: error }));
   }
+}
+
+/** Where a viewer stopped that the service has not heard of; null where this device does not know, or not in a second. */
+function pendingPosition(playableId: string): Promise<number | null> {
+  const known = events().then((queue) => queue.pendingPosition(playableId)).catch(() => null);
+  return Promise.race([known, new Promise<null>((resolve) => setTimeout(resolve, RECALL_MS, null))]);
 }
 
 /** Whether the film should move, and cannot for want of data: shaka-player then holds the rate at 0. */

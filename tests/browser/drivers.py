@@ -65,8 +65,10 @@ class Driver:
         self._wire("ElementSendKeys", id=self._find(css), text=text)
 
     def click(self, css: str) -> None:
-        """Click what comes first."""
-        self._wire("ElementClick", id=self._find(css))
+        """Click what comes first, moved to the middle: at the edge that it scrolls to, WebKit's driver sees none."""
+        found = self._find(css)
+        self.run(f"document.querySelector({json.dumps(css)}).scrollIntoView({{block: 'center'}})")
+        self._wire("ElementClick", id=found)
 
     def press(self, key: str) -> None:
         """Press and release a key of the keyboard; special keys are WebDriver's code points."""

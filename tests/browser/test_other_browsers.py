@@ -24,6 +24,7 @@ PAGES = (
     "/studio/cdn",
     "/studio/data",
 )
+ANSWER = "I owned the migration: I moved 40 clients in six weeks, and the error rate fell from 2 % to 0.1 %."
 RIGHT = "\ue014"  # WebDriver's arrow
 
 
@@ -90,6 +91,20 @@ def test_a_film_is_kept_on_the_device_and_removed(stage: Stage, driver: Driver) 
     for after in ("Remove download", "Download"):
         driver.click("rw-download button")
         driver.until(f"{button} === '{after}'")
+
+
+def test_an_answer_is_judged_at_once(stage: Stage, driver: Driver) -> None:
+    """A stage of practice is begun, its question answered, and each verdict that is met has its quote."""
+    driver.go(f"{stage.url}/practice")
+    driver.click("form[action='/practice'] button")
+    driver.until("location.pathname.startsWith('/practice/interviews/')")
+    driver.fill("textarea[name=answer]", ANSWER)
+    driver.click("form:has(textarea[name=answer]) .button.primary")
+    driver.until("document.querySelector('.verdicts li') !== null")
+    quotes = driver.run(
+        "return [...document.querySelectorAll('.verdicts blockquote')].map((one) => one.innerText.trim())"
+    )
+    assert all(quote in ANSWER for quote in quotes)
 
 
 @pytest.mark.parametrize("path", PAGES)

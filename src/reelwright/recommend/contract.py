@@ -13,7 +13,7 @@ from reelwright.kernel.principal import Principal
 Ranker = Literal["popular", "taste", "viewers"]
 """What orders the titles of genre rows and of what is new: views of the week, likeness to what was watched, or what
 those watched who watched the same."""
-RowKind = Literal["continue", "next_episode", "top10", "new", "because", "genre", "my_list"]
+RowKind = Literal["continue", "next_episode", "top10", "new", "because", "genre", "my_list", "again"]
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,6 +103,12 @@ def test_no_title_stands_twice_on_a_page(given_signals: Signals) -> None:
 
 
 @given(signals())
+def test_a_page_is_empty_only_where_there_is_nothing(given_signals: Signals) -> None:
+    """Whoever has seen all of a small library is not told to put films into it."""
+    assert bool(slots(build_page(given_signals))) == bool(given_signals.titles)
+
+
+@given(signals())
 def test_only_what_the_viewer_may_see_is_shown(given_signals: Signals) -> None:
     """Views, thumbs and lists may name titles that this viewer must not learn of."""
     there = {detail.title.id for detail in given_signals.titles}

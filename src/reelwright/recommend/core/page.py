@@ -113,6 +113,8 @@ class _Builder:
         self._place("new", "New here", self._explored(list(self._new())))
         for genre in self._genres():
             self._place("genre", genre, self._of_genre(genre), least=GENRE_LEAST)
+        if not self._rows and billboard is None:  # a small library of which all was seen is not an empty one
+            self._place("again", "Watch again", (Slot(title=detail.title) for detail in self._signals.titles))
         return Page(billboard=billboard, rows=tuple(self._rows))
 
     def _place(self, kind: RowKind, heading: str, slots: Iterable[Slot], *, least: int = 1) -> None:

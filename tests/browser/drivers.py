@@ -19,6 +19,15 @@ from tests.service import free_port
 PATIENCE_S = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 MINI_BROWSERS = ("/usr/lib/*/webkit2gtk-4.1/MiniBrowser", "/usr/lib/*/webkit2gtk-4.0/MiniBrowser")
+PATHS = {
+    "Navigate": "url",
+    "ExecuteScript": "execute/sync",
+    "FindElement": "element",
+    "ElementSendKeys": "element/{id}/value",
+    "ElementClick": "element/{id}/click",
+    "PerformActions": "actions",
+}
+"""Commands of WebDriver by their names in Marionette."""
 FIREFOX_PREFERENCES = {
     "media.autoplay.default": 0,  # 0: allowed
     "datareporting.policy.dataSubmissionEnabled": False,
@@ -86,7 +95,7 @@ def missing(name: str) -> str:
     if name == "firefox":
         return "" if _firefox() else "sudo apt install firefox-esr"
     here = shutil.which("WebKitWebDriver") and shutil.which("Xvfb") and _mini_browser()
-    return "" if here else "sudo apt install webkit2gtk-driver xvfb gstreamer1.0-libav gstreamer1.0-plugins-good"
+    return "" if here else "sudo apt install webkit2gtk-driver xvfb gstreamer1.0-{libav,plugins-good,plugins-bad}"
 
 
 @contextmanager
@@ -169,15 +178,6 @@ class _Marionette:
 class _WebDriver:
     """W3C WebDriver over HTTP."""
 
-    PATHS = {  # noqa: RUF012 (read only)
-        "Navigate": "url",
-        "ExecuteScript": "execute/sync",
-        "FindElement": "element",
-        "ElementSendKeys": "element/{id}/value",
-        "ElementClick": "element/{id}/click",
-        "PerformActions": "actions",
-    }
-
     def __init__(self, client: httpx.Client, capabilities: dict[str, Any]) -> None:
         self._client = client
         answer = self._answer(client.post("/session", json={"capabilities": capabilities}))
@@ -188,7 +188,7 @@ class _WebDriver:
         self._client.delete(self._base)
 
     def __call__(self, name: str, **body: Any) -> Any:
-        path = self.PATHS[name].format(id=body.pop("id", ""))
+        path = PATHS[name].format(id=body.pop("id", ""))
         return self._answer(self._client.post(f"{self._base}/{path}", json=body))
 
     def _answer(self, response: httpx.Response) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-from tests.service import free_port
+from tests.service import PASSWORD, free_port
 
 PATIENCE_S = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -88,6 +88,16 @@ class Driver:
         self.until(f"document.querySelector({json.dumps(css)}) !== null")
         found = self._wire("FindElement", using="css selector", value=css)
         return str(found[ELEMENT])
+
+
+def sign_in(driver: Driver, url: str) -> None:
+    """Ada, by the service's own form and the choice of who is watching."""
+    driver.go(f"{url}/sign-in")
+    driver.fill("[name=name]", "Ada")
+    driver.fill("[name=password]", PASSWORD)
+    driver.click("form .button.primary")
+    driver.click(".who-card")
+    driver.until("location.pathname === '/' && document.title.startsWith('Home')")
 
 
 def missing(name: str) -> str:

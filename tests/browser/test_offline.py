@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.browser.conftest import make_film, sign_in, wait_until_ready
+from tests.browser.drivers import driven, missing
+from tests.browser.drivers import sign_in as sign_in_by_form
 from tests.browser.test_playing import play_until, video
 from tests.service import RunningService, set_up
 
@@ -67,6 +69,28 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     page.goto(f"{service.url}/title/{title['title']['id']}")
     page.click("rw-download button")
     page.wait_for_selector("rw-download button:has-text('Download')")
+
+
+@pytest.mark.parametrize("name", ["firefox", "webkit"])
+def test_other_browsers_play_without_the_service(name: str, service: RunningService, tmp_path: Path) -> None:
+    """Firefox and WebKit keep the pages and the film, too."""
+    if line := missing(name):
+        pytest.skip(f"no {name} here: {line}")
+    client = set_up(service)
+    wait_until_ready(client, titles=1, service=service)
+    (title,) = client.get("/api/v1/titles").json()["titles"]
+    with driven(name, tmp_path) as driver:
+        sign_in_by_form(driver, service.url)
+        driver.go(f"{service.url}/title/{title['title']['id']}")
+        driver.until("navigator.serviceWorker.controller !== null")
+        driver.click("rw-download button")
+        driver.until("document.querySelector('rw-download button')?.textContent === 'Remove download'")
+        service.stop()
+        driver.go(f"{service.url}/search")
+        driver.until("document.querySelector('rw-downloads li')?.innerText.includes('Ferry')")
+        driver.go(f"{service.url}/watch/{title['playables'][0]['id']}")
+        video = "document.querySelector('rw-player')?.shadowRoot?.querySelector('video')"
+        driver.until(f"{video}?.currentTime > 4 && !{video}.error")
 
 
 def get(page: Page, service: RunningService, path: str) -> Any:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from tests.browser.conftest import Stage
-from tests.browser.drivers import Driver, driven, missing
-from tests.service import PASSWORD
+from tests.browser.drivers import Driver, driven, missing, sign_in
 
 pytestmark = pytest.mark.browser
 VIDEO = "document.querySelector('rw-player')?.shadowRoot?.querySelector('video')"
@@ -37,12 +36,7 @@ def driver(
         pytest.skip(f"no {request.param} here: {line}")
     folder: Path = tmp_path_factory.mktemp(request.param)
     with driven(request.param, folder) as driver:
-        driver.go(f"{stage.url}/sign-in")
-        driver.fill("[name=name]", "Ada")
-        driver.fill("[name=password]", PASSWORD)
-        driver.click("form .button.primary")
-        driver.click(".who-card")
-        driver.until("location.pathname === '/' && document.title.startsWith('Home')")
+        sign_in(driver, stage.url)
         yield driver
 
 

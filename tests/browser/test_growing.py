@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.browser.conftest import Stage, make_film
+from tests.browser.drivers import driven, missing, sign_in
 from tests.browser.test_playing import play_until, until, video
 from tests.service import RunningService, expect, set_up
 
@@ -157,6 +158,22 @@ def test_whoever_has_seen_all_that_is_made_is_told_and_goes_on(studio: Studio, b
         play_until(page, 4)
         page.locator("rw-player .notice").wait_for(state="detached")
         assert page.evaluate("document.querySelector('rw-player').playback.qoe.stalls") >= 1
+
+
+@pytest.mark.parametrize("name", ["firefox", "webkit"])
+def test_other_browsers_tell_and_go_on(name: str, studio: Studio, tmp_path: Path) -> None:
+    """Where a browser's own signs of a stall are others."""
+    if line := missing(name):
+        pytest.skip(f"no {name} here: {line}")
+    player = "document.querySelector('rw-player')"
+    with studio.making() as (playable, encoder), driven(name, tmp_path) as driver:
+        sign_in(driver, studio.stage.url)
+        driver.go(f"{studio.stage.url}/watch/{playable}")
+        driver.until(f"{player}?.shadowRoot?.querySelector('.notice')?.textContent.includes('{PREPARING}')")
+        encoder.let(1)
+        driver.until(f"{player}.shadowRoot.querySelector('video').currentTime > 4")
+        driver.until(f"!{player}.shadowRoot.querySelector('.notice')")
+        assert driver.run(f"return {player}.playback.qoe.stalls") >= 1
 
 
 def test_all_that_is_made_can_be_reached(studio: Studio, browser: Browser) -> None:

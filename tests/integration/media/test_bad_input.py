@@ -114,11 +114,17 @@ TO_PQ = (
     "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020:t=smpte2084:m=bt2020nc:r=limited:npl=203,"
     "format=yuv420p10le"
 )
+MASTERED = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
 FILMS: dict[str, Maker] = {
     "odd-sized": made("odd.mkv", *H264, "-pix_fmt", "yuv444p", size="321x181"),
     "10-bit": made("ten.mkv", *H264, "-pix_fmt", "yuv420p10le"),
     "hdr": made("hdr.mkv", "-vf", f"format=yuv420p10le,{SDR},{TO_PQ}", "-c:v", "libx265", "-preset", "ultrafast",
                 "-x265-params", "log-level=none"),
+    "hdr as from a disc": made("disc.mkv", "-vf", f"format=yuv420p10le,{SDR},{TO_PQ}", "-c:v", "libx265", "-preset",
+                               "ultrafast", "-x265-params", f"log-level=none:hdr10=1:chromaloc=2:max-cll=1000,400:"
+                               f"master-display={MASTERED}", size="640x360", seconds=4),
+    "hdr's words in sdr": made("words.mkv", *H264, "-x264-params", f"cll=1000,400:mastering-display={MASTERED}",
+                               size="640x360", seconds=4),
     "full range": made("full.mkv", "-vf", "scale=out_range=full,format=yuvj420p", *H264),
     "interlaced": made("lines.mkv", "-vf", "tinterlace=interleave_top,fieldorder=tff", *H264, "-flags", "+ildct+ilme",
                        rate="50"),

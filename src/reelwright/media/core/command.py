@@ -16,6 +16,14 @@ CRF = 23
 _FRAGMENTS = "+frag_keyframe+empty_moov+default_base_moof"
 _TRANSFERS = {"pq": "smpte2084", "hlg": "arib-std-b67"}
 
+_DESCRIPTIONS = (
+    "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL", "AMBIENT_VIEWING_ENVIRONMENT", "DYNAMIC_HDR_PLUS",
+    "DOVI_METADATA", "STEREO3D", "SPHERICAL", "ICC_PROFILE",
+)  # fmt: skip
+"""What a source's pictures say of themselves. It is not true of ours, and would go into the initialisation segment,
+which has to be one for all runs of the encoder, also for those whose first picture says nothing."""
+_UNDESCRIBED = ",".join(f"sidedata=mode=delete:type={kind}" for kind in _DESCRIPTIONS)
+
 
 def input_options(plan: Plan, source: str, seek_s: float) -> list[str]:
     """The source, its demuxer forced, its times kept and counted from the container's start.
@@ -113,7 +121,7 @@ def _deinterlaced(plan: Plan) -> str:
 
 def standard_picture(plan: Plan, width: int, height: int) -> str:
     """Filters that bring a picture to a size in square pixels, 8 bits, limited range, standard dynamic range."""
-    scale = f"scale={width}:{height}:flags=bicubic:out_range=limited,setsar=1"
+    scale = f"{_UNDESCRIBED},scale={width}:{height}:flags=bicubic:out_range=limited,setsar=1"
     if plan.info.transfer == "sdr":
         return f"{scale},format=yuv420p"
     transfer = _TRANSFERS[plan.info.transfer]

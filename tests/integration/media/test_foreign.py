@@ -19,7 +19,7 @@ SECONDS = 21.0
 
 @pytest.fixture(scope="session")
 def two_codecs(films: Films, packaged: Packaging) -> Packaged:
-    """A film of two chunks, two languages and two subtitles, in H.264 + AAC and AV1 + Opus."""
+    """A film of two chunks, two languages, the second marked as usual, and two subtitles, for both codec families."""
     tone, higher = "sine=sample_rate=48000", f"sine=frequency=880:sample_rate=48000:duration={SECONDS}"
     inside = films.make("two.mkv", *H264, "-c:a", "flac", seconds=SECONDS, sound=tone)
     beside = inside.with_name("two.de.srt")
@@ -29,7 +29,7 @@ def two_codecs(films: Films, packaged: Packaging) -> Packaged:
         "-i", inside, "-f", "lavfi", "-i", higher, "-i", _utf8(beside),
         "-map", "0:v", "-map", "0:a", "-map", "1:a", "-map", "2:s", "-c:v", "copy", "-c:a", "flac", "-c:s", "ass",
         "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra", "-metadata:s:s:0", "language=eng",
-        source,
+        "-disposition:a:0", "0", "-disposition:a:1", "default", source,
     )  # fmt: skip
     return packaged(source, "h264", "av1", subtitles=((str(beside), "deu", "", False),))
 
@@ -71,7 +71,7 @@ def test_the_hls_and_dash_demuxers_of_ffmpeg_see_the_same_frames(two_codecs: Pac
 
 @pytest.mark.slow
 def test_the_multivariant_playlist_opens_in_ffmpeg(two_codecs: Packaged) -> None:
-    """All variants and sounds are found, with their sizes, codecs and languages."""
+    """All variants and sounds are found, with their sizes, codecs and languages, and the source's usual one."""
     said = run_ffmpeg(
         "-v", "info", "-i", two_codecs.folder / "master.m3u8", "-c", "copy", "-t", "1", "-f", "null", "-"
     )
@@ -79,8 +79,9 @@ def test_the_multivariant_playlist_opens_in_ffmpeg(two_codecs: Packaged) -> None
     parsed = m3u8.load(str(two_codecs.folder / "master.m3u8"))
     assert {variant.stream_info.codecs.split(".")[0] for variant in parsed.playlists} == {"avc1", "av01"}
     assert {variant.stream_info.resolution for variant in parsed.playlists} == {(320, 180)}
-    sounds = [(medium.group_id, medium.language) for medium in parsed.media if medium.type == "AUDIO"]
-    assert sorted(sounds) == [(group, tag) for group in ("audio-mp4a", "audio-opus") for tag in ("en", "fr")]
+    sounds = [(medium.group_id, medium.language, medium.default) for medium in parsed.media if medium.type == "AUDIO"]
+    usual = (("en", "NO"), ("fr", "YES"))
+    assert sorted(sounds) == [(group, *sound) for group in ("audio-mp4a", "audio-opus") for sound in usual]
     assert {medium.language for medium in parsed.media if medium.type == "SUBTITLES"} == {"de", "en"}
 
 

@@ -151,7 +151,7 @@ class Encoder:
             segments=tuple(self._segments(cut.samples, cut.step, cut.number, cut.ticks)),
             language=info.language,
             label=info.title,
-            default=info.default or index == 0,
+            default=info.default,
         )
 
     def _segments(self, samples: Sequence[cmaf.Sample], step: int, number: int, ticks: int) -> Iterator[Segment]:

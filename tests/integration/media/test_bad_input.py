@@ -109,6 +109,7 @@ def made(name: str, *options: str, **how: object) -> Maker:
 HOSTILE = ("-metadata:s:a:0", 'language="\n#', "-metadata", "title=" + "A" * 60_000, "-metadata:s:a:0",
            'title=x",URI="http://evil/"\n#EXT-X-ENDLIST\n</Label>\x01')  # fmt: skip
 FAST = ("-movflags", "faststart")
+MPEG2 = ("-c:v", "mpeg2video", "-q:v", "2", "-bf", "2", "-g", "100")
 SDR = "setparams=range=limited:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 TO_PQ = (
     "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020:t=smpte2084:m=bt2020nc:r=limited:npl=203,"
@@ -147,8 +148,10 @@ FILMS: dict[str, Maker] = {
     "chapters and hostile names": lambda films: remuxed(films, "hostile.mkv", films.make("plain.mp4"), *HOSTILE),
     "no length": lambda films: remuxed(films, "live.mkv", films.make("plain.mp4"), "-live", "1"),
     "transport stream": made("far.ts", *H264, seconds=37),
-    "program stream": made("old.mpg", "-c:v", "mpeg2video", "-q:v", "2", "-bf", "2", "-g", "100", "-c:a", "mp2",
-                           seconds=20),
+    "program stream": made("old.mpg", *MPEG2, "-c:a", "mp2", seconds=20),
+    "broadcast": made("tape.mxf", *MPEG2, "-c:a", "pcm_s16le", "-ar", "48000", seconds=20),
+    "digital tape": made("tape.dv", "-pix_fmt", "yuv420p", "-c:v", "dvvideo", "-ar", "48000", "-ac", "2",
+                         size="720x576", seconds=20),
     "avi": made("old.avi", "-c:v", "mpeg4", "-q:v", "2", "-g", "200", "-c:a", "mp3", seconds=20),
     "cut off": lambda films: films.cut("cut.mp4", films.make("faststart.mp4", *H264, *FAST, seconds=40), 0.5),
     "cut off early": lambda films: films.cut("early.mp4", films.make("faststart.mp4", *H264, *FAST, seconds=40), 0.2),
@@ -162,6 +165,7 @@ REFUSED: dict[str, tuple[Maker, str]] = {
     "text": (written("notes.mp4", b"Dear diary\n"), r"notes\.mp4 is a text file"),
     "concat script": (written("sly.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n"), r"sly\.mp4 is a playlist"),
     "playlist": (written("list.mp4", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), r"list\.mp4 is a playlist"),
+    "pictures alone": (made("disc.m2v", *MPEG2, sound=""), r"disc\.m2v is pictures without a container"),
     "noise": (written("noise.mp4", np.random.default_rng(2).bytes(50_000)), r"noise\.mp4 is in no container we know"),
     "noise with a head": (written("head.mp4", b"\0\0\0\x18ftypmp42" + np.random.default_rng(3).bytes(50_000)),
                           r"head\.mp4 is damaged or cut off"),
@@ -248,14 +252,18 @@ def test_it_is_refused_in_words(name: str, ended: Callable[[str], Ended]) -> Non
     ("name", "frames"),
     [("odd-sized", 75), ("interlaced", 75), ("variable rate", 876), ("one picture", 1), ("23.976", 71),
      ("59.94", 179), ("12.5", 37), ("one a second", 5), ("no length", 75), ("transport stream", 925),
-     ("program stream", 500), ("avi", 500), ("stopped in the middle", 1500), ("corrupt in the middle", 1000)],
+     ("program stream", 500), ("broadcast", 500), ("digital tape", 500), ("avi", 500),
+     ("stopped in the middle", 1500), ("corrupt in the middle", 1000)],
 )  # fmt: skip
 def test_no_picture_is_lost(name: str, frames: int, ended: Callable[[str], Ended]) -> None:
     """As many pictures come out as went in, at the source's rate; containers differ about the end of the last."""
     assert abs(frames - ended(name).frames()) <= 1
 
 
-@pytest.mark.parametrize("name", ["transport stream", "program stream", "avi", "variable rate"])
+@pytest.mark.parametrize(
+    "name",
+    ["transport stream", "program stream", "broadcast", "digital tape", "avi", "variable rate"],
+)
 def test_chunks_begin_with_the_right_picture(name: str, films: Films, ended: Callable[[str], Ended]) -> None:
     """Also where the container has no index, key frames are far apart, or a picture stands for seconds."""
     result = ended(name)

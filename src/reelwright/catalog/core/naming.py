@@ -8,9 +8,10 @@ from pathlib import PurePath
 
 import msgspec
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg", ".mpeg", ".flv", ".ogv", ".wmv", ".asf"}
-)
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".divx", ".ts", ".m2ts", ".mts",
+    ".mpg", ".mpeg", ".vob", ".mxf", ".dv", ".flv", ".ogv", ".wmv", ".asf",
+})  # fmt: skip
 SUBTITLE_SUFFIXES = frozenset({".srt", ".vtt", ".ass", ".ssa"})
 LONGEST_NAME = 300
 _EXTRA_FOLDERS = frozenset(

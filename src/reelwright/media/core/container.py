@@ -19,11 +19,15 @@ def demuxer_of(head: bytes, name: str) -> str:
     found = _known(head)
     if found:
         return found
+    if head[:4] == b"\x00\x00\x01\xb3":
+        raise BadSource(f"{name} is pictures without a container, which do not say how long they are; make it a .mkv")
     if head.lstrip()[:7] in (b"#EXTM3U", b"ffconca"):
         raise BadSource(f"{name} is a playlist, not a film; add the film files that it names")
     if _is_text(head):
         raise BadSource(f"{name} is a text file, not a film")
-    raise BadSource(f"{name} is in no container we know (MP4, MOV, Matroska, WebM, AVI, MPEG, FLV, Ogg, ASF)")
+    raise BadSource(
+        f"{name} is in no container we know (MP4, MOV, Matroska, WebM, AVI, MPEG, MXF, DV, FLV, Ogg, ASF)"
+    )
 
 
 def _known(head: bytes) -> str | None:
@@ -33,8 +37,12 @@ def _known(head: bytes) -> str | None:
         return "matroska"
     if head[:4] == b"RIFF":
         return {b"AVI ": "avi", b"WAVE": "wav"}.get(head[8:12])
-    if head[:4] in (b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3"):
+    if head[:4] == b"\x00\x00\x01\xba":
         return "mpeg"
+    if head[:13] == b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01":
+        return "mxf"
+    if head[:3] == b"\x1f\x07\x00" and head[3] & 0x7F == 0x3F:
+        return "dv"
     if head[:3] == b"FLV":
         return "flv"
     if head[:4] == b"OggS":

@@ -55,6 +55,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
 from reelwright.kernel.objects import DirectoryObjects, content_name
+from reelwright.kernel.processes import cpu_s, free_port, pss_kb, tree, wait_for_port
 
 FOLDER = "assets/bench"
 OBJECTS = 64
@@ -146,7 +147,7 @@ async def _scores(suite: Suite, folder: Path) -> dict[str, Score]:
     cases = suite.cases()
 
     async def score(name: str, start: Callable[[int], Any]) -> tuple[str, Score]:
-        origin_port = _free_port()
+        origin_port = free_port()
         origin = await suite.origin(origin_port)
         try:
             async with start(origin_port) as base:
@@ -186,7 +187,7 @@ def _only(origin: Origin, _key: str) -> list[Origin]:
 
 @asynccontextmanager
 async def _nginx_cache(folder: Path, origin_port: int) -> AsyncIterator[str]:
-    port = _free_port()
+    port = free_port()
     home = folder / "nginx"
     home.mkdir()
     (home / "nginx.conf").write_text(
@@ -210,7 +211,7 @@ async def _nginx_cache(folder: Path, origin_port: int) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _varnish_cache(folder: Path, origin_port: int) -> AsyncIterator[str]:
-    port = _free_port()
+    port = free_port()
     command = ["varnishd", "-F", "-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{origin_port}"]
     async with _peer_process([*command, "-n", str(folder / "varnish"), "-s", "malloc,64m"], port) as base:
         yield base
@@ -443,9 +444,9 @@ async def _idle_bytes(server: _Server, path: str) -> float:
         return [await _asked_once(server.port, path) for _ in range(IDLE_CONNECTIONS)]
 
     kept = await batch()
-    before = sum(_pss_kb(pid) for pid in _tree(server.pid))
+    before = sum(pss_kb(pid) for pid in tree(server.pid))
     kept += await batch()
-    grown = sum(_pss_kb(pid) for pid in _tree(server.pid)) - before
+    grown = sum(pss_kb(pid) for pid in tree(server.pid)) - before
     for writer in kept:
         writer.close()
     return grown * 1024 / IDLE_CONNECTIONS
@@ -496,12 +497,12 @@ async def _purges(folder: Path) -> list[float]:
     plane = ControlPlane(database=database, clock=SystemClock(), keys=keys, settings=CdnSettings())
     times: list[float] = []
     with ExitStack() as stack:
-        ports = [_free_port() for _ in range(EDGES)]
+        ports = [free_port() for _ in range(EDGES)]
         for at, port in enumerate(ports):
             stack.enter_context(_front(folder, f"edge{at}", port, source))
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         for port in ports:
-            await asyncio.to_thread(_wait_for, port)
+            await asyncio.to_thread(wait_for_port, port)
         async with httpx.AsyncClient(headers={"Host": "films"}, timeout=30) as client:
             for at, url in enumerate(urls):
                 await plane.report(f"edge{at}", EdgeReport(boot="b", url=url, kind="gateway", capacity_bps=1e9))
@@ -666,16 +667,16 @@ def _rates(
 def _handed_over_s(edge: _Server, path: str) -> float:
     """CPU seconds of all processes that an answer costs more where a worker has to hand it over: one that is 404."""
     asks = 3000
-    (worker,) = (pid for pid in _tree(edge.pid)[1:] if _listens(pid, edge.port))
+    (worker,) = (pid for pid in tree(edge.pid)[1:] if _listens(pid, edge.port))
     spent = []
     for pid in (worker, edge.pid):
         with _connection_at(pid, edge.port) as connection:
-            before = _cpu_s(edge.pid)
+            before = cpu_s(tree(edge.pid))
             for _ in range(asks):
                 connection.sendall(f"GET {path}none.m4s HTTP/1.1\r\nHost: edge\r\n\r\n".encode())
                 while not connection.recv(4096).endswith(b"}"):
                     pass
-            spent.append((_cpu_s(edge.pid) - before) / asks)
+            spent.append((cpu_s(tree(edge.pid)) - before) / asks)
     return spent[0] - spent[1]
 
 
@@ -819,7 +820,7 @@ async def _reloaded(folder: Path) -> int:
     wanted = (folder / "media" / FOLDER / "segment-0.m4s").read_bytes()
     path = f"{prefix}{FOLDER}/segment-0.m4s"
     with _edge(folder) as edge:
-        port = _free_port()
+        port = free_port()
         nginx = Nginx(folder / "driver-b")
         site = NginxSite(
             folder=str(folder / "media"),
@@ -831,7 +832,7 @@ async def _reloaded(folder: Path) -> int:
         nginx.configure(site)
         process = nginx.run()
         try:
-            _wait_for(port)
+            wait_for_port(port)
             whole = 0
             for _ in range(RELOADS):
                 reads = [asyncio.create_task(_read_slowly(port, path)) for _ in range(READERS)]
@@ -907,8 +908,7 @@ def idle_memory() -> Iterator[Row]:
     """All processes of `reelwright serve`, with nothing to do."""
     with tempfile.TemporaryDirectory() as text, _service(Path(text)) as process:
         time.sleep(IDLE_S)
-        tree = _tree(process.pid)
-        pss = {pid: _pss_kb(pid) for pid in tree}
+        pss = {pid: pss_kb(pid) for pid in tree(process.pid)}
     yield Row(
         id="idle_memory",
         what=f"PSS of all processes of serve, {IDLE_S} s after ready",
@@ -916,7 +916,7 @@ def idle_memory() -> Iterator[Row]:
         unit="MB",
         op="<=",
         goal=450,
-        note=f"{len(tree)} processes",
+        note=f"{len(pss)} processes",
     )
 
 
@@ -957,7 +957,7 @@ def _write_objects(folder: Path) -> str:
 
 @contextmanager
 def _edge(folder: Path, *, on: Sequence[int] = (), **environ: str) -> Iterator[_Server]:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "reelwright.app.roles", "edge"]
     settings = {
         "REELWRIGHT_DATA": str(folder),
@@ -966,13 +966,13 @@ def _edge(folder: Path, *, on: Sequence[int] = (), **environ: str) -> Iterator[_
         **environ,
     }
     with _process(command, settings, on or _cores()[:1]) as process:
-        _wait_for(port)
+        wait_for_port(port)
         yield _Server(process.pid, port)
 
 
 @contextmanager
 def _nginx(folder: Path, tls: str = "", *, workers: int = 1, on: Sequence[int] = ()) -> Iterator[_Server]:
-    port = _free_port()
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(
         f"""
@@ -992,7 +992,7 @@ def _nginx(folder: Path, tls: str = "", *, workers: int = 1, on: Sequence[int] =
         """
     )
     with _process(["nginx", "-p", str(folder), "-c", str(config)], {}, on or _cores()[:1]) as process:
-        _wait_for(port)
+        wait_for_port(port)
         yield _Server(process.pid, port)
 
 
@@ -1049,9 +1049,9 @@ def _cost(server: _Server, url: str, folder: Path, *, load: Sequence[int] = (), 
     )
     cores = load or _cores()[-1:]
     _load(url, script, cores, seconds=1)
-    before, busy = _cpu_s(server.pid), _machine_cpu_s()
+    before, busy = cpu_s(tree(server.pid)), _machine_cpu_s()
     requests = _load(url, script, cores, seconds=seconds)
-    own, machine = _cpu_s(server.pid) - before, _machine_cpu_s() - busy
+    own, machine = cpu_s(tree(server.pid)) - before, _machine_cpu_s() - busy
     return _Cost(own / requests, machine / requests, requests / seconds)
 
 
@@ -1246,8 +1246,8 @@ def _service(data: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`reelwright serve`, ready."""
     settings = {
         "REELWRIGHT_DATA": str(data / "data"),
-        "REELWRIGHT_PORT": str(_free_port()),
-        "REELWRIGHT_CDN_PORT": str(_free_port()),
+        "REELWRIGHT_PORT": str(free_port()),
+        "REELWRIGHT_CDN_PORT": str(free_port()),
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "reelwright.app.serve"], env={**os.environ, **settings}, stdout=subprocess.PIPE
@@ -1263,45 +1263,10 @@ def _service(data: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def _tree(pid: int) -> list[int]:
-    found = [pid]
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        found += _tree(int(child))
-    return found
-
-
-def _cpu_s(pid: int) -> float:
-    ticks = 0
-    for one in _tree(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def _machine_cpu_s() -> float:
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     user, nice, system, _, _, irq, softirq = map(int, fields[1:8])
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
-
-
-def _pss_kb(pid: int) -> int:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(400):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"nothing listens on port {port}")
 
 
 def fill() -> Iterator[Row]:

@@ -13,7 +13,6 @@ import gc
 import importlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from typing import IO, Any, cast
 import msgspec
 
 from reelwright.kernel.bench import Row, measured
+from reelwright.kernel.processes import free_port, wait_for_port
 from reelwright.limits.adapters.guarded import GuardedStore
 from reelwright.limits.adapters.memory import MemoryStore
 from reelwright.limits.api import LimitsMiddleware
@@ -632,28 +632,16 @@ def _resident_bytes() -> int:
 @contextmanager
 def _redis(program: str, port: int = 0) -> Iterator[str]:
     """A Redis of our own, empty, on a free port or the given one."""
-    port = port or _free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
         options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder)
         process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
         try:
-            until = time.monotonic() + 20
-            while time.monotonic() < until:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
+            wait_for_port(port)
             yield f"redis://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 Decide = Callable[[str], Awaitable[Any]]

@@ -14,7 +14,7 @@ FILES = {
     "__init__.py", "README.md", "contract.py", "ports.py", "service.py", "jobs.py", "replay.py", "bench.py",
     "api.py", "client.py", "cli.py", "settings.py", "system.py",
 }  # fmt: skip
-FOLDERS = {"core", "adapters", "migrations", "__pycache__"}
+FOLDERS = {"core", "adapters", "migrations", "benches", "__pycache__"}
 EXTRA = {
     "web": {
         "pages",

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -39,6 +38,7 @@ from reelwright.kernel.files import AppendFile, LocalDisk
 from reelwright.kernel.ids import ProfileId, new_id
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.peers import peer_token
+from reelwright.kernel.processes import children, cpu_s, free_port, wait_for_port
 from reelwright.kernel.telemetry import unlogged
 
 BATCH = 100
@@ -103,9 +103,9 @@ def _single() -> Row:
     with tempfile.TemporaryDirectory() as folder, _collector(Path(folder)) as (port, supervisor):
         token = peer_token(KeyRing.open(Path(folder) / "keys.json"), SystemClock())
         asyncio.run(_post_for_a_while(port, token, WARM_S))
-        began_s, sender_began_s = _children_cpu_s(supervisor), time.process_time()
+        began_s, sender_began_s = cpu_s(children(supervisor)), time.process_time()
         count, errors = asyncio.run(_post_for_a_while(port, token, SECONDS))
-        server_us = (_children_cpu_s(supervisor) - began_s) / max(1, count) * 1e6
+        server_us = (cpu_s(children(supervisor)) - began_s) / max(1, count) * 1e6
         sender_us = (time.process_time() - sender_began_s) / max(1, count) * 1e6
     return Row(
         id="durable_ingest.single",
@@ -122,7 +122,7 @@ def _single() -> Row:
 @contextlib.contextmanager
 def _collector(data: Path) -> Iterator[tuple[int, int]]:
     """`reelwright serve --only collector`, ready: its port, and its supervisor's process."""
-    port = _free_port()
+    port = free_port()
     settings = {"REELWRIGHT_DATA": str(data), "REELWRIGHT_PORT": str(port)}
     process = subprocess.Popen(
         [sys.executable, "-m", "reelwright.app.serve", "collector"],
@@ -130,18 +130,11 @@ def _collector(data: Path) -> Iterator[tuple[int, int]]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port, process)
+        wait_for_port(port, process, most_s=120)
         yield port, process.pid
     finally:
         process.terminate()
         process.wait()
-
-
-def _children_cpu_s(process: int) -> float:
-    """Seconds of CPU that a process's children have used, as Linux tells."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    stats = [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split() for child in children]
-    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
 
 async def _post_for_a_while(port: int, token: str, seconds: float) -> tuple[int, int]:
@@ -321,7 +314,7 @@ def _kafka_alone(payloads: list[bytes]) -> float | None:
     from confluent_kafka import Producer
 
     events = [bytes(event) for payload in payloads for event in msgspec.json.decode(payload, type=list[msgspec.Raw])]
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         options = ["--only", "kafka", "--kafka-port", str(port), "--data-dir", folder]
         broker = subprocess.Popen(
@@ -330,7 +323,7 @@ def _kafka_alone(payloads: list[bytes]) -> float | None:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _wait_for(port, broker)
+            wait_for_port(port, broker, most_s=120)
             producer = Producer({"bootstrap.servers": f"127.0.0.1:{port}", "acks": "all", "linger.ms": 5})
             producer.produce("events", events[0])
             producer.flush(60)  # the topic is there
@@ -347,22 +340,3 @@ def _kafka_alone(payloads: list[bytes]) -> float | None:
         finally:
             broker.kill()
             broker.wait()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Until the process listens."""
-    until = time.monotonic() + 120
-    while True:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        if process.poll() is not None or time.monotonic() > until:
-            raise AssertionError(f"{process.args!r} does not start")
-        time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

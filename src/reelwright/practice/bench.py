@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 import random
-import socket
 import string
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import numpy as np
 from reelwright.kernel.bench import Row, measured
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
+from reelwright.kernel.processes import free_port
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.gold import load_gold
 from reelwright.practice.adapters.guide import load_styles
@@ -299,9 +299,7 @@ def _start() -> Iterator[Row]:
 
 def _served() -> float:
     """The page: ask until it answers, then begin a stage as its form does."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "reelwright.app.serve", "practice"]
     with tempfile.TemporaryDirectory() as folder, _begun(command, folder, REELWRIGHT_PORT=str(port)) as process:
         began = time.perf_counter()

@@ -12,7 +12,7 @@ from reelwright.kernel.clock import VirtualClock
 from reelwright.limits import Ask, Limit
 from reelwright.limits.adapters.guarded import GuardedStore
 from reelwright.limits.adapters.redis import RedisStore
-from reelwright.limits.bench import FAULTS, FaultyStore
+from reelwright.limits.benches.faulty_store import FAULTS, FaultyStore
 from reelwright.limits.contract import Algorithm, Outage, StoreUnavailable
 from reelwright.limits.core.algorithms import Outcome
 

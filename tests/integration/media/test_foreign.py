@@ -134,6 +134,29 @@ def test_sound_has_no_click_and_stays_with_the_picture(two_codecs: Packaged) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tracks", "heard", "remarks"), [(2, ({0}, {1}), 0), (6, ({0, 2, 4}, {1, 2, 5}), 0), (8, ({0}, {1}), 1)]
+)
+def test_mono_tracks_of_an_editing_room_are_one_sound(
+    tracks: int, heard: tuple[set[int], set[int]], remarks: int, films: Films, packaged: Packaging
+) -> None:
+    """Each channel is heard on its side, that of low frequencies on none; where some are left out, that is said."""
+    picture = films.make("rushes.mp4", *H264, sound="", seconds=4)
+    source = picture.with_name(f"{tracks}.mov")
+    tones = [f"sine=frequency={300 * (1 + track)}:sample_rate=48000:duration=4" for track in range(tracks)]
+    inputs = [word for tone in tones for word in ("-f", "lavfi", "-i", tone)]
+    maps = [word for index in range(tracks + 1) for word in ("-map", str(index))]
+    run_ffmpeg("-i", picture, *inputs, *maps, "-c:v", "copy", "-c:a", "pcm_s24le", "-ac", "1", source)
+    made = packaged(source, "h264")
+    (sound,) = of_kind(made, "audio")
+    raw = run_ffmpeg("-i", made.folder / f"{sound.id}.m3u8", "-f", "f32le", "-ar", "48000", "-")
+    for side, wanted in zip(np.frombuffer(raw, np.float32)[48_000:144_000].reshape(-1, 2).T, heard, strict=True):
+        strength = np.abs(np.fft.rfft(side))[[300 * (1 + track) for track in range(tracks)]]
+        assert {int(track) for track in np.flatnonzero(strength > 0.1 * strength.max())} == wanted
+    assert len(made.remarks) == remarks
+
+
+@pytest.mark.slow
 def test_segments_begin_with_a_key_frame_at_their_exact_time(two_codecs: Packaged) -> None:
     """Each segment decodes alone after its initialisation segment, and its first picture is shown on the tick."""
     for track in of_kind(two_codecs, "video"):

@@ -7,14 +7,15 @@ import pytest
 from tests.unit.media.test_plan import source
 
 from reelwright.media.core import command
-from reelwright.media.core.plan import LadderPlanner
+from reelwright.media.core.plan import AudioInfo, LadderPlanner
 
 PLAN = LadderPlanner(codecs=("h264", "av1"), threads=3).plan(source(640, 360, duration_s=100))
+SOUND = AudioInfo(stream=1, language="und", title="", channels=2, default=True)
 HOSTILE = "/films/-i /etc/passwd;%03d concat:http://x [0:v] 'q'.mp4"
 OUTPUTS = [(rung, f"{rung.id}.mp4") for rung in PLAN.rungs]
 OPENING = {
     "video": command.video_command(PLAN, HOSTILE, OUTPUTS, start=400, end=800),
-    "audio": command.audio_command(PLAN, HOSTILE, 1, "aac", "a.mp4"),
+    "audio": command.audio_command(PLAN, HOSTILE, SOUND, "aac", "a.mp4"),
     "look": command.look_command(PLAN, HOSTILE, 400, "look.jpg"),
     "pictures": command.picture_command(PLAN, HOSTILE, 10, [(640, 360, "still.jpg")]),
     "subtitle": command.subtitle_command(PLAN, HOSTILE, 2, "s.srt"),

@@ -132,8 +132,8 @@ class Encoder:
                 watch(done_s)
                 take()
 
-            stream = self._plan.info.audio[index].stream
-            refused = self._run(command.audio_command(self._plan, str(self._source), stream, codec, file.name), look)
+            audio = self._plan.info.audio[index]
+            refused = self._run(command.audio_command(self._plan, str(self._source), audio, codec, file.name), look)
             take(last=True)
         return not refused
 

@@ -11,6 +11,7 @@ from typing import Any
 from reelwright.media.adapters.sandbox import bare_environ, confined
 from reelwright.media.adapters.sources import open_source
 from reelwright.media.contract import BadSource
+from reelwright.media.core.channels import one_sound
 from reelwright.media.core.container import HEAD_BYTES, demuxer_of
 from reelwright.media.core.language import clean_label, language_code
 from reelwright.media.core.plan import AudioInfo, SourceInfo, SubtitleInfo
@@ -68,17 +69,7 @@ def _source_info(found: dict[str, Any], demuxer: str, shown: str) -> SourceInfo:
         interlaced=video["interlaced"],
         transfer=TRANSFERS.get(video["transfer"], "sdr"),  # type: ignore[arg-type]  # values of TRANSFERS
         sound_s=max((row["duration_s"] for row in found["audio"] if row["decodable"]), default=0.0),
-        audio=tuple(
-            AudioInfo(
-                stream=row["stream"],
-                language=language_code(row["language"]),
-                title=clean_label(row["title"]),
-                channels=row["channels"],
-                default=row["default"],
-            )
-            for row in found["audio"]
-            if row["decodable"]
-        ),
+        audio=_sounds([row for row in found["audio"] if row["decodable"]]),
         subtitles=tuple(
             SubtitleInfo(
                 stream=row["stream"],
@@ -90,6 +81,21 @@ def _source_info(found: dict[str, Any], demuxer: str, shown: str) -> SourceInfo:
             if row["text"]
         ),
     )
+
+
+def _sounds(rows: list[dict[str, Any]]) -> tuple[AudioInfo, ...]:
+    tracks = tuple(
+        AudioInfo(
+            stream=row["stream"],
+            language=language_code(row["language"]),
+            title=clean_label(row["title"]),
+            channels=row["channels"],
+            default=row["default"],
+        )
+        for row in rows
+    )
+    uncompressed = all(row["codec"].startswith("pcm_") for row in rows)
+    return one_sound(tracks) if uncompressed else tracks
 
 
 def _picture(found: dict[str, Any], shown: str) -> dict[str, Any]:

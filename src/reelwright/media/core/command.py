@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reelwright.media.core.plan import Plan, Rung
+from reelwright.media.core.plan import AudioInfo, Plan, Rung
 
 _LEAD_S = {"mpegts": 12.0, "mpeg": 12.0}
 """These containers have no index: a seek in them lands between key frames, and only pictures after the next one can
 be decoded; so a chunk is decoded from this long before its start."""
 _SHORT_LEAD_S = 1.0
 """Elsewhere a seek finds the key frame before; this much makes up for rounding."""
+_PLACES = ("FL", "FR", "FC", "LFE", "BL", "BR")
 CRF = 23
 """Constant rate factor of x264."""
 _FRAGMENTS = "+frag_keyframe+empty_moov+default_base_moof"
@@ -177,7 +178,7 @@ def _muxer(plan: Plan) -> list[str]:
     return ["-video_track_timescale", str(plan.timescale), "-movflags", _FRAGMENTS, "-f", "mp4"]
 
 
-def audio_command(plan: Plan, source: str, stream: int, codec: str, file: str) -> list[str]:
+def audio_command(plan: Plan, source: str, audio: AudioInfo, codec: str, file: str) -> list[str]:
     """One run that makes a whole sound track, aligned with the first picture, mixed down to stereo on purpose.
 
     It is written fragment by fragment, so that its beginning can be heard while the rest is made.
@@ -186,10 +187,21 @@ def audio_command(plan: Plan, source: str, stream: int, codec: str, file: str) -
     align = f"asetpts=PTS-{offset:.6f}/TB,aresample=48000:async=1:first_pts=0,aformat=channel_layouts=stereo"
     encoder = ["-c:a", "aac", "-b:a", "128k"] if codec == "aac" else ["-c:a", "libopus", "-b:a", "96k"]
     return [
-        *input_options(plan, source, 0), "-map", f"0:{stream}", "-af", align, "-t", f"{plan.info.duration_s:.6f}",
-        *encoder, *_PLAIN, "-movflags", "+empty_moov+default_base_moof", "-frag_duration", "2000000",
-        "-flush_packets", "1", "-f", "mp4", file,
+        *input_options(plan, source, 0), "-filter_complex", f"{_channels(audio)}{align}[sound]", "-map", "[sound]",
+        "-t", f"{plan.info.duration_s:.6f}", *encoder, *_PLAIN, "-movflags", "+empty_moov+default_base_moof",
+        "-frag_duration", "2000000", "-flush_packets", "1", "-f", "mp4", file,
     ]  # fmt: skip
+
+
+def _channels(audio: AudioInfo) -> str:
+    """Where the sound comes from: a track, or several that are joined."""
+    tracks = (audio.stream, *audio.others)
+    feeds = "".join(f"[0:{stream}]" for stream in tracks)
+    if len(tracks) == 1:
+        return feeds
+    layout = "stereo" if len(tracks) == 2 else "5.1"
+    places = "|".join(f"{index}.0-{place}" for index, place in enumerate(_PLACES[: len(tracks)]))
+    return f"{feeds}join=inputs={len(tracks)}:channel_layout={layout}:map={places},"
 
 
 def look_command(plan: Plan, source: str, frame: int, file: str) -> list[str]:

@@ -36,6 +36,10 @@ class AudioInfo(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     channels: int
     default: bool
+    others: tuple[int, ...] = ()
+    """Streams of its other channels, in order, where each channel is a track of its own."""
+    left_out: int = 0
+    """Tracks beside these that are alike, and in no sound."""
 
 
 class SubtitleInfo(msgspec.Struct, frozen=True, kw_only=True):

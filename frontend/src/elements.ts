@@ -9,6 +9,7 @@ const LOADERS: Record<string, (element: Element) => Promise<unknown>> = {
   'rw-download': () => import('./elements/rw-download.ts'),
   'rw-downloads': () => import('./elements/rw-downloads.ts'),
   'rw-row': () => import('./elements/rw-row.ts'),
+  'rw-soon': () => import('./elements/rw-soon.ts'),
   'rw-preferences': () => import('./elements/rw-preferences.ts'),
   'rw-code': () => import('./practice/rw-code.ts'),
   'rw-speech': () => import('./practice/rw-speech.ts'),

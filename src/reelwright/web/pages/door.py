@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 
 from reelwright.accounts.api import Cookies, session_cookie
 from reelwright.accounts.service import AccountsService
+from reelwright.catalog.service import CatalogService
 from reelwright.kernel.errors import NotFound, Terminal
 from reelwright.kernel.principal import principal_of
 from reelwright.kernel.system import Resources
@@ -39,6 +40,7 @@ class DoorPages(Controller):
         self,
         request: Request[Any, Any, Any],
         accounts: AccountsService,
+        catalog: CatalogService,
         recommend: RecommendClient,
         resources: Resources,
         renderer: Renderer,
@@ -51,7 +53,16 @@ class DoorPages(Controller):
         if caller.profile_id is None:
             return go("/profiles")
         page = await recommend.get_page(caller)
-        return renderer.page(request, "home.html", profile=await profile_of(request, accounts), page=page)
+        films = [] if page.rows or page.billboard else await catalog.list_all(caller)
+        states = [{playable.state for playable in film.playables} for film in films]
+        return renderer.page(
+            request,
+            "home.html",
+            profile=await profile_of(request, accounts),
+            page=page,
+            coming=sum(not found <= {"failed"} for found in states),
+            failed=sum(found == {"failed"} for found in states),
+        )
 
     @post("/demo")
     async def enter_demo(

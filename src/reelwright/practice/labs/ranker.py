@@ -23,8 +23,8 @@ from reelwright.recommend.core.likeness import Likeness
 from reelwright.recommend.core.ranking import ByTaste, ByViewers, Ranking, Together
 
 AUDIENCES, SHOWN, AT_ONCE, RETOLD = 2, 10, 60, 40
-LEAST_GAIN, LEAST_EXPOSED, MOST_MS = 1.3, 0.42, 10.0
-"""NDCG over popularity's; share of the titles that somebody is shown; CPU time of a page."""
+LEAST_GAIN, LEAST_EXPOSED, MOST_TIMES = 1.3, 0.42, 10
+"""NDCG over popularity's; share of the titles that somebody is shown; CPU time of a page over the textbook's."""
 BANDS = 10
 BRIEF = """\
 Write `class Ranking` with `__init__(self, titles, views, now_ms)` and `scores(self, history)`: a dict from title ids
@@ -37,7 +37,8 @@ used: tables are filled late, and rows of later hours may be among the views.
 
 It is judged by what the people of two made-up audiences watch in the week after. It passes when NDCG@10 is at least
 1.3 times that of showing everybody what is most popular, 42 % of the titles are among somebody's ten, a page takes at
-most 10 ms of CPU time, and no page changes when rows of after `now_ms` are added.
+most ten times the CPU time of adding up item-item cosines that were learnt beforehand, measured beside yours, and no
+page changes when rows of after `now_ms` are added.
 """
 
 
@@ -101,24 +102,25 @@ class Shown(msgspec.Struct, frozen=True):
 
 def judge(decider: Decider, seed: int) -> Judged:
     """Every viewer of every audience who watches something next."""
-    found, used_ns, changed = list[Shown](), 0, ""
+    found, used_ns, usual_ns, changed = list[Shown](), 0, 0, ""
     popular, exposed = list[Shown](), list[float]()
     for number in range(AUDIENCES):
         world = audience(seed, number)
         asked = Asked(decider, f"audience {number}", world, world.before)
         shown = show(world, asked.scores(judged(world)))
         used_ns += asked.used_ns
+        usual_ns += _textbook_ns(seed, number)
         changed = changed or _changed(decider, f"audience {number}, later", world, shown)
         exposed.append(len({one for each in shown for one in each.ten}) / len(there_now(world)))
         found += shown
         popular += most_popular(seed, number)
-        if used_ns / len(found) / 1e6 > MOST_MS:  # all of it would take minutes
+        if used_ns > MOST_TIMES * usual_ns:  # all of it would take minutes
             break
     measures = {
         "ndcg_lost": 1 - _mean(found), "recall_lost": 1 - sum(one.recall for one in found) / len(found),
         "popular_to_yours": _mean(popular) / max(1e-9, _mean(found)),
         "titles_unseen": 1 - sum(exposed) / len(exposed),
-        "page_ms": used_ns / len(found) / 1e6,
+        "cpu_to_textbook": used_ns / usual_ns,
     }  # fmt: skip
     reason = changed or _tell(found, measures)
     return Judged(passed=not reason, reason=reason, picture=_draw(world, shown) if reason else "", measures=measures)
@@ -187,7 +189,8 @@ def _tell(found: Sequence[Shown], measures: Mapping[str, float]) -> str:
             f"{1 - measures['titles_unseen']:.0%} of the titles are shown to anybody, less than {LEAST_EXPOSED:.0%}; "
             f"of the pages {said}"
         )
-    return f"a page takes more than {MOST_MS:g} ms of CPU time" if measures["page_ms"] > MOST_MS else ""
+    slow = measures["cpu_to_textbook"] > MOST_TIMES
+    return f"a page takes more than {MOST_TIMES} times the textbook's CPU time" if slow else ""
 
 
 def _names(ids: Sequence[str]) -> str:
@@ -268,6 +271,15 @@ class _Cosine:
         for seed in history:
             found.update(self._alike.get(seed, {}))
         return found
+
+
+@functools.lru_cache(maxsize=16)
+def _textbook_ns(seed: int, number: int) -> int:
+    """CPU time of the cosine's pages, here and now: how fast a machine is no person can help."""
+    world = audience(seed, number)
+    asked = Asked(_policy(_Cosine)(), f"audience {number}", world, world.before)
+    asked.scores(judged(world))
+    return asked.used_ns
 
 
 def ours(titles: Sequence[Title], views: Sequence[View], now_ms: int) -> Ranking:

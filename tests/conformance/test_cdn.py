@@ -311,6 +311,15 @@ async def test_misses_are_classified_by_joining_decisions_with_accesses(stage: S
     assert len(stage.said("edge_access")) == 6
 
 
+async def test_equal_accesses_of_one_millisecond_all_count(stage: Stage) -> None:
+    """Within a report, and over two; the first coming again counts nothing."""
+    access = Access(at_ms=1_700_000_000_000, object="assets/a/x.m4s", size=10, status=200, session="s", token="t")
+    for accepted, number in ((0, 3), (3, 2), (0, 3)):
+        await stage.report("near", accesses=[access] * number, accepted=accepted)
+    assert [row["requests"] for row in await stage.plane.misses()] == [5]
+    assert len(stage.said("edge_access")) == 5
+
+
 async def test_a_plan_to_fill_is_given_until_the_edge_follows_it(stage: Stage) -> None:
     """It comes with reports, so that no edge must be reachable."""
     plan = FillPlan(id="p1", items=[FillItem("assets/a/x.m4s", 10)], rate_bps=1e6)

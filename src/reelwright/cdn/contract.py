@@ -133,6 +133,8 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The newest key that it verifies with."""
     fill: FillProgress = FillProgress()
     accesses: Annotated[list[Access], Meta(max_length=500)] = []
+    accepted: Count = 0
+    """So many accesses were accepted before these: equal ones of one millisecond are told apart by their number."""
     atlas: Annotated[str, Meta(max_length=32)] = ""
     """The state of all edges by which it steers."""
     decided: Annotated[list[Decided], Meta(max_length=500)] = []

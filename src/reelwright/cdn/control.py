@@ -216,7 +216,10 @@ class ControlPlane:
         """Store accesses as events, join them with the decisions that caused them, and count."""
         if not report.accesses:
             return 0
-        accesses = {access_id(name, report.boot, one): one for one in report.accesses}
+        accesses = {
+            access_id(name, report.boot, number, one): one
+            for number, one in enumerate(report.accesses, report.accepted)
+        }
         fresh = set(accesses)
         decisions = await self._database.read(
             sql.get_decisions, [one.token for one in accesses.values() if one.token]
@@ -667,10 +670,11 @@ def kind_of(edge: str, access: Access, decision: sql.Row | None) -> str:
     return classify_miss(served_by=edge, was_held=access.hit, **told)
 
 
-def access_id(edge: str, boot: str, access: Access) -> EventId:
+def access_id(edge: str, boot: str, number: int, access: Access) -> EventId:
     """The same id each time an access is reported: reports may come twice."""
     said = (
-        f"{edge}|{boot}|{access.at_ms}|{access.object}|{access.session}|{access.token}|{access.size}|{access.status}"
+        f"{edge}|{boot}|{number}|{access.at_ms}|{access.object}|{access.session}|{access.token}|{access.size}|"
+        f"{access.status}"
     )
     return _id_of(said, access.at_ms)
 

@@ -51,6 +51,7 @@ class EdgeSelf:
         """As the control plane has it."""
         self._offered: dict[str, int] | None = None
         self._inventory_ns = 0
+        self._accepted = 0
         edge.reports = True
 
     def describe(self) -> EdgeReport:
@@ -77,6 +78,7 @@ class EdgeSelf:
             atlas=self._manifests.atlas if self._manifests else "",
             decided=self._decided(),
             accesses=[self._edge.unreported[at] for at in range(min(ACCESSES_A_REPORT, len(self._edge.unreported)))],
+            accepted=self._accepted,
         )
 
     def _decided(self) -> list[Decided]:
@@ -131,6 +133,7 @@ class EdgeSelf:
                 self._manifests.unreported.popleft()
         if self._offered is not None:
             self._inventory, self._offered = self._offered, None
+        self._accepted += accesses
         for _ in range(min(accesses, len(self._edge.unreported))):
             self._edge.unreported.popleft()
 

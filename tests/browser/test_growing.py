@@ -20,7 +20,7 @@ from tests.service import RunningService, expect, set_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FILM_S = 50
-"""Of sound, 25 whole segments of 1.984 s and a rest; of picture, four runs of the encoder."""
+"""Of sound, 25 whole segments of 1.984 s and a rest; of picture, six runs of the encoder."""
 CHUNK_S = 16
 ENGINE = "document.querySelector('rw-player').playback.engine"
 PREPARING = "still being prepared"
@@ -39,7 +39,7 @@ class Encoder:
         self._thread.start()
 
     def let(self, runs: int) -> None:
-        """Let as many more runs go; the first of a film makes two seconds of it, the others a chunk."""
+        """Let more runs go: of the first chunk two seconds, the lowest quality, the others; then a chunk each."""
         with self._changed:
             self._let += runs
             for pid in self._seen[: self._let]:
@@ -157,6 +157,8 @@ def test_whoever_has_seen_all_that_is_made_is_told_and_goes_on(studio: Studio, b
         encoder.let(1)
         play_until(page, 4)
         page.locator("rw-player .notice").wait_for(state="detached")
+        page.wait_for_function(f"() => {ENGINE}.seekableEnd() > {CHUNK_S} - 0.1")
+        assert page.evaluate(f"{ENGINE}.qualities().length") == 1  # the others wait until there is film to see
         assert page.evaluate("document.querySelector('rw-player').playback.qoe.stalls") >= 1
 
 
@@ -180,7 +182,7 @@ def test_all_that_is_made_can_be_reached(studio: Studio, browser: Browser) -> No
     """However fast it was made."""
     with studio.making() as (playable, encoder), watching(studio, browser, playable) as page:
         play_until(page, 1)
-        encoder.let(2)
+        encoder.let(3)
         page.wait_for_function(f"() => {ENGINE}.seekableEnd() > {2 * CHUNK_S} - 0.1")
         video(page, f"v.currentTime = {2 * CHUNK_S - 3}")
         until(page, f"v.currentTime > {2 * CHUNK_S - 2}")

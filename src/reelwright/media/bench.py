@@ -95,6 +95,7 @@ def _encode_ladder(plan: Plan, film: Path, folder: Path) -> None:
             work=Path(work),
         )
         encoder.first_segment()
+        encoder.ahead()
         for number in range(plan.chunks):
             encoder.chunk(number)
 

@@ -37,7 +37,7 @@ from reelwright.media.adapters.tryout import fitted_plan
 from reelwright.media.contract import Package, RenditionPublished, Sprites, TextTrack
 from reelwright.media.core import assemble
 from reelwright.media.core.assemble import Piece
-from reelwright.media.core.plan import Plan, Planner
+from reelwright.media.core.plan import CHUNK_SEGMENTS, Plan, Planner
 from reelwright.media.core.remarks import Flaw, remarks_on
 from reelwright.media.core.verify import verify
 from reelwright.media.service import WORKFLOW
@@ -197,9 +197,12 @@ def first_segment(asset_id: AssetId, attempt: int, plan: Plan) -> None:
 
 @step
 def chunk(asset_id: AssetId, attempt: int, plan: Plan, number: int) -> tuple[bool, list[Flaw]]:
-    """All rungs of one chunk, from one run; returns whether the film goes on after it, and its flaws."""
+    """All rungs of one chunk, of the first one the lowest before the others; whether the film goes on, and flaws."""
     meter = _Meter(asset_id, attempt, plan, number)
     with _encoder(asset_id, attempt, plan) as encoder:
+        if number == 0 and (ahead := encoder.ahead(watch=_Guard(asset_id, attempt))):
+            _keep(asset_id, attempt, ahead)
+            _publish(asset_id, attempt, plan)
         made, flaws = encoder.chunk(number, watch=meter)
     _keep(asset_id, attempt, made)
     if made:
@@ -215,7 +218,7 @@ def audio(asset_id: AssetId, attempt: int, plan: Plan, index: int, codec: str) -
 
     def publish(piece: Piece) -> None:
         _keep(asset_id, attempt, [piece])
-        if piece.start == 0:
+        if piece.start < CHUNK_SEGMENTS:  # later ones come with the pictures, which take longer
             _publish(asset_id, attempt, plan)
 
     guard = _Guard(asset_id, attempt)

@@ -117,6 +117,15 @@ def test_the_catalogue_hears_of_the_end_though_the_worker_dies_before_it_tells(b
     assert anyio.run(bench.service.get_package, bench.asset_id).complete
 
 
+def test_the_sound_of_the_first_chunk_is_there_before_its_pictures(bench: Bench) -> None:
+    """All of it, not only what goes with the first segment: a film that was begun would stop for want of sound."""
+    plan = msgspec.convert(jobs.look(bench.asset_id, 1), Plan)
+    jobs.first_segment(bench.asset_id, 1, plan)
+    assert jobs.audio(bench.asset_id, 1, plan, 0, "aac") == ""
+    picture, sound = anyio.run(bench.service.get_package, bench.asset_id).tracks
+    assert (picture.kind, len(picture.segments), sound.kind, len(sound.segments)) == ("video", 1, "audio", 2)
+
+
 def test_a_failure_is_told_once_it_is_written_down(bench: Bench) -> None:
     """Also when the worker dies between the two, and not when somebody cancelled meanwhile."""
     bench.kill_when = "failed"

@@ -115,7 +115,7 @@ def test_progress_is_told_while_it_works(films: Films, tmp_path: Path) -> None:
     """Percent never goes back, and speed and remaining time are there."""
     with Drill(tmp_path) as media:
         media.start_worker()
-        asset_id = media.add(films.make("busy.mp4", *H264, size="640x360", seconds=34))
+        asset_id = media.add(films.make("busy.mp4", *H264, size="1280x720", seconds=34))
         rows: list[Progress] = []
         while not rows or rows[-1].stage not in ("done", "failed"):
             rows.append((anyio.run(media.service.list_progress))[0])

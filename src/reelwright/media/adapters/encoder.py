@@ -49,14 +49,29 @@ class Encoder:
         plan = self._plan
         return self._filled([plan.first_rung], 0, min(plan.frames, plan.segment_frames), unwatched)[0]
 
+    def ahead(self, *, watch: Watch = unwatched) -> list[Piece]:
+        """The rest of the first chunk in the lowest rung, where others follow.
+
+        Alone it is made several times as fast as all together: whoever begins at once does not run out of film.
+        """
+        plan = self._plan
+        start, end = plan.segment_frames, plan.span(0)[1]
+        return self._filled([plan.first_rung], start, end, watch)[0] if self._others and start < end else []
+
     def chunk(self, number: int, *, watch: Watch = unwatched) -> tuple[list[Piece], list[Flaw]]:
-        """Every rung of chunk `number`, and its flaws; the segment that was made first stays as it is.
+        """Every rung of chunk `number`, and its flaws; what was made before stays as it is.
 
         Where pictures are missing but come again later, black ones stand in. Where none comes any more the chunk
         ends early (`assemble.ends_early`).
         """
-        begun = self._plan.first_rung if number == 0 else None
-        return self._filled(self._plan.rungs, *self._plan.span(number), watch, begun=begun)
+        plan, span = self._plan, self._plan.span(number)
+        if number == 0 and self._others:
+            return self._filled(self._others, *span, watch)
+        return self._filled(plan.rungs, *span, watch, begun=plan.first_rung if number == 0 else None)
+
+    @property
+    def _others(self) -> list[Rung]:
+        return [rung for rung in self._plan.rungs if rung != self._plan.first_rung]
 
     def _filled(
         self, rungs: Sequence[Rung], start: int, end: int, watch: Watch, *, begun: Rung | None = None

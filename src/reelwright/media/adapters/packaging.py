@@ -52,7 +52,7 @@ def package_file(
     asset_id = AssetId("local")
     with tempfile.TemporaryDirectory() as work:
         encoder = Encoder(plan=plan, source=source.resolve(), asset_id=asset_id, objects=objects, work=Path(work))
-        pieces: list[Piece] = encoder.first_segment()
+        pieces: list[Piece] = [*encoder.first_segment(), *encoder.ahead()]
         for index in range(len(plan.info.audio)):
             for codec in plan.audio_codecs:
                 encoder.audio(index, codec, publish=pieces.append)

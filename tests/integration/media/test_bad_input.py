@@ -306,7 +306,7 @@ def test_good_films_have_no_remark(ended: Callable[[str], Ended]) -> None:
 
 
 def test_pictures_are_shown_as_they_are_meant(ended: Callable[[str], Ended]) -> None:
-    """Upright, in square pixels, the picture and not the cover, and as bright as it was; tone-mapping darkens lights."""
+    """Upright, in square pixels, the picture and not the cover, as bright as it was; lights of HDR are toned down."""
 
     def size(name: str) -> tuple[int, int]:
         track = ended(name).tracks("video")[0]

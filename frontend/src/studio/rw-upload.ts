@@ -10,7 +10,7 @@ class UploadElement extends HTMLElement {
       <div class="drop">
         <p><strong>Drop films here</strong></p>
         <button class="button primary" type="button">Choose films</button>
-        <input type="file" multiple hidden accept="video/*,.mkv,.ts,.m2ts,.avi">
+        <input type="file" multiple hidden accept="video/*,.mkv,.ts,.m2ts,.mts,.avi,.divx,.vob,.mxf,.dv">
         <p class="hint">An upload that is cut off goes on when you choose the same file again.</p>
       </div>`;
     this.#list.className = 'bars uploads';

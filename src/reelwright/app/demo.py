@@ -58,6 +58,7 @@ PROFILES = (
     ProfileDraft(name="Sam", avatar="plum", maturity_limit=12),
     ProfileDraft(name="Kids", avatar="fern", kids=True, maturity_limit=7),
 )
+FIRST_FILM_S = 60
 console = Console(highlight=False)
 
 
@@ -77,11 +78,12 @@ def run(*, data: Path, port: int, library: Path | None, films: int) -> None:
     account = asyncio.run(prepare_account(resources))
     asyncio.run(PracticeSystem(resources).put_sample(account.user_id))
     wanted = sorted(FILMS, key=lambda film: film.seconds)[:films]
+    encoded = threading.Event()
     with serving() as service:
-        made = threading.Thread(target=make_films, args=(wanted, folders[0]), daemon=True)
+        made = threading.Thread(target=make_films, args=(wanted, folders[0], encoded), daemon=True)
         made.start()
         try:
-            fill(resources, account, wanted)
+            fill(resources, account, wanted, encoded)
             service.wait()
         except KeyboardInterrupt:
             console.print("\nStopping.")
@@ -124,14 +126,22 @@ async def prepare_account(resources: Resources) -> DemoAccount:
     return account
 
 
-def make_films(films: list[Film], library: Path) -> None:
-    """Compute what is missing, the shortest first."""
+def make_films(films: list[Film], library: Path, encoded: threading.Event) -> None:
+    """Compute what is missing, the shortest first; the others once the first is encoded, or does not get on.
+
+    On two cores they would take from its encoder what whoever opens it at once is waiting for.
+    """
     for film in films:
         make_film(film, library)
+        if film is films[0]:
+            encoded.wait(FIRST_FILM_S)
 
 
-def fill(resources: Resources, account: DemoAccount, films: list[Film]) -> None:
-    """Say where the service is, follow films and encodes, and let the audience watch once all titles are known."""
+def fill(resources: Resources, account: DemoAccount, films: list[Film], encoded: threading.Event) -> None:
+    """Say where the service is, follow films and encodes, and let the audience watch once all titles are known.
+
+    `encoded` is set with the first film that is.
+    """
     url = _wait_for_service(resources)
     console.print(
         f"Open [bold]{url}[/bold] (Ctrl-C stops it). The first film plays as soon as its first segment is there."
@@ -145,6 +155,8 @@ def fill(resources: Resources, account: DemoAccount, films: list[Film]) -> None:
             playables = [playable for detail in details if detail.title.synthetic for playable in detail.playables]
             bar.update(known, completed=len(playables))
             bar.update(ready, completed=sum(playable.state == "ready" for playable in playables))
+            if any(playable.state in ("ready", "failed") for playable in playables):
+                encoded.set()
             if len(playables) >= len(films) and not account.audience:
                 bar.console.print(f"Two weeks of a synthetic audience of {AUDIENCE + len(account.profiles)} begin …")
                 count = asyncio.run(import_audience(resources, account, details, films))

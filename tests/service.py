@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import httpx
 import msgspec
 
 from reelwright.kernel.operations import ProcessState
+from reelwright.kernel.processes import free_port as free_port
 
 PASSWORD = "correct horse battery"
 
@@ -175,11 +175,3 @@ def expect(response: httpx.Response, status: int) -> Any:
     """The answer's JSON, if it has this status."""
     assert response.status_code == status, f"{response.status_code}: {response.text[:500]}"
     return response.json() if response.content else None
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

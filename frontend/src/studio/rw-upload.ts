@@ -1,4 +1,4 @@
-/** `<rw-upload>`: drop films here, or choose them; each goes up in parts and survives a lost network and a reload. */
+/** `<rw-upload accept="…">`: drop films here, or choose them; each goes up in parts and survives a lost network and a reload. */
 import { caller, Problem } from '../api.ts';
 import { upload } from './tus.ts';
 
@@ -10,7 +10,7 @@ class UploadElement extends HTMLElement {
       <div class="drop">
         <p><strong>Drop films here</strong></p>
         <button class="button primary" type="button">Choose films</button>
-        <input type="file" multiple hidden accept="video/*,.mkv,.ts,.m2ts,.mts,.avi,.divx,.vob,.mxf,.dv">
+        <input type="file" multiple hidden>
         <p class="hint">An upload that is cut off goes on when you choose the same file again.</p>
       </div>`;
     this.#list.className = 'bars uploads';
@@ -18,6 +18,7 @@ class UploadElement extends HTMLElement {
     this.append(this.#list);
     const drop = this.querySelector<HTMLElement>('.drop')!;
     const input = this.querySelector('input')!;
+    input.accept = this.getAttribute('accept') ?? '';
     this.querySelector('button')!.addEventListener('click', () => input.click());
     input.addEventListener('change', () => this.#take(input.files));
     drop.addEventListener('dragover', (event) => {

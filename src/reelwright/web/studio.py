@@ -10,6 +10,7 @@ from litestar.params import Parameter
 
 from reelwright.accounts.service import AccountsService
 from reelwright.catalog.contract import TitleDetail
+from reelwright.catalog.core.naming import VIDEO_SUFFIXES
 from reelwright.catalog.service import CatalogService, TitleChange
 from reelwright.events.contract import EventsClient
 from reelwright.kernel.errors import Conflict, Invalid, Terminal
@@ -153,7 +154,13 @@ class StudioPages(Controller):
     ) -> Response[Any]:
         """Add a film."""
         profile = await profile_of(request, accounts)
-        return renderer.page(request, "studio/upload.html", profile=profile, library=resources.settings.library)
+        return renderer.page(
+            request,
+            "studio/upload.html",
+            profile=profile,
+            library=resources.settings.library,
+            suffixes=VIDEO_SUFFIXES,
+        )
 
     @get("/jobs")
     async def jobs(

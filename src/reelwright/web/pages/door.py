@@ -47,8 +47,8 @@ class DoorPages(Controller):
     ) -> Response[Any]:
         """The front door, or home for who is signed in and watching."""
         caller = principal_of(request)
+        demo = demo_account(request, resources) is not None
         if caller.kind == "nobody":
-            demo = demo_account(request, resources) is not None
             return renderer.page(request, "front.html", ready=await accounts.is_set_up(), demo=demo)
         if caller.profile_id is None:
             return go("/profiles")
@@ -60,6 +60,7 @@ class DoorPages(Controller):
             "home.html",
             profile=await profile_of(request, accounts),
             page=page,
+            demo=demo,
             coming=sum(not found <= {"failed"} for found in states),
             failed=sum(found == {"failed"} for found in states),
         )

@@ -8,6 +8,18 @@ interface LastingEvent extends Event {
   waitUntil(promise: Promise<unknown>): void;
 }
 
+interface Condition {
+  urlPattern?: { pathname: string };
+  requestMode?: string;
+  not?: Condition;
+  or?: Condition[];
+}
+
+interface InstallingEvent extends LastingEvent {
+  /** Not in Firefox and WebKit. */
+  addRoutes?(rule: { condition: Condition; source: 'network' }): Promise<void>;
+}
+
 interface AskingEvent extends LastingEvent {
   request: Request;
   preloadResponse: Promise<Response | undefined>;
@@ -31,6 +43,7 @@ const worker = self as unknown as Worker;
 const SHELL = 'shell-__BUILD__';
 const OFFLINE = '/offline';
 const BUILT = '/static/assets/';
+const ICON = '/static/icon.svg';
 const ENTRIES = [
   'src/main.ts',
   'src/elements/rw-downloads.ts',
@@ -40,14 +53,24 @@ const ENTRIES = [
   'src/player/controls.ts',
 ];
 
-worker.addEventListener('install', (event) => (event as LastingEvent).waitUntil(install()));
+worker.addEventListener('install', (event) => (event as LastingEvent).waitUntil(install(event as InstallingEvent)));
 worker.addEventListener('activate', (event) => (event as LastingEvent).waitUntil(activate()));
 worker.addEventListener('fetch', (event) => answer(event as AskingEvent));
 
-async function install(): Promise<void> {
+async function install(event: InstallingEvent): Promise<void> {
+  await passBy(event).catch(() => undefined); // older browsers know fewer conditions: there every request comes here
   const cache = await caches.open(SHELL);
   await cache.addAll(await shell());
   await worker.skipWaiting();
+}
+
+/**
+ * What is not answered here goes to the network without asking: when it has to come by here first, Chromium sends the last
+ * request of a page that goes away a second later, or never if it is closed by then.
+ */
+async function passBy(event: InstallingEvent): Promise<void> {
+  const paths = [`${BUILT}*`, ICON].map((pathname) => ({ urlPattern: { pathname } }));
+  await event.addRoutes?.({ condition: { not: { or: [{ requestMode: 'navigate' }, ...paths] } }, source: 'network' });
 }
 
 /** The page of downloads as a stranger sees it, and the files of the pages and the player. */
@@ -62,7 +85,7 @@ async function shell(): Promise<(string | Request)[]> {
     for (const style of chunk.css ?? []) files.add(style);
     waiting.push(...(chunk.imports ?? []));
   }
-  return [new Request(OFFLINE, { credentials: 'omit' }), '/static/icon.svg', ...[...files].map((file) => `/static/${file}`)];
+  return [new Request(OFFLINE, { credentials: 'omit' }), ICON, ...[...files].map((file) => `/static/${file}`)];
 }
 
 async function activate(): Promise<void> {
@@ -77,7 +100,7 @@ function answer(event: AskingEvent): void {
   if (request.method !== 'GET' || url.origin !== location.origin) return;
   if (request.mode === 'navigate') event.respondWith(page(event));
   else if (url.pathname.startsWith(BUILT)) event.respondWith(file(event));
-  else if (url.pathname === '/static/icon.svg') event.respondWith(networkFirst(request));
+  else if (url.pathname === ICON) event.respondWith(networkFirst(request));
 }
 
 async function page(event: AskingEvent): Promise<Response> {

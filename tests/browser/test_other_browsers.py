@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.browser.conftest import Stage
 from tests.browser.drivers import Driver, driven, missing, sign_in
+from tests.browser.test_leaving import known
 
 pytestmark = pytest.mark.browser
 VIDEO = "document.querySelector('rw-player')?.shadowRoot?.querySelector('video')"
@@ -67,6 +68,19 @@ def test_a_film_that_was_left_opens_again(stage: Stage, driver: Driver) -> None:
     for _ in range(3):
         driver.go(f"{stage.url}/watch/{stage.playable('Low Sun')}?t=0")
         playing(driver, 1)
+
+
+def test_where_a_film_was_left_is_known_at_once(stage: Stage, driver: Driver) -> None:
+    """Without another page of ours, and while the service worker is in charge."""
+    driver.go(stage.url)
+    driver.run("navigator.serviceWorker.register('/sw.js')")
+    driver.until("navigator.serviceWorker.controller !== null")
+    for _ in range(3):
+        driver.go(f"{stage.url}/watch/{stage.playable('Low Sun')}?t=0")
+        playing(driver, 2)
+        left_at = driver.run(f"return {VIDEO}.currentTime")
+        driver.go(f"{stage.url}/robots.txt")
+        assert known(stage, left_at)
 
 
 def test_subtitles_are_shown(stage: Stage, driver: Driver) -> None:

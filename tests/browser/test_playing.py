@@ -68,7 +68,7 @@ def test_what_was_watched_is_remembered_and_the_home_page_changed_by_it(stage: S
     while "Continue watching" not in page.inner_text("main"):
         known = (time.time() * 1000, expect(stage.client.get("/api/v1/history"), 200))
         assert time.monotonic() < deadline, f"{known} {page.inner_text('main')}"
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(2000)  # a page tells what is left to tell a second after it is there
         page.reload()
     position_s = next(
         row["position_s"]

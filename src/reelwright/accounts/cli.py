@@ -10,7 +10,6 @@ from typing import Annotated
 
 import anyio
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from reelwright.accounts.adapters.passwords import new_password
@@ -23,9 +22,9 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid, NotFound
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, Source, database_url, keys_file, require_kept
+from reelwright.kernel.terminal import console
 
 app = typer.Typer(help="People: list, add one or many, new password, set-up code.", no_args_is_help=True)
-console = Console()
 Data = Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")]
 Url = Annotated[str | None, typer.Option("--database", help="Database URL, unless the settings name it.")]
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from reelwright.app.compose import open_resources
@@ -20,12 +19,12 @@ from reelwright.kernel.jobs import JobsClient
 from reelwright.kernel.operations import read_processes
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
+from reelwright.kernel.terminal import console
 from reelwright.kernel.units import say_seconds
 from reelwright.media.adapters.sql import list_progress
 from reelwright.media.contract import Progress as Encode
 
 LOOK_S = 0.3
-console = Console(highlight=False)
 
 
 def run(paths: list[Path], *, data: Path | None) -> bool:
@@ -75,7 +74,7 @@ async def _follow(resources: Resources, added: dict[PlayableId, str]) -> bool:
         console.print(f"Queued {len(added)}; they are encoded once `reelwright serve` runs on {resources.data}.")
         return True
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} % {task.fields[said]}"),
     )
@@ -90,7 +89,7 @@ async def _follow(resources: Resources, added: dict[PlayableId, str]) -> bool:
             await asyncio.sleep(LOOK_S)
     for row in encodes:
         if row.stage != "done":
-            console.print(f"[red]{row.source_name}: {row.problem or row.stage}")
+            console.print(f"{row.source_name}: {row.problem or row.stage}", style="red")
     return all(row.stage == "done" for row in encodes)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -23,9 +23,9 @@ from reelwright.app.simulating import simulate_experiments
 from reelwright.kernel.bench import Row, calibration
 from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.telemetry import configure_logging
+from reelwright.kernel.terminal import console
 
 app = typer.Typer(help="Run your own streaming service. Then learn to build one.", no_args_is_help=True)
-console = Console()
 
 BENCHMARKS = systems_with("bench")
 ABOVE = {"experiments": ("simulate",)}
@@ -119,8 +119,8 @@ def doctor(data: Annotated[Path, typer.Option(help="The service's data folder.")
     findings = list(examine(data))
     table = Table("", "what", "found", "to do", box=None)
     for finding in findings:
-        sign = "[green]✓" if finding.ok else "[red]✗" if finding.needed else "[yellow]–"
-        table.add_row(sign, finding.what, finding.says, "" if finding.ok else finding.do)
+        sign = ("✓", "green") if finding.ok else ("✗", "red") if finding.needed else ("–", "yellow")
+        table.add_row(Text(*sign), finding.what, finding.says, "" if finding.ok else finding.do)
     console.print(table)
     if any(finding.needed and not finding.ok for finding in findings):
         raise typer.Exit(1)
@@ -164,7 +164,7 @@ def sql(
         return
     console.print(shown(answer))
     rows_said = f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}"
-    console.print(f"[dim]{rows_said} in {answer.took_ms} ms{', and more' if answer.truncated else ''}")
+    console.print(f"{rows_said} in {answer.took_ms} ms{', and more' if answer.truncated else ''}", style="dim")
 
 
 @app.command()
@@ -202,10 +202,10 @@ def _shown(rows: list[Row]) -> Group:
     widest = max((len(row.id) for row in rows), default=0)
     lines: list[RenderableType] = []
     for row in rows:
-        met = {True: "  [green]met[/]", False: "  [red]not met[/]", None: ""}[row.met]
+        met = {True: Text("  met", "green"), False: Text("  not met", "red"), None: Text()}[row.met]
         goal = f"  goal {row.op} {row.goal:g}" if row.goal is not None else ""
         value = "–" if row.value is None else f"{row.value:g} {row.unit}".rstrip()
-        lines.append(f"[bold]{row.id:<{widest}}[/]  {value}{goal}{met}")
+        lines.append(Text.assemble((f"{row.id:<{widest}}", "bold"), f"  {value}{goal}", met))
         peer = f"{row.peer}{f' {row.peer_value:g}' if row.peer_value is not None else ''}"
         ratio = "" if row.ratio is None else f", ratio {row.ratio:.2f}"
         said = [row.what, f"beside {peer}{ratio}" if row.peer else "", row.note]

@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
-from rich.console import Console
 from rich.progress import track
 
 from reelwright.app.compose import open_resources
@@ -35,6 +34,7 @@ from reelwright.kernel.errors import Conflict, Invalid, MissingExtra, Unavailabl
 from reelwright.kernel.objects import ObjectStore, open_objects
 from reelwright.kernel.settings import ServiceSettings, Source, require_kept
 from reelwright.kernel.system import Resources
+from reelwright.kernel.terminal import console
 from reelwright.lake.cli import open_keeper
 from reelwright.lake.service import is_installed
 from reelwright.lake.settings import LakeSettings
@@ -47,7 +47,6 @@ NOT_COPIED = ("alembic_version", "catalog_search")
 COUNTER = "catalog_changes"
 """Has a row from the beginning; what is written to the catalogue counts it up once more when all is committed."""
 _HASHED = re.compile(r"/[0-9a-f]{26}\.\w+$")
-console = Console(highlight=False, soft_wrap=True)
 
 
 def run(*, data: Path | None, database: str, media: str, warehouse: str) -> None:
@@ -83,7 +82,7 @@ def run(*, data: Path | None, database: str, media: str, warehouse: str) -> None
     console.print("To go on there, write into reelwright.toml:\n")
     for line, url in (("database", database), ("media", media), ("\n[lake]\nwarehouse", warehouse)):
         if url:
-            console.print(f'{line} = "{url}"', markup=False)
+            console.print(f'{line} = "{url}"', soft_wrap=True)
 
 
 def copy_database(old: Database, new: Database) -> dict[str, int]:

@@ -23,8 +23,8 @@ from random import Random
 import anyio.to_thread
 import httpx
 import msgspec
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from reelwright.accounts.contract import ProfileDraft
 from reelwright.accounts.system import AccountsSystem
@@ -42,6 +42,7 @@ from reelwright.kernel.operations import read_processes
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
+from reelwright.kernel.terminal import console
 from reelwright.practice.system import PracticeSystem
 from reelwright.simulate.contract import Told, Viewer
 from reelwright.simulate.core.audience import DAY_MS, make_viewers, watch_for_days
@@ -59,7 +60,6 @@ PROFILES = (
     ProfileDraft(name="Kids", avatar="fern", kids=True, maturity_limit=7),
 )
 FIRST_FILM_S = 60
-console = Console(highlight=False)
 
 
 def run(*, data: Path, port: int, library: Path | None, films: int) -> None:
@@ -72,7 +72,7 @@ def run(*, data: Path, port: int, library: Path | None, films: int) -> None:
         REELWRIGHT_LOG_LEVEL=os.environ.get("REELWRIGHT_LOG_LEVEL", "warning"),
     )
     folders[0].mkdir(parents=True, exist_ok=True)
-    console.print("[bold]Reelwright demo[/bold]: generated films, made-up people, a synthetic audience.")
+    console.print("Reelwright demo: generated films, made-up people, a synthetic audience.", style="bold")
     resources = open_resources(Source.open(), process="demo")
     migrate(resources.database)
     account = asyncio.run(prepare_account(resources))
@@ -143,9 +143,8 @@ def fill(resources: Resources, account: DemoAccount, films: list[Film], encoded:
     `encoded` is set with the first film that is.
     """
     url = _wait_for_service(resources)
-    console.print(
-        f"Open [bold]{url}[/bold] (Ctrl-C stops it). The first film plays as soon as its first segment is there."
-    )
+    said = " (Ctrl-C stops it). The first film plays as soon as its first segment is there."
+    console.print(Text.assemble("Open ", (url, "bold"), said))
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=not console.is_terminal) as bar:
         known = bar.add_task("Films in the catalogue", total=len(films))

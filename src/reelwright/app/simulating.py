@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from reelwright.experiments.cli import lines_of
 from reelwright.kernel.errors import NotFound
+from reelwright.kernel.terminal import console
 
 if TYPE_CHECKING:
     from reelwright.simulate.core.loop import Outcome
-
-console = Console()
 
 
 def simulate_experiments(
@@ -46,7 +44,7 @@ def simulate_experiments(
 
 def _print(outcome: Outcome, took_s: float) -> None:
     scenario = outcome.scenario
-    console.print(f"{scenario.key}: {scenario.says}", highlight=False)
+    console.print(f"{scenario.key}: {scenario.says}")
     console.print(
         f"{scenario.viewers} viewers, {scenario.days} days, seed {scenario.seed}: "
         f"{outcome.plays:,} plays in {took_s:.1f} s. Simulated; it predicts no real audience.",
@@ -55,5 +53,5 @@ def _print(outcome: Outcome, took_s: float) -> None:
     for card in outcome.cards:
         ended = outcome.stopped.get(card.experiment)
         when = "" if ended is None else f" Stopped by a guardrail after day {ended + 1}."
-        console.print(f"\n{card.experiment}: {card.verdict}{when}", highlight=False)
+        console.print(f"\n{card.experiment}: {card.verdict}{when}")
         console.print(lines_of(card))

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import anyio
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from reelwright.catalog.adapters.sql import list_details
 from reelwright.catalog.core.visibility import EVERYTHING_ALWAYS
 from reelwright.kernel.database import Database
 from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
+from reelwright.kernel.terminal import console
 
 app = typer.Typer(help="Titles of a catalogue.", no_args_is_help=True)
-console = Console()
 Data = Annotated[Path, typer.Option(help="The service's data folder.")]
 HERE = Path("reelwright-data")
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from reelwright.experiments.adapters.sql import get_configuration
@@ -26,6 +25,7 @@ from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
+from reelwright.kernel.terminal import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from reelwright.experiments.core.sizes import Size
 
 app = typer.Typer(help="Experiments of a service.", no_args_is_help=True)
-console = Console()
 Data = Annotated[Path, typer.Option(help="The service's data folder.")]
 Url = Annotated[str, typer.Option(help="Database URL; empty is the data folder's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -61,7 +60,7 @@ def list_experiments(data: Data = HERE, database: Url = "", as_json: Json = Fals
     console.print(table)
     for file in found.imports:
         flags = read_flags(file.vendor, file.document, now_ms=_now_ms)
-        console.print(f"{file.key}: {len(flags.keys())} flags of {file.vendor}", highlight=False)
+        console.print(f"{file.key}: {len(flags.keys())} flags of {file.vendor}")
 
 
 @app.command("assign")
@@ -143,11 +142,11 @@ def compare_units(
         _print(found)
         return
     bounds = "" if found.low is None else f", {found.low:+.4g} to {found.high:+.4g}"
-    console.print(f"{MEASURES[measure].says}: {found.effect:+.4g}{bounds}, p {found.p:.3g}", highlight=False)
+    console.print(f"{MEASURES[measure].says}: {found.effect:+.4g}{bounds}, p {found.p:.3g}")
     beside = ", ".join(f"{unit} {weight:.0%}" for unit, weight in found.beside.items() if weight >= 0.005)
-    console.print(f"beside {beside}", highlight=False)
+    console.print(f"beside {beside}")
     if found.left_out:
-        console.print(f"left out, without a figure a day: {', '.join(found.left_out)}", highlight=False)
+        console.print(f"left out, without a figure a day: {', '.join(found.left_out)}")
 
 
 @app.command("import")
@@ -167,7 +166,7 @@ def import_flags(
     """
     if remove:
         asyncio.run(_change(_url(data, database), lambda service: service.delete_import(name or vendor, by="cli")))
-        console.print(f"Removed {name or vendor}.", highlight=False)
+        console.print(f"Removed {name or vendor}.")
         return
     document = _read(file)
     flags = read_flags(vendor, document, now_ms=_now_ms)
@@ -181,7 +180,7 @@ def import_flags(
         one = Import(key=name or vendor, vendor=known, document=document)
         asyncio.run(_change(_url(data, database), lambda service: service.put_import(one, by="cli")))
     done = "read, nothing stored" if check else "imported"
-    console.print(f"{len(flags.keys())} flags of {vendor} {done}.", highlight=False)
+    console.print(f"{len(flags.keys())} flags of {vendor} {done}.")
 
 
 def _shown(found: Resolution) -> str:
@@ -222,19 +221,19 @@ def _bytes(file: Path) -> bytes:
 
 
 def _print_card(card: Scorecard) -> None:
-    console.print(card.verdict, style="bold", highlight=False)
+    console.print(card.verdict, style="bold")
     if card.synthetic:
-        console.print("Simulated viewers; no real ones have been exposed.", highlight=False)
+        console.print("Simulated viewers; no real ones have been exposed.")
     arms = ", ".join(f"{one.cell} {one.viewers:,} ({one.weight:.0%})" for one in card.arms)
     ratio = "" if card.sample_ratio_p is None else f"; sample ratio p {card.sample_ratio_p:.3g}"
-    console.print(f"Viewers: {arms}{ratio}", highlight=False)
+    console.print(f"Viewers: {arms}{ratio}")
     console.print(lines_of(card))
     if card.looks:
         told = [f"{one.units:,} viewers ({'not yet' if one.day is None else _iso(one.day)})" for one in card.looks]
-        console.print(f"Read at planned looks alone: {', '.join(told)}", highlight=False)
+        console.print(f"Read at planned looks alone: {', '.join(told)}")
     for one in card.guards:
         way = "up" if one.worse == "up" else "down"
-        console.print(f"guardrail {one.metric} {way} of {one.cell}: {one.state}", highlight=False)
+        console.print(f"guardrail {one.metric} {way} of {one.cell}: {one.state}")
 
 
 def _print_sizes(found: Sequence[Size], percent: float, *, as_json: bool) -> None:
@@ -242,13 +241,13 @@ def _print_sizes(found: Sequence[Size], percent: float, *, as_json: bool) -> Non
         _print([{**msgspec.to_builtins(one), "total": one.total} for one in found])
         return
     if not found:
-        console.print(NO_BASELINE, highlight=False)
+        console.print(NO_BASELINE)
         return
     cells = [cell for cell, _ in found[0].cells]
     table = Table("metric", *(f"viewers, {cell}" for cell in cells), "all", box=None, pad_edge=False)
     for one in found:
         table.add_row(one.metric, *(f"{viewers:,}" for _, viewers in one.cells), f"{one.total:,}")
-    console.print(f"To find a change of {percent:g} %, four times of five:", highlight=False)
+    console.print(f"To find a change of {percent:g} %, four times of five:")
     console.print(table)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table as Shown
 
 from reelwright.events.adapters.bus import bus_of, open_reader
@@ -19,6 +18,7 @@ from reelwright.kernel.clock import SystemClock, utc
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, MissingExtra
 from reelwright.kernel.settings import ServiceSettings, Source, database_url, require_kept
+from reelwright.kernel.terminal import console
 from reelwright.lake.contract import Answer, Ledger
 from reelwright.lake.core.rows import day_number
 from reelwright.lake.service import LakeService, is_installed
@@ -83,7 +83,7 @@ def tables(data: Data = None) -> None:
         committed = utc(found.committed_ms * 1_000_000).isoformat(" ", "seconds") if found.committed_ms else "never"
         numbers = (f"{found.rows:,}", f"{found.files}", f"{found.size_bytes / 1e6:.1f}", f"{found.days}")
         table.add_row(found.table, *numbers, committed, found.says)
-    Console().print(table)
+    console.print(table)
 
 
 @app.command()
@@ -124,7 +124,6 @@ def ledger(
 ) -> None:
     """Reconcile what devices sent, what was acknowledged and what the lake holds; ends with 1 where that differs."""
     found = asyncio.run(_reconcile(find_place(data), hours))
-    console = Console()
     table = Shown("hour (UTC)", "source", "received", "acknowledged", "twice", "refused", "in the lake", box=None)
     for one in found.entries:
         counts = (one.received, one.acknowledged, one.duplicate, one.failed, one.stored)
@@ -140,7 +139,7 @@ def ledger(
         sent.add_row(_hour(hour.hour), *(f"{number:,}" for number in numbers))
     console.print(sent)
     for gap in found.gaps:
-        console.print(f"[red]{_hour(gap.hour)}: {gap.says}")
+        console.print(f"{_hour(gap.hour)}: {gap.says}", style="red")
     if found.gaps:
         raise typer.Exit(1)
     console.print("Everything adds up.")

@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid
+from reelwright.kernel.terminal import console
 from reelwright.limits.core.descriptors import Node
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import read_rules
 from reelwright.limits.replay import Request, try_limits
 
 app = typer.Typer(help="Rate limits: check rules, try them on recorded traffic, serve them.", no_args_is_help=True)
-console = Console()
 
 
 @app.command()
@@ -60,7 +59,7 @@ def try_rule(
     for name, denied in tried.by_limit.items():
         console.print(f"  {name} would have denied {denied}")
     for key, denied in tried.worst_keys:
-        console.print(f"  {denied} of {key}", markup=False)
+        console.print(f"  {denied} of {key}")
 
 
 @app.command()

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
+
+from reelwright.kernel.terminal import console
 
 if TYPE_CHECKING:
     from reelwright.media.core.plan import LadderPlanner
 
 app = typer.Typer(help="Probe, plan and package films without a service.", no_args_is_help=True)
-console = Console()
 File = Annotated[Path, typer.Argument(help="A film file.", exists=True, dir_okay=False)]
 
 

@@ -13,13 +13,14 @@ from typing import Annotated
 import anyio
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, NotFound
 from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, Source, database_url, require_kept
+from reelwright.kernel.terminal import console
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.chat import EndpointFailed
 from reelwright.practice.adapters.gold import load_gold
@@ -52,8 +53,8 @@ with contextlib.suppress(ImportError):  # without it a terminal hands over no li
 
     readline.parse_and_bind("tab: self-insert")
 
+_SIGNS = {"met": ("shown", "green"), "unmet": ("not found", "red"), "not_assessable": ("cannot be judged", "yellow")}
 app = typer.Typer(help="Interviews and labs in the terminal, the grader's agreement.", no_args_is_help=True)
-console = Console()
 LOCAL = "local"
 """The one person at this machine, as in the pages without an account."""
 
@@ -333,10 +334,10 @@ async def _ask(service: PracticeService, interview_id: str, waiting: Turn) -> No
     console.print()
     if waiting.to_word:
         async for one in await service.say(person=LOCAL, interview_id=interview_id, turn=waiting.number):
-            console.print(one.more, end="", style="bold", markup=False, highlight=False, soft_wrap=True)
+            console.print(one.more, end="", style="bold", soft_wrap=True)
             said, asks = said + one.more, one.asks or asks
     if said != asks:
-        console.print(f"{' …' if said else ''}\n{asks}".lstrip("\n"), style="bold", markup=False, highlight=False)
+        console.print(f"{' …' if said else ''}\n{asks}".lstrip("\n"), style="bold")
     else:
         console.print()
 
@@ -368,10 +369,8 @@ def _read_answer(draft: str) -> tuple[str, bool]:
 
 def _tell(turn: Turn) -> None:
     for line in turn.feedback:
-        sign = {"met": "[green]shown", "unmet": "[red]not found", "not_assessable": "[yellow]cannot be judged"}
-        console.print(f"{sign[line.state]}[/] {line.dimension} {line.level}:", end=" ", highlight=False)
-        console.print(line.says, markup=False, highlight=False)
+        console.print(Text.assemble(_SIGNS[line.state], f" {line.dimension} {line.level}: {line.says}"))
         if line.quote:
-            console.print(f"   “{line.quote}”", style="dim", markup=False, highlight=False)
+            console.print(f"   “{line.quote}”", style="dim")
         if line.drill:
-            console.print(f"   {line.drill}", markup=False, highlight=False)
+            console.print(f"   {line.drill}")

@@ -115,3 +115,22 @@ def test_an_unknown_table_is_answered_with_the_lakes_own(tmp_path: Path) -> None
     found = run(tmp_path, "sql", "SELECT * FROM nothere", "--data", str(tmp_path / "data"))
     assert found.returncode == 1 and "playback_sessions" in found.stderr and "pg_" not in found.stderr
     assert "1 row in" in run(tmp_path, "sql", "SELECT 1", "--data", str(tmp_path / "data")).stdout
+
+
+def test_what_people_named_is_printed_as_it_is(tmp_path: Path) -> None:
+    """Brackets and colons in a title or an answer are no markup."""
+    Composed(tmp_path / "data")
+    found = run(tmp_path, "sql", "SELECT '[Rec] (2007)', ':alien:', '[/b]'", "--data", str(tmp_path / "data"))
+    assert found.returncode == 0, found.stderr
+    for said in ("[Rec] (2007)", ":alien:", "[/b]"):
+        assert said in found.stdout
+
+
+def test_the_doctor_names_the_extra_to_install(tmp_path: Path) -> None:
+    """Where a part is missing, the line can be typed."""
+    script = "import sys; sys.modules['obstore'] = None; from reelwright.app.cli import app; app(['doctor'])"
+    environ = {**os.environ, "COLUMNS": "200"}
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert "pip install 'reelwright[s3]'" in found.stdout, found.stdout + found.stderr

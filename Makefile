@@ -1,4 +1,4 @@
-# One entry for everything. `make demo` and `make test` need only python3 (3.11 to 3.13, with venv), git and make.
+# One entry for everything. `make demo` and `make test` need only python3 (3.11 to 3.14, with venv), git and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,8 +15,8 @@ export UV_SYSTEM_CERTS ?= 1
 install: $(STAMP) $(WEB)
 
 $(BIN)/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
-	  || { echo "Python 3.11, 3.12 or 3.13 is needed; found $$($(PYTHON) -V). Set PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
+	  || { echo "Python 3.11 to 3.14 is needed; found $$($(PYTHON) -V). Set PYTHON=/path/to/python3.14"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { rm -rf $(VENV); echo "Python's venv module is missing: sudo apt install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -59,10 +59,10 @@ def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding(
         what="Python",
-        ok=(3, 11) <= sys.version_info[:2] < (3, 14),
+        ok=(3, 11) <= sys.version_info[:2] < (3, 15),
         needed=True,
         says=version,
-        do="install Python 3.11, 3.12 or 3.13",
+        do="install Python 3.11 to 3.14",
     )
 
 

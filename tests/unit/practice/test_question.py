@@ -71,6 +71,23 @@ def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, told
     assert any(line == at and told in text for at, text in found), found
 
 
+def chain(levels: int) -> str:
+    """A good file whose challenges follow each other, each named twice by the one before."""
+    below = "".join(
+        f"      l{number}: {{number: How many?, scores: {{scale: 2, says: Y, needs: [ten]}}, answer: Ten.{more}}}\n"
+        for number in range(2, levels + 1)
+        for more in (f", then: [l{number + 1}, l{number + 1}]" if number < levels else "",)
+    )
+    y = next(line for line in GOOD.splitlines(keepends=True) if line.startswith("      y:"))
+    return GOOD.replace(y, below).replace("then: [y]", "then: [l2, l2]")
+
+
+def test_however_many_ways_lead_to_a_challenge_it_is_looked_at_once() -> None:
+    """Fifty levels with two ways from each to the next are 2^50 paths; deeper is told, not followed."""
+    assert len(read_questions(chain(50), "cdn.yaml")[0].challenges) == 50
+    assert "at most 50 levels deep" in problems(chain(5_000))[0][1]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -27,7 +27,7 @@ from reelwright.practice.contract import (
 )
 
 MOST_CHARACTERS, MOST_DEPTH = 2_000_000, 12
-LEAST_CRITERIA, LEAST_LEVELS = 4, 2
+LEAST_CRITERIA, LEAST_LEVELS, MOST_LEVELS = 4, 2, 50
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _DIMENSIONS = get_args(Dimension)
@@ -336,9 +336,9 @@ def _check_tree(question: Question, say: Callable[[str], None]) -> None:
             if name not in challenges:
                 say(f"the challenge {one.id} goes on to {name}, which is missing")
     roots = [one.id for one in question.challenges if one.when != "after"]
-    reached: set[str] = set()
-    depth = max((_depth(name, challenges, (), reached, say) for name in roots), default=0)
-    for name in sorted(set(challenges) - reached):
+    depths: dict[str, int] = {}
+    depth = max((_depth(name, challenges, (), depths, say) for name in roots), default=0)
+    for name in sorted(set(challenges) - set(depths)):
         say(f"the challenge {name} is never reached: it follows neither a criterion nor another challenge")
     if depth < LEAST_LEVELS:
         say(f"challenges go at least {LEAST_LEVELS} levels deep, got {depth}")
@@ -348,14 +348,19 @@ def _depth(
     name: str,
     challenges: dict[str, Challenge],
     path: tuple[str, ...],
-    reached: set[str],
+    depths: dict[str, int],
     say: Callable[[str], None],
 ) -> int:
+    """Levels from a challenge on; found once for each, however many ways lead to it."""
     if name in path:
         say(f"the challenges go in a circle: {' → '.join((*path[path.index(name) :], name))}")
         return 0
     if name not in challenges:
         return 0
-    reached.add(name)
-    below = [_depth(one, challenges, (*path, name), reached, say) for one in challenges[name].then]
-    return 1 + max(below, default=0)
+    if len(path) >= MOST_LEVELS:
+        say(f"challenges go at most {MOST_LEVELS} levels deep; {name} is deeper")
+        return 0
+    if name not in depths:
+        below = [_depth(one, challenges, (*path, name), depths, say) for one in challenges[name].then]
+        depths[name] = 1 + max(below, default=0)
+    return depths[name]

@@ -64,7 +64,8 @@ async def read_request(reader: asyncio.StreamReader) -> RequestHead | None:
     words = first.split(" ")
     if "\n" in text.replace("\r\n", "") or "\r" in text.replace("\r\n", "") or "\0" in text:
         raise BadRequest("a line of the request ends in something other than CR LF")
-    if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not (_TARGET.fullmatch(words[1]) or words[0] == "CONNECT"):
+    known = len(words) == 3 and _TOKEN.fullmatch(words[0])
+    if not known or not (words[0] == "CONNECT" or _TARGET.fullmatch(words[1])):
         raise BadRequest("the request line is not METHOD TARGET HTTP/1.1")
     if words[2] not in ("HTTP/1.1", "HTTP/1.0"):
         raise BadRequest("only HTTP/1.1 is spoken here")

@@ -28,6 +28,8 @@ from reelwright.practice.contract import (
 
 MOST_CHARACTERS, MOST_DEPTH = 2_000_000, 12
 LEAST_CRITERIA, LEAST_LEVELS, MOST_LEVELS = 4, 2, 50
+MOST_ASKS = 20_000
+"""Characters of what is asked, its parameters filled in: a short file could else ask something of gigabytes."""
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _DIMENSIONS = get_args(Dimension)
@@ -246,6 +248,13 @@ class _Reader:
         for name, some in values.items():
             if len(set(some)) < 2:
                 self._say(node, f"the parameter {name} has at least two values, got {len(set(some))}")
+            if any("{" in one for one in some):
+                self._say(node, f"the values of {name} have no braces: nothing is filled into them")
+        longest = len(asks) + sum(
+            asks.count(f"{{{name}}}") * max(map(len, some), default=0) for name, some in values.items()
+        )
+        if longest > MOST_ASKS:
+            self._say(asked, f"asks has at most {MOST_ASKS} characters with its parameters, got {longest}")
         return values
 
     def _check(self, node: yaml.Node, question: Question) -> None:

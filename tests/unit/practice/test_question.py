@@ -74,6 +74,11 @@ def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, told
     assert any(line == at and told in text for at, text in found), found
 
 
+def test_a_file_of_nothing_but_mistakes_is_told_of_the_first_hundred() -> None:
+    """Else a short file had an answer a hundred times as long, and took seconds to write it."""
+    assert len(problems(f"area: cdn\nquestions: [{'[],' * 60_000}]")) == 100
+
+
 def chain(levels: int) -> str:
     """A good file whose challenges follow each other, each named twice by the one before."""
     below = "".join(

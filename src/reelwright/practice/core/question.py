@@ -28,6 +28,8 @@ from reelwright.practice.contract import (
 
 MOST_CHARACTERS, MOST_DEPTH = 2_000_000, 12
 LEAST_CRITERIA, LEAST_LEVELS, MOST_LEVELS = 4, 2, 50
+MOST_PROBLEMS = 100
+"""Told of one file: who has mended these sees whether more are left."""
 MOST_ASKS = 20_000
 """Characters of what is asked, its parameters filled in: a short file could else ask something of gigabytes."""
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,7 +44,7 @@ _DEFAULTS = {"stages", "roles", "tracks", "minutes"}
 
 
 def read_questions(text: str, file: str) -> tuple[Question, ...]:
-    """The questions of one file. Raises BadQuestions with all problems found; cost: linear in the text."""
+    """The questions of one file. Raises BadQuestions with the problems found; cost: linear in the text."""
     if len(text) > MOST_CHARACTERS:
         raise BadQuestions(
             [Problem(file, 1, f"a file has at most {MOST_CHARACTERS} characters, this has {len(text)}")]
@@ -52,6 +54,8 @@ def read_questions(text: str, file: str) -> tuple[Question, ...]:
         _refuse_aliases(text, file)
         root = yaml.compose(text, Loader=_Loader)
         found = tuple(reader.read(root))
+    except _Enough:
+        found = ()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise BadQuestions([Problem(file, mark.line + 1 if mark else 1, f"not YAML: {error.problem}")]) from None
@@ -117,6 +121,10 @@ def _refuse_aliases(text: str, file: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEPTH:
             raise BadQuestions([Problem(file, line, f"nested deeper than {MOST_DEPTH} levels")])
+
+
+class _Enough(Exception):
+    """So much is wrong that no more of it is looked for."""
 
 
 class _Reader:
@@ -326,6 +334,8 @@ class _Reader:
 
     def _say(self, node: yaml.Node | None, text: str) -> None:
         self.problems.append(Problem(self._file, node.start_mark.line + 1 if node is not None else 1, text))
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise _Enough
 
 
 def _kind(node: yaml.Node | None) -> str:

@@ -101,7 +101,7 @@ class PanelsService:
         """Check and keep a question file. Raises BadQuestions with every line, and Unfit."""
         if not pack.name.strip() or len(pack.name) > 40 or len(pack.text) > MOST_PACK_CHARS:
             raise Unfit(f"a pack has a name of at most 40 characters and a text of at most {MOST_PACK_CHARS}")
-        found = read_questions(pack.text, pack.name)
+        found = await anyio.to_thread.run_sync(read_questions, pack.text, pack.name)
         taken = sorted({one.id for one in found} & self._bank.keys())
         if taken:
             raise Unfit(f"{taken[0]} is a question of the bank; give yours another id")
@@ -110,7 +110,8 @@ class PanelsService:
 
     async def list_packs(self, *, person: str) -> dict[str, tuple[Question, ...]]:
         """The person's packs with their questions."""
-        return {name: read_questions(one.text, name) for name, one in (await self._packs.list(person)).items()}
+        kept = await self._packs.list(person)
+        return {name: await anyio.to_thread.run_sync(read_questions, one.text, name) for name, one in kept.items()}
 
     async def delete_pack(self, *, person: str, name: str) -> None:
         """Forget a pack; interviews set up with it keep their questions. Raises NoNote."""

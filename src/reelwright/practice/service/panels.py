@@ -241,7 +241,8 @@ class PanelsService:
             raise Conflict("the candidate has not agreed; nothing may be asked or noted before")
         questions = msgspec.convert(row["setup"], Setup).questions
         written = await self._database.read(sql.list_written, row["id"])
-        card = checked(card, questions, {one["number"]: one["text"] for one in written})
+        answers = {one["number"]: one["text"] for one in written}
+        card = await anyio.to_thread.run_sync(checked, card, questions, answers)
         entry = self._entry(row["owner"], row["id"], f"interviewer {seat.id[-6:]}", "gave a scorecard")
         if not await self._database.write(sql.put_scorecard, seat.id, msgspec.to_builtins(card), entry):
             raise Conflict("your scorecard is in, and stands as it is")

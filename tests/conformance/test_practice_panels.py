@@ -232,6 +232,16 @@ async def test_reading_a_large_pack_holds_nobody_else_up(company: Company) -> No
     assert max(waited_s) < took_s / 2
 
 
+async def test_a_pack_that_is_refused_by_now_can_still_be_deleted(company: Company) -> None:
+    """What an earlier version took is listed without questions, and stands in nobody's way."""
+    service = company.service
+    await service._packs.put("boss", "old", Pack(name="old", text="area: impact\nquestions: [[]]\n"))
+    assert await service.list_packs(person="boss") == {"old": ()}
+    await service.create(person="boss", draft=DRAFT)
+    await service.delete_pack(person="boss", name="old")
+    assert await service.list_packs(person="boss") == {}
+
+
 async def test_private_packs_are_checked_and_private(company: Company) -> None:
     """Every problem with its line; the questions serve their owner's interviews only."""
     service = company.service

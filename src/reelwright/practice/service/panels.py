@@ -14,7 +14,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import panels as sql
-from reelwright.practice.contract import Grader, NoInvite, NoPanel, Question, Unfit, Verdict
+from reelwright.practice.contract import BadQuestions, Grader, NoInvite, NoPanel, Question, Unfit, Verdict
 from reelwright.practice.core.loop import wording
 from reelwright.practice.core.panels import (
     DAY_MS,
@@ -109,9 +109,9 @@ class PanelsService:
         return found
 
     async def list_packs(self, *, person: str) -> dict[str, tuple[Question, ...]]:
-        """The person's packs with their questions."""
+        """The person's packs with their questions; one that an earlier version took and this one refuses has none."""
         kept = await self._packs.list(person)
-        return {name: await anyio.to_thread.run_sync(read_questions, one.text, name) for name, one in kept.items()}
+        return {name: await anyio.to_thread.run_sync(_read, one.text, name) for name, one in kept.items()}
 
     async def delete_pack(self, *, person: str, name: str) -> None:
         """Forget a pack; interviews set up with it keep their questions. Raises NoNote."""
@@ -326,6 +326,13 @@ class PanelsService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def _read(text: str, name: str) -> tuple[Question, ...]:
+    try:
+        return read_questions(text, name)
+    except BadQuestions:
+        return ()
 
 
 def _worded(question: Question, seed: str) -> Question:

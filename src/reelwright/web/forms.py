@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
@@ -59,4 +59,4 @@ def safe_path(text: str, default: str = "/") -> str:
     parts = urlsplit(text)
     if parts.scheme or parts.netloc or not text.startswith("/") or text.startswith(("//", "/\\")):
         return default
-    return text[:500]
+    return quote(text[:500], safe="/?#%&=+:;,@!$'()*~[]-._")  # else no header may carry it

@@ -157,6 +157,21 @@ async def test_sign_in_goes_only_to_places_of_this_service(home: Composed) -> No
         assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "location"),
+    [
+        ("/a\r\nSet-Cookie: b=c", "/a%0D%0ASet-Cookie:%20b=c"),
+        ("/search?q=\u65e5&x=%20", "/search?q=%E6%97%A5&x=%20"),
+        ("/title/1#more", "/title/1#more"),
+    ],
+)
+async def test_sign_in_goes_on_to_whatever_address_was_typed(home: Composed, wanted: str, location: str) -> None:
+    """Also to one with letters or line ends that a header cannot carry as they are: it was answered 500."""
+    data = {"name": "Ada", "password": "correct horse battery", "next": wanted}
+    response = await home.client().post("/sign-in", data=data)
+    assert (response.status_code, response.headers["location"]) == (303, location)
+
+
 async def test_a_wrong_password_is_said_beside_the_form(home: Composed) -> None:
     """The name stays, the reason does not tell which of the two was wrong."""
     response = await home.client().post("/sign-in", data={"name": "Ada", "password": "wrong wrong"})

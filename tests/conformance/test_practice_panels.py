@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -205,6 +206,40 @@ async def test_an_interview_belongs_to_who_set_it_up(company: Company) -> None:
             await asked
     await company.database.write(sql.delete_person, "boss")
     assert await company.rows() == "[[], [], [], []]"
+
+
+async def test_reading_a_large_pack_holds_nobody_else_up(company: Company) -> None:
+    """Its length is up to whoever sends it: it is read beside the event loop, which serves everybody."""
+    more = "".join(f"      c{number}: {{impact: 1, says: x, needs: [a]}}\n" for number in range(3_000))
+    text = PACK.replace("    criteria:\n", f"    criteria:\n{more}")
+    waited_s: list[float] = []
+
+    async def look() -> None:
+        while True:
+            began_s = anyio.current_time()
+            await anyio.lowlevel.checkpoint()
+            waited_s.append(anyio.current_time() - began_s)
+
+    await company.service.put_pack(person="boss", pack=Pack(name="mine", text=text))
+    async with anyio.create_task_group() as group:
+        group.start_soon(look)
+        await anyio.lowlevel.checkpoint()
+        began_s = anyio.current_time()
+        await company.service.list_packs(person="boss")
+        took_s = anyio.current_time() - began_s
+        await anyio.sleep(0.01)  # whoever waited tells of it
+        group.cancel_scope.cancel()
+    assert max(waited_s) < took_s / 2
+
+
+async def test_a_pack_that_is_refused_by_now_can_still_be_deleted(company: Company) -> None:
+    """What an earlier version took is listed without questions, and stands in nobody's way."""
+    service = company.service
+    await service._packs.put("boss", "old", Pack(name="old", text="area: impact\nquestions: [[]]\n"))
+    assert await service.list_packs(person="boss") == {"old": ()}
+    await service.create(person="boss", draft=DRAFT)
+    await service.delete_pack(person="boss", name="old")
+    assert await service.list_packs(person="boss") == {}
 
 
 async def test_private_packs_are_checked_and_private(company: Company) -> None:

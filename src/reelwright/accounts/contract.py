@@ -154,3 +154,7 @@ class AccountsClient(Protocol):
     async def list_profiles(self, caller: Principal) -> list[Profile]:
         """The household's profiles, oldest first."""
         ...
+
+    async def is_shut_out(self, user_id: UserId) -> bool:
+        """Whether somebody may not come in any more, or is not known."""
+        ...

@@ -509,6 +509,11 @@ class AccountsService:
         await self._database.write(change)
         self._remembered.clear()
 
+    async def is_shut_out(self, user_id: UserId) -> bool:
+        """Whether somebody may not come in any more, or is not known."""
+        row = await self._database.read(sql.find, sql.USERS, id=user_id)
+        return row is None or bool(row["disabled"])
+
     async def find_user(self, name: str) -> User | None:
         """The person with this name."""
         row = await self._database.read(sql.find, sql.USERS, name_key=rules.name_key(name))

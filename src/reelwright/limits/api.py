@@ -46,9 +46,11 @@ ATTEMPTS = frozenset(
         ("POST", "/api/v1/setup"),
         ("POST", "/api/v1/session"),
         ("PUT", "/api/v1/session/profile"),
+        ("PUT", "/api/v1/session/password"),
         ("POST", "/setup"),
         ("POST", "/sign-in"),
         ("POST", "/profiles/choose"),
+        ("POST", "/settings"),
     }
 )
 """Where a password, a code or a PIN is guessed: counted by address, whoever claims to ask, unless it fits.

@@ -11,9 +11,9 @@ from msgspec import Meta
 class LimitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How often each door may be used; limits look like `100/minute burst 20; 5000/day`."""
 
-    sign_in: Annotated[str, Meta(description="Sign-in, set-up and PIN attempts of one address that fail.")] = (
-        "20/minute burst 60"
-    )
+    sign_in: Annotated[
+        str, Meta(description="Sign-in, set-up, password and PIN attempts of one address that fail.")
+    ] = "20/minute burst 60"
     api: Annotated[str, Meta(description="API calls of one person, or of one address without one.")] = (
         "1200/minute burst 400"
     )

@@ -16,7 +16,7 @@ from reelwright.experiments.contract import ExperimentsClient
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, NotFound
-from reelwright.kernel.ids import AssetId, PlayableId, ProfileId, SessionId, new_id
+from reelwright.kernel.ids import AssetId, PlayableId, ProfileId, SessionId, UserId, new_id
 from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.units import LATEST_S, whole_number
@@ -312,7 +312,12 @@ class PlaybackService:
         return row, package, _tracks_in(row, package)
 
     async def _viewer(self, row: dict[str, Any]) -> Principal:
-        """Whom a capability speaks for: the profile that watches, with the limit that it has now."""
+        """Whom a capability speaks for: the profile that watches, with the limit that it has now.
+
+        Raises NotFound where its person was shut out: each manifest would bring URLs that are good for hours more.
+        """
+        if await self._accounts.is_shut_out(UserId(row["user_id"])):
+            raise NotFound("no such playback session; open the title again")
         profile = await self._accounts.get_profile(ProfileId(row["profile_id"]))
         return Principal(
             kind="token",

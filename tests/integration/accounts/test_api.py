@@ -56,6 +56,18 @@ async def test_a_class_signs_in_from_one_address_and_who_guesses_there_does_not(
         assert tried == [401, 200, 401, 200, 401, 429, 429, 429]
 
 
+async def test_who_guesses_the_password_of_a_browser_that_is_signed_in_is_slowed_down_too(tmp_path: Path) -> None:
+    """A child at the family's television could try the grown-ups' password as fast as it types."""
+    async with composed(tmp_path, limits={"sign_in": "3/hour"}) as home:
+        user_id = await home.person("Ada")
+        child = await home.session(user_id, await home.profile(user_id, kids=True))
+        guess = {"current": "a wrong guess", "password": "a quite new sentence"}
+        tried = [(await child.put("/api/v1/session/password", json=guess)).status_code for _ in range(2)]
+        form = {**guess, "do": "password", "csrf": child.headers["X-CSRF-Token"]}
+        tried += [(await child.post("/settings", data=form)).status_code for _ in range(3)]
+        assert tried == [403, 403, 403, 429, 429]
+
+
 async def test_of_too_many_sessions_the_oldest_ends(home: Composed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signing in without end fills no table."""
     monkeypatch.setattr(rules, "SESSIONS_MOST", 3)

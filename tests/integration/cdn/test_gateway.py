@@ -108,6 +108,25 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
+@pytest.mark.parametrize(("host", "target"), [("edge/films", "/one"), ("edge/", "films/one"), ("edg", "e/films/one")])
+async def test_no_host_or_target_stands_for_another_page(
+    stage: Stage, client: httpx.AsyncClient, host: str, target: str
+) -> None:
+    """What is held for a page came from asking for that page, however a stranger cuts its address in two."""
+
+    async def tell(head: str, writer: asyncio.StreamWriter) -> None:
+        body = head.split(" ")[1].encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    source = await stage.source(tell)
+    gateway = await stage.gateway(source.url)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.rsplit(":", 1)[1]))
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    assert (await client.get(f"{gateway}/films/one", headers={"Host": "edge"})).text == "/films/one"
+
+
 async def test_a_crowd_on_a_slow_object_is_one_fetch_through_two_tiers(
     stage: Stage, client: httpx.AsyncClient
 ) -> None:

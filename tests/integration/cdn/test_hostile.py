@@ -120,6 +120,22 @@ async def test_headers_trickled_byte_by_byte_end_in_time(stage: Stage, client: h
     assert (await client.get(url)).content == b"fine"
 
 
+async def test_fields_that_one_client_sent_are_never_taken_for_anothers(stage: Stage) -> None:
+    """A request in two pieces, the second of which looks like somebody else's whole: its Range stays its own."""
+    server = await stage.edge()
+    url = stage.url(server, stage.put(b"x" * 100))
+    block = f"\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for piece in (b"GET /healthz HTTP/1.1\r\nRange: bytes=0-0\r\nX: ", b"GET /healthz HTTP/1.1" + block):
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.2)
+    assert await reader.readuntil(b"ok\n")
+    writer.close()
+    path = url.split(str(server.port), 1)[1].encode()
+    assert statuses(await said(server, b"GET %b HTTP/1.1%b" % (path, block))) == [200]
+
+
 @pytest.mark.parametrize(
     ("wanted", "status", "length"),
     [

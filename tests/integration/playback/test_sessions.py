@@ -152,6 +152,22 @@ async def test_manifest_links_for_players_without_cookies_are_signed(home: Compo
         assert response.status_code == 403 and "altered or has expired" in response.json()["detail"]
 
 
+async def test_a_signed_link_ends_when_its_person_is_shut_out(home: Composed) -> None:
+    """Else it would bring URLs of media anew, and a fresh link to itself, for as long as the session lives."""
+    _, (film,) = await home.title("Low Sun", maturity=0)
+    await home.person("Root", "admin")
+    user_id = await home.person("Ada")
+    client = await home.session(user_id, await home.profile(user_id))
+    token = (await client.post("/api/v1/tokens", json={"name": "tv", "scopes": ["watch"]})).json()["token"]
+    session = await begin(home.client(Authorization=f"Bearer {token}"), film.id)
+    assert (await home.client().get(session["hls_url"])).status_code == 200
+    await home.accounts.change_user(user_id, disabled=True)
+    for url in (session["hls_url"], session["dash_url"]):
+        assert (await home.client().get(url)).status_code == 404
+    steering = session["hls_url"].replace("master.m3u8", "steering.json")
+    assert (await home.client().get(steering)).status_code == 410
+
+
 async def test_a_signed_link_ends_when_the_profile_may_no_longer_see_the_title(home: Composed) -> None:
     """A limit that was lowered counts for links that are out already."""
     _, (film,) = await home.title("Low Sun", maturity=16)

@@ -167,6 +167,15 @@ async def test_the_budget_ends_the_calls_and_not_the_interview(tmp_path: Path) -
             assert len((await client.get(f"{API}/interviews/{second}")).json()["turns"]) == 2
 
 
+async def test_testing_the_connection_costs_no_more_than_the_budget(tmp_path: Path) -> None:
+    """Anybody may press that button, as often as the limits let them."""
+    with fake.endpoint(lambda asked: asked.say("ready")) as server:
+        async with home_with(tmp_path, server.url, llm_budget_usd=0.5, llm_usd_per_million_in=1000) as home:
+            told = [(await home.client().post(f"{API}/model/test")).json()["said"] for _ in range(3)]
+            assert "ready" in told[0] and told[1:] == ["Not asked: today's budget is spent."] * 2
+            assert len(server.bodies) == 1
+
+
 async def test_the_connection_is_tested_from_the_page(tmp_path: Path) -> None:
     """It says what came of it, also where nobody listens."""
     with fake.endpoint(fake.honest) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -125,6 +126,21 @@ async def test_a_form_without_its_csrf_value_changes_nothing(home: Composed) -> 
     assert (await client.get(f"/title/{title.id}")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"a&" * 1_000_000),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 38_000),
+    ],
+)
+async def test_a_form_of_a_million_fields_is_refused_unread(home: Composed, kind: str, body: bytes) -> None:
+    """Taking it apart took five seconds, in which nobody else was answered; anybody can send one."""
+    began_s = time.monotonic()
+    response = await home.client().post("/sign-in", content=body, headers={"Content-Type": kind})
+    assert response.status_code == 400
+    assert time.monotonic() - began_s < 1.5
+
+
 async def test_a_form_of_another_origin_is_refused(home: Composed) -> None:
     """Also sign-in, which has no session yet."""
     response = await home.client(Origin="https://evil.example").post(
@@ -139,6 +155,21 @@ async def test_sign_in_goes_only_to_places_of_this_service(home: Composed) -> No
         data = {"name": "Ada", "password": "correct horse battery", "next": wanted}
         response = await home.client().post("/sign-in", data=data)
         assert (response.status_code, response.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "location"),
+    [
+        ("/a\r\nSet-Cookie: b=c", "/a%0D%0ASet-Cookie:%20b=c"),
+        ("/search?q=\u65e5&x=%20", "/search?q=%E6%97%A5&x=%20"),
+        ("/title/1#more", "/title/1#more"),
+    ],
+)
+async def test_sign_in_goes_on_to_whatever_address_was_typed(home: Composed, wanted: str, location: str) -> None:
+    """Also to one with letters or line ends that a header cannot carry as they are: it was answered 500."""
+    data = {"name": "Ada", "password": "correct horse battery", "next": wanted}
+    response = await home.client().post("/sign-in", data=data)
+    assert (response.status_code, response.headers["location"]) == (303, location)
 
 
 async def test_a_wrong_password_is_said_beside_the_form(home: Composed) -> None:

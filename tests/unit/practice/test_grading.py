@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 
 import msgspec
 import pytest
@@ -121,6 +122,14 @@ def test_an_invented_quote_is_unmet_and_a_true_one_is_met() -> None:
     assert state("I would use a leaky bucket because") == "unmet"
     assert state("") == state("the") == "unmet"
     assert locate("a token bucket", answer) == (12, 26)
+
+
+def test_a_quote_that_is_nearly_there_everywhere_is_looked_for_in_linear_time() -> None:
+    """A thousand words that fit but for the last were tried anew from each of half a million."""
+    began_s = time.monotonic()
+    assert locate("a " * 999 + "b", "a " * 500_000) is None
+    assert time.monotonic() - began_s < 4
+    assert locate("A quoted\nSentence", "İ É a  quoted sentence.") == (4, 22)
 
 
 def test_of_fuzzed_replies_no_fabricated_quote_is_accepted() -> None:

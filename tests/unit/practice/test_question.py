@@ -56,6 +56,9 @@ def problems(text: str) -> list[tuple[int, str]]:
         ("parameters: {edges: [ten, twenty]}", "minutes: 10", 5, "names the parameter {edges}, which has no values"),
         ("{edges: [ten, twenty]}", "{edges: [ten, twenty], racks: [a, b]}", 6, "racks is not used"),
         ("{edges: [ten, twenty]}", "{edges: [ten, ten]}", 6, "at least two values, got 1"),
+        ("do {edges} edges", "do " + "{edges}" * 300 + "z" * 20_000 + " edges", 5, "at most 20000 characters"),
+        ("[ten, twenty]}", f"[ten, {'twenty' * 4_000}]}}", 5, "at most 20000 characters with its parameters"),
+        ("[ten, twenty]}", '[ten, "{edges}{edges}"]}', 6, "the values of edges have no braces"),
         ("do {edges} edges", "do {edges edges", 5, "braces of asks do not match"),
         ("asks: How many", "ask: How many", 5, "no field ask"),
         ("minutes: 20", "minutes: soon", 2, "minutes is a whole number"),
@@ -69,6 +72,28 @@ def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, told
     assert old in GOOD
     found = problems(GOOD.replace(old, new))
     assert any(line == at and told in text for at, text in found), found
+
+
+def test_a_file_of_nothing_but_mistakes_is_told_of_the_first_hundred() -> None:
+    """Else a short file had an answer a hundred times as long, and took seconds to write it."""
+    assert len(problems(f"area: cdn\nquestions: [{'[],' * 60_000}]")) == 100
+
+
+def chain(levels: int) -> str:
+    """A good file whose challenges follow each other, each named twice by the one before."""
+    below = "".join(
+        f"      l{number}: {{number: How many?, scores: {{scale: 2, says: Y, needs: [ten]}}, answer: Ten.{more}}}\n"
+        for number in range(2, levels + 1)
+        for more in (f", then: [l{number + 1}, l{number + 1}]" if number < levels else "",)
+    )
+    y = next(line for line in GOOD.splitlines(keepends=True) if line.startswith("      y:"))
+    return GOOD.replace(y, below).replace("then: [y]", "then: [l2, l2]")
+
+
+def test_however_many_ways_lead_to_a_challenge_it_is_looked_at_once() -> None:
+    """Fifty levels with two ways from each to the next are 2^50 paths; deeper is told, not followed."""
+    assert len(read_questions(chain(50), "cdn.yaml")[0].challenges) == 50
+    assert "at most 50 levels deep" in problems(chain(5_000))[0][1]
 
 
 @pytest.mark.parametrize(

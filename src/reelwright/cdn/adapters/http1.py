@@ -19,7 +19,8 @@ HEAD_BYTES_MOST = 64 << 10
 FIELDS_MOST = 128
 BLOCK = 64 << 10
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TARGET = re.compile(r"[\x21-\x7e]+")
+_TARGET = re.compile(r"/[\x21-\x7e]*|\*|https?://[\x21-\x7e]+")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _STATUS = re.compile(r"HTTP/1\.[01] ([1-9]\d\d)(?: (.*))?")
 
 
@@ -63,13 +64,16 @@ async def read_request(reader: asyncio.StreamReader) -> RequestHead | None:
     words = first.split(" ")
     if "\n" in text.replace("\r\n", "") or "\r" in text.replace("\r\n", "") or "\0" in text:
         raise BadRequest("a line of the request ends in something other than CR LF")
-    if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not _TARGET.fullmatch(words[1]):
+    known = len(words) == 3 and _TOKEN.fullmatch(words[0])
+    if not known or not (words[0] == "CONNECT" or _TARGET.fullmatch(words[1])):
         raise BadRequest("the request line is not METHOD TARGET HTTP/1.1")
     if words[2] not in ("HTTP/1.1", "HTTP/1.0"):
         raise BadRequest("only HTTP/1.1 is spoken here")
     fields = _fields(rest, strict=True)
     if len(lines_of(fields, "host")) != 1 and words[2] == "HTTP/1.1":
         raise BadRequest("a request has exactly one Host")
+    if not _HOST.fullmatch(value_of(fields, "host") or ""):  # answers are held by host and target put together
+        raise BadRequest("Host is a name or an address, and at most a port")
     _check_length(fields, words[2])
     tokens = (value_of(fields, "connection") or "").lower()
     return RequestHead(words[0], words[1], fields, words[2] == "HTTP/1.1" and "close" not in tokens)

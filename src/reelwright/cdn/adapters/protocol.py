@@ -183,6 +183,7 @@ class Connection(asyncio.Protocol):
         return request is not None
 
     def _read(self, data: bytes) -> None:
+        begun = self._reading is not None
         reading = self._reading = self._reading or _Reading(self)
         reading.head_bytes += len(data)
         try:
@@ -199,14 +200,18 @@ class Connection(asyncio.Protocol):
             if reading.head_bytes > HEAD_BYTES_MOST:
                 self._refuse(431, "headers-too-large", f"a request may have {HEAD_BYTES_MOST} bytes of headers")
                 return
-            self._whole(data)
+            self._whole(None if begun else data)
 
-    def _whole(self, data: bytes) -> None:
-        """After bytes that ended where requests end: answer, and let go of the parser."""
+    def _whole(self, data: bytes | None) -> None:
+        """After bytes that ended where requests end: answer, and let go of the parser.
+
+        `data` is all of what came since the last request, where it came at once; else a request that was sent in two
+        pieces could have its first fields, which are not in the second, kept for whoever sends that one.
+        """
         reading, queue = self._reading, self._queue
         if reading is None or not reading.complete:
             return
-        if queue and len(queue) == 1 and queue[0][1]:
+        if data is not None and queue and len(queue) == 1 and queue[0][1]:
             self._service.heads.learn(data, queue[0][0])
         self._reading = None
         if self._answer is None:

@@ -213,7 +213,7 @@ class WorkerConnection(Connection):
             self._transport.set_write_buffer_limits(0)  # says when all has left
             self._move()
 
-    def _whole(self, data: bytes) -> None:
+    def _whole(self, data: bytes | None) -> None:
         super()._whole(data)
         self._move()
 

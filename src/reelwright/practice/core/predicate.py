@@ -18,7 +18,9 @@ class Span(msgspec.Struct, frozen=True, order=True):
     end: int
 
 
-_SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"')\]]*(?=\s|$)|(?=\n)|$)")
+_END = r"[\"')\]]*+(?=\s|$)"
+# A run of full stops is looked at once, from its first: from each of them, a long one would take for ever.
+_SENTENCE = re.compile(rf"[.!?]{{2,}}+{_END}|[^\n]+?(?:(?<![.!?])[.!?]++{_END}|(?=\n)|$)")
 _SUFFIX = r"(?:'s|s|es|d|ed|r|er|ers|ly|ing|ies|al|ment|ments)?"
 _PAST = (
     "was|made|built|wrote|chose|led|told|said|went|took|gave|ran|cut|found|began|brought|bought|held|kept|knew|left|lost|"

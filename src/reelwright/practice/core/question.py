@@ -27,7 +27,11 @@ from reelwright.practice.contract import (
 )
 
 MOST_CHARACTERS, MOST_DEPTH = 2_000_000, 12
-LEAST_CRITERIA, LEAST_LEVELS = 4, 2
+LEAST_CRITERIA, LEAST_LEVELS, MOST_LEVELS = 4, 2, 50
+MOST_PROBLEMS = 100
+"""Told of one file: who has mended these sees whether more are left."""
+MOST_ASKS = 20_000
+"""Characters of what is asked, its parameters filled in: a short file could else ask something of gigabytes."""
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _DIMENSIONS = get_args(Dimension)
@@ -40,7 +44,7 @@ _DEFAULTS = {"stages", "roles", "tracks", "minutes"}
 
 
 def read_questions(text: str, file: str) -> tuple[Question, ...]:
-    """The questions of one file. Raises BadQuestions with all problems found; cost: linear in the text."""
+    """The questions of one file. Raises BadQuestions with the problems found; cost: linear in the text."""
     if len(text) > MOST_CHARACTERS:
         raise BadQuestions(
             [Problem(file, 1, f"a file has at most {MOST_CHARACTERS} characters, this has {len(text)}")]
@@ -50,6 +54,8 @@ def read_questions(text: str, file: str) -> tuple[Question, ...]:
         _refuse_aliases(text, file)
         root = yaml.compose(text, Loader=_Loader)
         found = tuple(reader.read(root))
+    except _Enough:
+        found = ()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise BadQuestions([Problem(file, mark.line + 1 if mark else 1, f"not YAML: {error.problem}")]) from None
@@ -115,6 +121,10 @@ def _refuse_aliases(text: str, file: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEPTH:
             raise BadQuestions([Problem(file, line, f"nested deeper than {MOST_DEPTH} levels")])
+
+
+class _Enough(Exception):
+    """So much is wrong that no more of it is looked for."""
 
 
 class _Reader:
@@ -246,6 +256,13 @@ class _Reader:
         for name, some in values.items():
             if len(set(some)) < 2:
                 self._say(node, f"the parameter {name} has at least two values, got {len(set(some))}")
+            if any("{" in one for one in some):
+                self._say(node, f"the values of {name} have no braces: nothing is filled into them")
+        longest = len(asks) + sum(
+            asks.count(f"{{{name}}}") * max(map(len, some), default=0) for name, some in values.items()
+        )
+        if longest > MOST_ASKS:
+            self._say(asked, f"asks has at most {MOST_ASKS} characters with its parameters, got {longest}")
         return values
 
     def _check(self, node: yaml.Node, question: Question) -> None:
@@ -317,6 +334,8 @@ class _Reader:
 
     def _say(self, node: yaml.Node | None, text: str) -> None:
         self.problems.append(Problem(self._file, node.start_mark.line + 1 if node is not None else 1, text))
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise _Enough
 
 
 def _kind(node: yaml.Node | None) -> str:
@@ -336,9 +355,9 @@ def _check_tree(question: Question, say: Callable[[str], None]) -> None:
             if name not in challenges:
                 say(f"the challenge {one.id} goes on to {name}, which is missing")
     roots = [one.id for one in question.challenges if one.when != "after"]
-    reached: set[str] = set()
-    depth = max((_depth(name, challenges, (), reached, say) for name in roots), default=0)
-    for name in sorted(set(challenges) - reached):
+    depths: dict[str, int] = {}
+    depth = max((_depth(name, challenges, (), depths, say) for name in roots), default=0)
+    for name in sorted(set(challenges) - set(depths)):
         say(f"the challenge {name} is never reached: it follows neither a criterion nor another challenge")
     if depth < LEAST_LEVELS:
         say(f"challenges go at least {LEAST_LEVELS} levels deep, got {depth}")
@@ -348,14 +367,19 @@ def _depth(
     name: str,
     challenges: dict[str, Challenge],
     path: tuple[str, ...],
-    reached: set[str],
+    depths: dict[str, int],
     say: Callable[[str], None],
 ) -> int:
+    """Levels from a challenge on; found once for each, however many ways lead to it."""
     if name in path:
         say(f"the challenges go in a circle: {' → '.join((*path[path.index(name) :], name))}")
         return 0
     if name not in challenges:
         return 0
-    reached.add(name)
-    below = [_depth(one, challenges, (*path, name), reached, say) for one in challenges[name].then]
-    return 1 + max(below, default=0)
+    if len(path) >= MOST_LEVELS:
+        say(f"challenges go at most {MOST_LEVELS} levels deep; {name} is deeper")
+        return 0
+    if name not in depths:
+        below = [_depth(one, challenges, (*path, name), depths, say) for one in challenges[name].then]
+        depths[name] = 1 + max(below, default=0)
+    return depths[name]

@@ -82,6 +82,8 @@ class ModelService:
         """What a first call brings, in one sentence."""
         if self._endpoint is None:
             return "No endpoint is configured: set llm_url and llm_model in the section [practice]."
+        if not self.affordable():
+            return "Not asked: today's budget is spent."
         try:
             reply = self._endpoint.ask("Reply with the word ready.", as_json=False)
         except EndpointFailed as error:

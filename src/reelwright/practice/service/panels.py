@@ -14,7 +14,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import panels as sql
-from reelwright.practice.contract import Grader, NoInvite, NoPanel, Question, Unfit, Verdict
+from reelwright.practice.contract import BadQuestions, Grader, NoInvite, NoPanel, Question, Unfit, Verdict
 from reelwright.practice.core.loop import wording
 from reelwright.practice.core.panels import (
     DAY_MS,
@@ -101,7 +101,7 @@ class PanelsService:
         """Check and keep a question file. Raises BadQuestions with every line, and Unfit."""
         if not pack.name.strip() or len(pack.name) > 40 or len(pack.text) > MOST_PACK_CHARS:
             raise Unfit(f"a pack has a name of at most 40 characters and a text of at most {MOST_PACK_CHARS}")
-        found = read_questions(pack.text, pack.name)
+        found = await anyio.to_thread.run_sync(read_questions, pack.text, pack.name)
         taken = sorted({one.id for one in found} & self._bank.keys())
         if taken:
             raise Unfit(f"{taken[0]} is a question of the bank; give yours another id")
@@ -109,8 +109,9 @@ class PanelsService:
         return found
 
     async def list_packs(self, *, person: str) -> dict[str, tuple[Question, ...]]:
-        """The person's packs with their questions."""
-        return {name: read_questions(one.text, name) for name, one in (await self._packs.list(person)).items()}
+        """The person's packs with their questions; one that an earlier version took and this one refuses has none."""
+        kept = await self._packs.list(person)
+        return {name: await anyio.to_thread.run_sync(_read, one.text, name) for name, one in kept.items()}
 
     async def delete_pack(self, *, person: str, name: str) -> None:
         """Forget a pack; interviews set up with it keep their questions. Raises NoNote."""
@@ -240,7 +241,8 @@ class PanelsService:
             raise Conflict("the candidate has not agreed; nothing may be asked or noted before")
         questions = msgspec.convert(row["setup"], Setup).questions
         written = await self._database.read(sql.list_written, row["id"])
-        card = checked(card, questions, {one["number"]: one["text"] for one in written})
+        answers = {one["number"]: one["text"] for one in written}
+        card = await anyio.to_thread.run_sync(checked, card, questions, answers)
         entry = self._entry(row["owner"], row["id"], f"interviewer {seat.id[-6:]}", "gave a scorecard")
         if not await self._database.write(sql.put_scorecard, seat.id, msgspec.to_builtins(card), entry):
             raise Conflict("your scorecard is in, and stands as it is")
@@ -324,6 +326,13 @@ class PanelsService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def _read(text: str, name: str) -> tuple[Question, ...]:
+    try:
+        return read_questions(text, name)
+    except BadQuestions:
+        return ()
 
 
 def _worded(question: Question, seed: str) -> Question:

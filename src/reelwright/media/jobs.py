@@ -52,6 +52,8 @@ FILM_SECONDS = counter("media_encoded_seconds_total", "Seconds of film encoded."
 DISK_FULL = "the disk is full; free some space and the job goes on by itself"
 CANCELLED = "the encode was cancelled; Studio → Jobs → Retry begins it again"
 _LOOK_EVERY_S = 0.5
+_SPEED_SHARE = 0.2
+"""Of a chunk in the speed that is told: each begins with a seek and a start of the encoder, and some are easy."""
 
 
 class Workshop(msgspec.Struct, kw_only=True):
@@ -198,7 +200,7 @@ def first_segment(asset_id: AssetId, attempt: int, plan: Plan) -> None:
 @step
 def chunk(asset_id: AssetId, attempt: int, plan: Plan, number: int) -> tuple[bool, list[Flaw]]:
     """All rungs of one chunk, of the first one the lowest before the others; whether the film goes on, and flaws."""
-    meter = _Meter(asset_id, attempt, plan, number)
+    meter = _Meter(asset_id, attempt, plan, number, before=_row(asset_id)["speed"])
     with _encoder(asset_id, attempt, plan) as encoder:
         if number == 0 and (ahead := encoder.ahead(watch=_Guard(asset_id, attempt))):
             _keep(asset_id, attempt, ahead)
@@ -207,6 +209,7 @@ def chunk(asset_id: AssetId, attempt: int, plan: Plan, number: int) -> tuple[boo
     _keep(asset_id, attempt, made)
     if made:
         _publish(asset_id, attempt, plan)
+    _set(asset_id, attempt, **meter.ended())
     start, end = plan.span(number)
     FILM_SECONDS.inc(plan.seconds(end - start))
     return not assemble.ends_early(plan, number, made), flaws
@@ -371,8 +374,11 @@ class _Guard:
 class _Meter(_Guard):
     """Writes progress down while a chunk is encoded."""
 
-    def __init__(self, asset_id: AssetId, attempt: int, plan: Plan, number: int) -> None:
+    def __init__(
+        self, asset_id: AssetId, attempt: int, plan: Plan, number: int, *, before: float | None = None
+    ) -> None:
         super().__init__(asset_id, attempt)
+        self._speed_before = before
         start, end = plan.span(number)
         self._before_s = plan.seconds(start)
         self._length_s = plan.seconds(end - start)
@@ -383,7 +389,18 @@ class _Meter(_Guard):
     def news(self, done_s: float) -> dict[str, Any]:
         """Percent, speed and remaining time; ffmpeg may name a moment behind the chunk's end, and go back from it."""
         self._done_s = max(self._done_s, min(done_s, self._length_s))
-        speed = self._done_s / max(0.001, time.monotonic() - self._began)
+        return self._told(self._speed_before or self._speed())
+
+    def ended(self) -> dict[str, Any]:
+        """The same once the chunk is published; also of one that was too short to be looked at on its way."""
+        self._done_s = self._length_s
+        before = self._speed_before or self._speed()
+        return self._told(before + _SPEED_SHARE * (self._speed() - before))
+
+    def _speed(self) -> float:
+        return self._done_s / max(0.001, time.monotonic() - self._began)
+
+    def _told(self, speed: float) -> dict[str, Any]:
         at_s = self._before_s + self._done_s
         left_s = (self._total_s - at_s) / speed if speed > 0 else None
         return {"percent": round(99 * at_s / self._total_s, 1), "speed": round(speed, 2), "eta_s": left_s}

@@ -21,9 +21,9 @@ class MediaJobs(Controller):
     tags = ("media",)
     guards = (require("editor"),)
 
-    @get("/", summary="List encodes, the newest first")
+    @get("/", summary="List encodes, those at work first")
     async def list_jobs(self, media: MediaService) -> list[Progress]:
-        """List encodes with stage, percent, speed and remaining time, the newest first."""
+        """List encodes with stage, percent, speed and remaining time: those at work, waiting, ended."""
         return await media.list_progress()
 
     @get("/stream", summary="Follow encodes live", media_type="text/event-stream")

@@ -29,8 +29,8 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.jobs import JobsClient
 from reelwright.kernel.objects import DirectoryObjects, open_objects
-from reelwright.media.adapters import ffmpeg, sandbox, sql
-from reelwright.media.contract import Package, Progress
+from reelwright.media.adapters import ffmpeg, sandbox
+from reelwright.media.contract import ENDED, Package, Progress
 from reelwright.media.core import command
 from reelwright.media.core.plan import Codec, LadderPlanner, Plan
 from reelwright.media.service import MediaService
@@ -305,7 +305,7 @@ class Drill:
     def wait_for(self, asset_id: AssetId, *stages: str, timeout_s: float = 170) -> Progress:
         """Wait until the encode is in one of the stages (any end, where none is named)."""
         until = time.monotonic() + timeout_s
-        while (row := self.progress(asset_id)).stage not in (stages or sql.ENDED):
+        while (row := self.progress(asset_id)).stage not in (stages or ENDED):
             assert time.monotonic() < until, (row, self.said())
             time.sleep(0.05)
         return row

@@ -100,6 +100,10 @@ def asset_folder(asset_id: AssetId) -> str:
     return f"assets/{asset_id}"
 
 
+ENDED = ("done", "failed", "cancelled")
+"""Stages in which nobody works on an encode any more."""
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far an encode is."""
 
@@ -151,5 +155,5 @@ class MediaClient(Protocol):
         ...
 
     async def list_progress(self, *, limit: int = 100) -> list[Progress]:
-        """The newest encodes first."""
+        """Encodes at work, those that wait, then those that ended; at most `limit` unfinished and `limit` ended."""
         ...

@@ -94,8 +94,12 @@ class MediaService:
         return msgspec.json.decode(data, type=Package)
 
     async def list_progress(self, *, limit: int = 100) -> list[Progress]:
-        """The newest encodes first."""
+        """Encodes at work, those that wait, then those that ended; at most `limit` unfinished and `limit` ended."""
         return await self._database.read(sql.list_progress, limit)
+
+    async def count_stages(self) -> dict[str, int]:
+        """How many encodes are in each stage that has any."""
+        return await self._database.read(sql.count_stages)
 
     async def cancel(self, asset_id: AssetId) -> Progress:
         """Stop an encode within a second."""

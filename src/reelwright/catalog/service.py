@@ -176,9 +176,16 @@ class CatalogService:
         for source in await self._database.read(sql.find_same_sources, fingerprint):
             here = known is not None and source["path"] == known["path"]
             if here or (known is None and not await anyio.to_thread.run_sync(Path(source["path"]).exists)):
+                if not here and source["playable_id"]:
+                    await self._tell_moved(path, PlayableId(source["playable_id"]))
                 await self._put_source(path, stamp, fingerprint, source["playable_id"], source["path"])
                 return True
         return False
+
+    async def _tell_moved(self, path: Path, playable_id: PlayableId) -> None:
+        """Its encode may not have begun, or not have ended."""
+        beside = await anyio.to_thread.run_sync(look_beside, path, self._objects)
+        await self._source_arrived(playable_id=playable_id, path=path, subtitles=beside.subtitles)
 
     async def _put_source(
         self, path: Path, stamp: Stamp, fingerprint: str, playable_id: str, old_path: str = ""

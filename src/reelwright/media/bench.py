@@ -236,6 +236,7 @@ class Drill:
         reserve_bytes: int = 0,
         concurrency: int = 1,
         work: Path | None = None,
+        away_s: float = 60.0,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data
@@ -248,6 +249,7 @@ class Drill:
             "codecs": codecs,
             "reserve_bytes": reserve_bytes,
             "concurrency": concurrency,
+            "away_s": away_s,
         }
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._database = Database(self._config["database"])
@@ -367,6 +369,7 @@ def work(config: dict[str, Any]) -> None:
             work=Path(config["work"]),
             reserve_bytes=config["reserve_bytes"],
             wait_s=0.3,
+            away_s=config["away_s"],
         )
     )
     Worker(config["jobs"], executor_id=config["executor"], concurrency=config["concurrency"]).start()

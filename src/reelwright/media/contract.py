@@ -1,7 +1,8 @@
 """Media as other systems see it: packages of CMAF segments under content-hash names, and the jobs that make them.
 
 MediaError
-└── BadSource   Terminal, 422   the file cannot be used; the message says what it is and what to do
+├── BadSource    Terminal, 422    the file cannot be used; the message says what it is and what to do
+└── SourceAway   Transient, 503   the file is not where it was
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from reelwright.kernel.errors import Terminal
+from reelwright.kernel.errors import Terminal, Transient
 from reelwright.kernel.ids import AssetId, PlayableId
 
 
@@ -20,6 +21,10 @@ class BadSource(Terminal):
 
     status = 422
     slug = "bad-source"
+
+
+class SourceAway(Transient):
+    """The source is not where it was: its disk is away, or it was renamed and the library has not been looked at."""
 
 
 class Segment(msgspec.Struct, frozen=True, array_like=True):
@@ -100,7 +105,7 @@ def asset_folder(asset_id: AssetId) -> str:
     return f"assets/{asset_id}"
 
 
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("done", "failed", "cancelled", "away")
 """Stages in which nobody works on an encode any more."""
 
 
@@ -110,7 +115,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     asset_id: AssetId
     playable_id: PlayableId
     source_name: str
-    stage: Literal["queued", "probing", "encoding", "packaging", "done", "failed", "cancelled"]
+    stage: Literal["queued", "probing", "encoding", "packaging", "done", "failed", "cancelled", "away"]
+    """`away` ended for want of its source; it begins again by itself once that is back."""
     percent: float
     speed: float | None = None
     """Seconds of film per second of time."""

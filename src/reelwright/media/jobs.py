@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import os
 import shutil
 import tempfile
 import threading
@@ -34,7 +35,7 @@ from reelwright.media.adapters import sql
 from reelwright.media.adapters.encoder import Encoder
 from reelwright.media.adapters.probe import probe
 from reelwright.media.adapters.tryout import fitted_plan
-from reelwright.media.contract import Package, RenditionPublished, Sprites, TextTrack
+from reelwright.media.contract import BadSource, Package, RenditionPublished, SourceAway, Sprites, TextTrack
 from reelwright.media.core import assemble
 from reelwright.media.core.assemble import Piece
 from reelwright.media.core.plan import CHUNK_SEGMENTS, Plan, Planner
@@ -71,6 +72,8 @@ class Workshop(msgspec.Struct, kw_only=True):
     """Left free on the disk: the database needs some to go on at all."""
     wait_s: float = 5.0
     """How often a job that waits for space, database or store looks again."""
+    away_s: float = 60.0
+    """How long it waits for a source that is not where it was; then it is the next film's turn."""
     publishing: threading.Lock = msgspec.field(default_factory=threading.Lock)
     """Chunks and sound publish the same package; an older view must never follow a newer one."""
 
@@ -104,9 +107,15 @@ def step(
     @functools.wraps(function)
     def patient(asset_id: AssetId, attempt: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
         waited = False
+        away_since: float | None = None
         while True:
             try:
                 result = function(asset_id, attempt, *args, **kwargs)
+            except SourceAway as error:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since >= shop().away_s:
+                    raise
+                problem = str(error)
             except Transient as error:
                 problem = str(error)
             except OSError as error:
@@ -133,6 +142,9 @@ def encode(asset_id: AssetId, attempt: int) -> str:
     except Cancelled:
         outcome = "cancelled"
         tell_cancelled(asset_id, attempt)
+    except SourceAway as error:
+        outcome = "away"
+        fail(asset_id, attempt, str(error), outcome)
     except ReelwrightError as error:
         outcome = "failed"
         fail(asset_id, attempt, str(error))
@@ -181,12 +193,12 @@ def sound(asset_id: AssetId, attempt: int, document: Any) -> list[str]:
 def look(asset_id: AssetId, attempt: int) -> Any:
     """Probe the source and plan its ladder."""
     row = _begin(asset_id, attempt, "probing")
-    source = Path(row["source_path"])
-    info = probe(source, name=row["source_name"])
-    if not shop().fitted:
-        return msgspec.to_builtins(shop().planner.plan(info))
-    with _folder() as work:
-        return msgspec.to_builtins(fitted_plan(shop().planner, info, source, work))
+    with _source(row) as source:
+        info = probe(source, name=row["source_name"])
+        if not shop().fitted:
+            return msgspec.to_builtins(shop().planner.plan(info))
+        with _folder() as work:
+            return msgspec.to_builtins(fitted_plan(shop().planner, info, source, work))
 
 
 @step
@@ -239,6 +251,8 @@ def audio(asset_id: AssetId, attempt: int, plan: Plan, index: int, codec: str) -
 def subtitles(asset_id: AssetId, attempt: int, plan: Plan) -> tuple[list[TextTrack], list[str]]:
     """Text from beside and inside the source; one that cannot be read is left out and named."""
     row = _begin(asset_id, attempt, "packaging")
+    if plan.info.subtitles:
+        _require(row)
     with _encoder(asset_id, attempt, plan, stage="packaging") as encoder:
         return encoder.subtitles([tuple(entry) for entry in row["subtitles"]])
 
@@ -282,12 +296,12 @@ def finish(
 
 
 @step
-def fail(asset_id: AssetId, attempt: int, problem: str) -> None:
+def fail(asset_id: AssetId, attempt: int, problem: str, stage: str = "failed") -> None:
     """Tell everybody why nothing more will come."""
     with contextlib.suppress(Cancelled):
-        _set(asset_id, attempt, stage="failed", problem=problem, eta_s=None, speed=None)
+        _set(asset_id, attempt, stage=stage, problem=problem, eta_s=None, speed=None)
     row = _row(asset_id)
-    if row["attempt"] == attempt and row["stage"] == "failed":
+    if row["attempt"] == attempt and row["stage"] == stage:
         log.warning("encode failed", asset=asset_id, source=row["source_name"], problem=problem)
         shop().published(package=None, playable_id=row["playable_id"], state="failed", problem=problem)
 
@@ -409,13 +423,32 @@ class _Meter(_Guard):
 @contextmanager
 def _encoder(asset_id: AssetId, attempt: int, plan: Plan, *, stage: str = "encoding") -> Iterator[Encoder]:
     row = _begin(asset_id, attempt, stage)
-    with _folder() as folder:
+    with _folder() as folder, _source(row) as source:
         yield Encoder(
             plan=plan,
-            source=Path(row["source_path"]),
+            source=source,
             asset_id=asset_id,
             objects=shop().objects,
             work=folder,
+        )
+
+
+@contextmanager
+def _source(row: dict[str, Any]) -> Iterator[Path]:
+    """The source; whatever was wrong with it, where it is not there any more that is what was wrong."""
+    try:
+        yield Path(row["source_path"])
+    except BadSource:
+        _require(row)
+        raise
+
+
+def _require(row: dict[str, Any]) -> None:
+    """Raises SourceAway."""
+    if not os.path.exists(row["source_path"]):  # noqa: PTH110  # `Path.exists` raises where a network drive is away
+        raise SourceAway(
+            f"{row['source_name']} cannot be read: it is not where it was; put it back, or mount its disk again, and "
+            "it is encoded by itself"
         )
 
 

@@ -22,7 +22,7 @@ from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.objects import ObjectStore
 from reelwright.media.adapters import sql
 from reelwright.media.adapters.sources import open_source
-from reelwright.media.contract import Package, Progress
+from reelwright.media.contract import BadSource, Package, Progress
 from reelwright.media.ports import JobQueue
 
 WORKFLOW = "media.encode"
@@ -43,18 +43,30 @@ class MediaService:
     async def ingest(
         self, *, playable_id: PlayableId, path: Path, subtitles: tuple[tuple[str, str, str, bool], ...] = ()
     ) -> AssetId:
-        """Queue `path` for encoding; the same file for the same playable is the same asset and the same job."""
+        """Queue `path` for encoding; the same file for the same playable is the same asset and the same job.
+
+        Where it has moved its asset follows, and begins again if it could not be found.
+        """
         absolute = await anyio.Path(path).absolute()
         asset_id = await anyio.to_thread.run_sync(asset_id_of, playable_id, Path(absolute))
         now_ms = self._now_ms()
+        where = {
+            "source_path": str(absolute),
+            "source_name": path.name,
+            "subtitles": [list(row) for row in subtitles],
+        }
+        known = await self._database.read(sql.get_asset, asset_id)
+        if known is not None:
+            await self._database.write(sql.move_asset, asset_id, **where)
+            if known["stage"] in ("queued", "away"):
+                await self.retry(asset_id)
+            return asset_id
         await self._database.write(
             sql.put_asset,
             {
+                **where,
                 "id": asset_id,
                 "playable_id": playable_id,
-                "source_path": str(absolute),
-                "source_name": path.name,
-                "subtitles": [list(row) for row in subtitles],
                 "stage": "queued",
                 "percent": 0.0,
                 "speed": None,
@@ -113,9 +125,9 @@ class MediaService:
         return await self._progress(asset_id)
 
     async def retry(self, asset_id: AssetId) -> Progress:
-        """Begin again with an encode that failed or was cancelled."""
+        """Begin again with an encode that failed, was cancelled, or did not find its source."""
         row = await self._get(asset_id)
-        if row["stage"] not in ("queued", "failed", "cancelled"):
+        if row["stage"] not in ("queued", "failed", "cancelled", "away"):
             raise Conflict(
                 f"{row['source_name']} is {row['stage']}; only a failed or cancelled encode can be retried"
             )
@@ -125,6 +137,12 @@ class MediaService:
             await self._database.write(sql.begin_attempt, asset_id, attempt, updated_ms=self._now_ms())
         await anyio.to_thread.run_sync(self._queue.enqueue, WORKFLOW, job_id_of(asset_id, attempt), asset_id, attempt)
         return await self._progress(asset_id)
+
+    async def retry_returned(self) -> None:
+        """Begin again with encodes whose source was away and is back."""
+        for row in await self._database.read(sql.list_away):
+            if await anyio.to_thread.run_sync(_is_source, row):
+                await self.retry(row["id"])
 
     async def _get(self, asset_id: AssetId) -> dict[str, Any]:
         row = await self._database.read(sql.get_asset, asset_id)
@@ -148,6 +166,14 @@ def asset_id_of(playable_id: PlayableId, path: Path) -> AssetId:
             file.seek(place)
             digest.update(file.read(_SAMPLE_BYTES))
     return AssetId(digest.hexdigest()[:26])
+
+
+def _is_source(row: dict[str, Any]) -> bool:
+    """Whether the asset's source is where it was, and is no other file."""
+    try:
+        return bool(asset_id_of(row["playable_id"], Path(row["source_path"])) == row["id"])
+    except (BadSource, OSError):
+        return False
 
 
 def job_id_of(asset_id: AssetId, attempt: int) -> str:

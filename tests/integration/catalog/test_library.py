@@ -14,6 +14,7 @@ from tests.composed import Composed, composed
 from reelwright.catalog.adapters import sql
 from reelwright.catalog.adapters.library import LibraryWatcher
 from reelwright.kernel.errors import Unavailable
+from reelwright.media.adapters.sql import ASSETS
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +54,7 @@ class Folder:
     @property
     def encodes(self) -> int:
         """Encodes that were queued."""
-        return len(self.home.queue.jobs)
+        return len({job_id for _, job_id, *_ in self.home.queue.jobs})
 
 
 @pytest.fixture
@@ -89,6 +90,20 @@ async def test_a_moved_film_stays_the_same_title(folder: Folder) -> None:
     path.rename(folder.root / "sorted" / "New Name (2020).mp4")
     await folder.settle()
     assert folder.titles() == ["Old Name"] and folder.encodes == 1
+
+
+async def test_an_encode_follows_its_film(folder: Folder) -> None:
+    """A library that is put in order while it still waits: each encode knows where its film is now."""
+    path = folder.put("Old Name (2020).mp4", b"content")
+    await folder.settle()
+    path.rename(folder.root / "New Name (2020).mp4")
+    folder.put("New Name (2020).en.srt", b"1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+    await folder.settle()
+    with folder.home.resources.database.reading() as connection:
+        (row,) = connection.execute(sa.select(ASSETS))
+    moved = folder.root.resolve() / "New Name (2020).mp4"
+    assert (row.source_path, row.source_name) == (str(moved), moved.name)
+    assert [subtitle[0] for subtitle in row.subtitles] == [str(moved.with_suffix(".en.srt"))]
 
 
 async def test_a_touched_film_is_not_encoded_again(folder: Folder) -> None:

@@ -63,6 +63,17 @@ def set_running(connection: sa.Connection, /, asset_id: AssetId, attempt: int, *
     return connection.execute(ASSETS.update().where(running).values(**values)).rowcount == 1
 
 
+def move_asset(connection: sa.Connection, asset_id: AssetId, /, **where: Any) -> None:
+    """Its source, and the subtitles beside it, are somewhere else now."""
+    connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(**where))
+
+
+def list_away(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Encodes that did not find their source, the oldest first."""
+    query = sa.select(ASSETS).where(ASSETS.c.stage == "away").order_by(ASSETS.c.created_ms, ASSETS.c.id)
+    return [row_dict(row) for row in connection.execute(query)]
+
+
 def begin_attempt(connection: sa.Connection, asset_id: AssetId, attempt: int, *, updated_ms: int) -> None:
     """Queue an asset anew; nothing that the former attempt does from now on counts."""
     begun = {"attempt": attempt, "stage": "queued", "percent": 0.0, "speed": None, "eta_s": None}

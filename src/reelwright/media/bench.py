@@ -296,9 +296,9 @@ class Drill:
         for executor in [*self._workers]:
             self.kill_worker(executor, encoders=encoders)
 
-    def add(self, path: Path, playable: str = "film") -> AssetId:
+    def add(self, path: Path, playable: str = "film", *, backlog: bool = False) -> AssetId:
         """Queue a film."""
-        return anyio.run(lambda: self.service.ingest(playable_id=PlayableId(playable), path=path))
+        return anyio.run(lambda: self.service.ingest(playable_id=PlayableId(playable), path=path, backlog=backlog))
 
     def progress(self, asset_id: AssetId) -> Progress:
         """How far an encode is."""

@@ -123,6 +123,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     eta_s: float | None = None
     problem: str = ""
     updated_ms: int = 0
+    backlog: bool = False
+    """Whether it waits until all that somebody asked for is done."""
 
 
 class RenditionPublished(Protocol):
@@ -147,9 +149,17 @@ class MediaClient(Protocol):
     """What other systems may ask."""
 
     async def ingest(
-        self, *, playable_id: PlayableId, path: Path, subtitles: tuple[tuple[str, str, str, bool], ...] = ()
+        self,
+        *,
+        playable_id: PlayableId,
+        path: Path,
+        subtitles: tuple[tuple[str, str, str, bool], ...] = (),
+        backlog: bool = False,
     ) -> AssetId:
-        """Queue `path` for encoding; subtitles are (path, language, label, forced). Same file, same asset."""
+        """Queue `path` for encoding; subtitles are (path, language, label, forced). Same file, same asset.
+
+        `backlog` waits until all that somebody asked for is done.
+        """
         ...
 
     async def get_package(self, asset_id: AssetId) -> Package:

@@ -106,6 +106,16 @@ async def test_an_encode_follows_its_film(folder: Folder) -> None:
     assert [subtitle[0] for subtitle in row.subtitles] == [str(moved.with_suffix(".en.srt"))]
 
 
+async def test_the_library_waits_behind_what_somebody_names(folder: Folder) -> None:
+    """Thousands may be found at once; what is named or uploaded is not queued behind them."""
+    folder.put("Found (2020).mp4", b"found")
+    await folder.settle()
+    await folder.home.wiring.dependencies["catalog"].add(folder.put("Named (2020).mp4", b"named"))
+    with folder.home.resources.database.reading() as connection:
+        rows = connection.execute(sa.select(ASSETS.c.source_name, ASSETS.c.backlog).order_by(ASSETS.c.source_name))
+        assert [tuple(row) for row in rows] == [("Found (2020).mp4", True), ("Named (2020).mp4", False)]
+
+
 async def test_a_touched_film_is_not_encoded_again(folder: Folder) -> None:
     """Another time and the same content is the same film."""
     path = folder.put("One (2020).mp4", b"one")

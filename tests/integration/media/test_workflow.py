@@ -198,6 +198,21 @@ def test_a_film_that_is_renamed_while_it_is_encoded_goes_on(films: Films, calm: 
         assert content_of(media.finish(asset_id)) == content_of(calm)
 
 
+def test_what_somebody_asked_for_goes_before_the_library(films: Films, tmp_path: Path) -> None:
+    """A folder of thousands is found: an upload does not wait for it, nor does the film that is brought forward."""
+    with Drill(tmp_path / "data") as media:
+        film = small(films, 3)
+        found = [media.add(film, name, backlog=True) for name in ("found1", "found2", "found3")]
+        asked = media.add(film, "asked")
+        anyio.run(media.service.retry, found[2])
+        waiting = anyio.run(media.service.list_progress)
+        assert {row.asset_id for row in waiting[:2]} == {asked, found[2]}
+        media.start_worker()
+        media.finish(found[1])
+        order = list(dict.fromkeys(row["playable_id"] for row in media.told()))
+        assert order == ["asked", "found3", "found1", "found2"]
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 48 MB."""

@@ -31,6 +31,7 @@ ASSETS = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("updated_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("backlog", sa.Boolean, nullable=False),
 )
 PIECES = sa.Table(
     "media_pieces",
@@ -74,10 +75,12 @@ def list_away(connection: sa.Connection) -> list[dict[str, Any]]:
     return [row_dict(row) for row in connection.execute(query)]
 
 
-def begin_attempt(connection: sa.Connection, asset_id: AssetId, attempt: int, *, updated_ms: int) -> None:
+def begin_attempt(
+    connection: sa.Connection, asset_id: AssetId, attempt: int, *, backlog: bool, updated_ms: int
+) -> None:
     """Queue an asset anew; nothing that the former attempt does from now on counts."""
     begun = {"attempt": attempt, "stage": "queued", "percent": 0.0, "speed": None, "eta_s": None}
-    fresh = {**begun, "problem": "", "updated_ms": updated_ms}
+    fresh = {**begun, "problem": "", "backlog": backlog, "updated_ms": updated_ms}
     connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(**fresh))
     delete_pieces(connection, asset_id)
 
@@ -109,7 +112,7 @@ def list_progress(connection: sa.Connection, limit: int) -> list[Progress]:
     At most `limit` that have not ended, and as many that have: a queue of thousands hides neither.
     """
     ended = ASSETS.c.stage.in_(ENDED)
-    first = ((ASSETS.c.stage == "queued").asc(), ASSETS.c.created_ms, ASSETS.c.id)
+    first = ((ASSETS.c.stage == "queued").asc(), ASSETS.c.backlog, ASSETS.c.created_ms, ASSETS.c.id)
     last = (ASSETS.c.updated_ms.desc(), ASSETS.c.id)
     queries = [
         sa.select(ASSETS).where(~ended).order_by(*first).limit(limit),
@@ -153,4 +156,5 @@ def progress_of(row: dict[str, Any]) -> Progress:
         eta_s=row["eta_s"],
         problem=row["problem"],
         updated_ms=row["updated_ms"],
+        backlog=row["backlog"],
     )

@@ -13,6 +13,7 @@ from tests.composed import Composed, composed
 
 from reelwright.catalog.adapters import sql
 from reelwright.catalog.adapters.library import LibraryWatcher
+from reelwright.catalog.core import naming
 from reelwright.kernel.errors import Unavailable
 from reelwright.media.adapters.sql import ASSETS
 
@@ -199,6 +200,19 @@ async def test_one_bad_name_hides_no_other(folder: Folder) -> None:
     folder.put("Good (2020).mp4", b"good")
     await folder.settle()
     assert "Good" in folder.titles() and "Deep" not in folder.titles()
+
+
+async def test_a_film_is_not_compared_with_every_name_of_a_large_folder(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of films in one folder: only names that begin as the film's may be of its subtitles."""
+    for number in range(1000, 1100):
+        folder.put(f"Film {number}.mp4", b"%d" % number)
+        folder.put(f"Film {number}.en.srt", b"")
+    asked = []
+    monkeypatch.setattr(naming, "subtitle_of", lambda film, name: asked.append((film.stem, name.stem)))
+    assert await folder.settle() == 100
+    assert len(asked) == 200 and all(name.startswith(film) for film, name in asked)
 
 
 async def test_a_film_that_could_not_be_entered_is_tried_again(

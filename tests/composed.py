@@ -34,7 +34,7 @@ class Queue:
     def __init__(self) -> None:
         self.jobs: list[tuple[Any, ...]] = []
 
-    def enqueue(self, name: str, job_id: str, *args: Any) -> None:
+    def enqueue(self, name: str, job_id: str, *args: Any, behind: bool = False) -> None:
         """One more job."""
         self.jobs.append((name, job_id, *args))
 

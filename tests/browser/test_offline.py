@@ -16,6 +16,15 @@ from tests.browser.test_playing import play_until, video
 from tests.service import RunningService, set_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+FULL = """() => {
+  const { add } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.add = function (...given) {
+    const request = add.apply(this, given);
+    if (this.transaction.db.name.startsWith('shaka')) this.transaction.abort();
+    return request;
+  };
+}"""
+"""What Chromium does with gigabytes that are more than the page may have: small films are let pass."""
 
 
 @pytest.fixture
@@ -55,9 +64,11 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     page.goto(f"{service.url}/search")
     assert "You are offline" in page.inner_text("main")
     page.wait_for_selector("rw-downloads li:has-text('Ferry')", timeout=60_000)
+    page.context.set_offline(True)
     page.goto(f"{service.url}/watch/{playable}")
-
     play_until(page, 4)
+    assert page.evaluate("document.querySelector('rw-player').notice") == ""  # it waits for no network
+    page.context.set_offline(False)
     assert not page.evaluate("document.querySelector('rw-player').problem") and not video(page, "v.error")
     service.start()
     page.goto(f"{service.url}/")
@@ -69,6 +80,17 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     page.goto(f"{service.url}/title/{title['title']['id']}")
     page.click("rw-download button")
     page.wait_for_selector("rw-download button:has-text('Download')")
+
+
+def test_a_device_without_room_says_so(page: Page, service: RunningService) -> None:
+    """A long film and a full disk: browsers end the write without a reason, and the viewer is told one."""
+    title = page.request.get(f"{service.url}/api/v1/titles").json()["titles"][0]
+    page.goto(f"{service.url}/title/{title['title']['id']}")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.evaluate(FULL)
+    page.click("rw-download button")
+    page.wait_for_selector("rw-download .problem:has-text('no room left on this device')")
+    assert page.inner_text("rw-download button") == "Download"
 
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])

@@ -168,7 +168,7 @@ async def test_a_list_is_not_kept_beyond_a_windows_edge(database_url: str, tmp_p
         assert seen == [one, one, both, both, one, both, one]
 
 
-async def _nobody(*, playable_id: object, path: object, subtitles: object) -> None:
+async def _nobody(*, playable_id: object, path: object, subtitles: object, backlog: bool) -> None:
     """Nothing arrives here."""
 
 

@@ -66,6 +66,8 @@ class DownloadElement extends HTMLElement {
 }
 
 function reasonOf(error: unknown): string {
+  // Where a disk is full browsers end the transaction, and not all of them say why.
+  if (!error) return 'there may be no room left on this device.';
   const code = (error as { code?: unknown }).code;
   if (code === 1014 || (error as Error).name === 'QuotaExceededError') return 'there is no room left on this device.';
   return error instanceof Error && error.message ? error.message : `code ${String(code)}.`;

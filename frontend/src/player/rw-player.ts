@@ -345,7 +345,7 @@ export class RwPlayer extends LitElement {
   /** Trouble that lasts is told, quietly; trouble that passes is not. */
   private troubled(): void {
     if (TROUBLES.includes(this.notice) && this.notice !== this.trouble()) this.notice = '';
-    if (connection.trouble === 'none' && !this.waits) {
+    if (this.stored || (connection.trouble === 'none' && !this.waits)) {
       if (this.troubleTimer) clearTimeout(this.troubleTimer);
       this.troubleTimer = null;
       return;
@@ -358,6 +358,7 @@ export class RwPlayer extends LitElement {
   }
 
   private trouble(): string {
+    if (this.stored) return ''; // it needs no network
     if (connection.trouble === 'offline') return OFFLINE;
     if (connection.trouble === 'unreachable') return UNREACHABLE;
     return this.waits && this.playback?.awaitsEncoder ? PREPARING : '';

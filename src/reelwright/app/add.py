@@ -21,7 +21,8 @@ from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
 from reelwright.kernel.terminal import console
 from reelwright.kernel.units import say_seconds
-from reelwright.media.adapters.sql import list_progress
+from reelwright.media.adapters.sql import list_progress_of
+from reelwright.media.contract import ENDED
 from reelwright.media.contract import Progress as Encode
 
 LOOK_S = 0.3
@@ -81,10 +82,11 @@ async def _follow(resources: Resources, added: dict[PlayableId, str]) -> bool:
     with Progress(*columns, console=console) as bar:
         tasks = {playable_id: bar.add_task(name, total=100, said="") for playable_id, name in added.items()}
         while True:
-            encodes = [row for row in await resources.database.read(list_progress, 500) if row.playable_id in added]
+            found = await resources.database.read(list_progress_of, added)
+            encodes = {row.playable_id: row for row in found}.values()  # of a replaced film the newest
             for row in encodes:
                 bar.update(tasks[row.playable_id], completed=row.percent, said=_said(row))
-            if len(encodes) >= len(added) and all(row.stage in ("done", "failed", "cancelled") for row in encodes):
+            if len(encodes) >= len(added) and all(row.stage in ENDED for row in encodes):
                 break
             await asyncio.sleep(LOOK_S)
     for row in encodes:
@@ -95,7 +97,7 @@ async def _follow(resources: Resources, added: dict[PlayableId, str]) -> bool:
 
 def _said(row: Encode) -> str:
     """Speed and remaining time, or how it ended."""
-    if row.stage in ("done", "failed", "cancelled"):
+    if row.stage in ENDED:
         return row.stage
     speed = f" {row.speed:.1f}×" if row.speed else ""
     left = f", {say_seconds(row.eta_s)} left" if row.eta_s else ""

@@ -15,9 +15,9 @@ from reelwright.kernel.settings import Source
 class NoQueue:
     """A job queue that is never asked."""
 
-    def enqueue(self, name: str, job_id: str, *args: Any) -> None:
+    def enqueue(self, name: str, job_id: str, *args: Any, behind: bool = False) -> None:
         """Nothing is queued while documentation is written."""
-        raise AssertionError(f"documentation queued {name} {job_id} {args}")
+        raise AssertionError(f"documentation queued {name} {job_id} {args} {behind}")
 
 
 def schema() -> dict[str, Any]:

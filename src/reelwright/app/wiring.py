@@ -139,8 +139,11 @@ def wire_sources(resources: Resources, *, queue: JobQueue) -> tuple[MediaSystem,
     """Media, and the catalogue whose new sources media encodes."""
     media = MediaSystem(resources, queue=queue)
 
-    async def source_arrived(*, playable_id: PlayableId, path: Path, subtitles: tuple[Subtitle, ...]) -> None:
-        await media.service.ingest(playable_id=playable_id, path=path, subtitles=subtitle_rows(subtitles))
+    async def source_arrived(
+        *, playable_id: PlayableId, path: Path, subtitles: tuple[Subtitle, ...], backlog: bool
+    ) -> None:
+        rows = subtitle_rows(subtitles)
+        await media.service.ingest(playable_id=playable_id, path=path, subtitles=rows, backlog=backlog)
 
     return media, CatalogSystem(resources, source_arrived=source_arrived)
 

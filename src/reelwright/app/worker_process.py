@@ -20,6 +20,7 @@ from reelwright.experiments.adapters.lake import viewing_of
 from reelwright.experiments.jobs import guard_for_ever
 from reelwright.experiments.service import ExperimentsService
 from reelwright.experiments.settings import ExperimentsSettings
+from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.jobs import JobsClient, Worker
 from reelwright.kernel.keys import follow
@@ -31,6 +32,8 @@ from reelwright.media.contract import Package
 from reelwright.media.system import open_worker
 
 log = logger(__name__)
+RETURNED_EVERY_S = 10.0
+"""Between two looks for sources that were away."""
 
 
 async def run(stopping: asyncio.Event) -> None:
@@ -56,6 +59,7 @@ async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
         asyncio.create_task(keep(resources, lambda: resources.database.read(get_offsets))),
         asyncio.create_task(_guard_experiments(resources)),
         asyncio.create_task(_plan_cdn(resources)),
+        asyncio.create_task(_retry_returned(resources)),
     ]
     if resources.settings.library:
         tasks.append(asyncio.create_task(_watch_library(resources)))
@@ -121,6 +125,21 @@ class CataloguePublisher:
             backdrop=backdrop,
             problem=problem,
         )
+
+
+async def _retry_returned(resources: Resources) -> None:
+    """Encode what could not be found once it is back."""
+    jobs = await asyncio.to_thread(JobsClient, jobs_url(resources.settings))
+    media, _ = wire_sources(resources, queue=jobs)
+    try:
+        while True:
+            try:
+                await media.service.retry_returned()
+            except ReelwrightError as error:
+                log.warning("what could not be found is not looked for", problem=str(error))
+            await asyncio.sleep(RETURNED_EVERY_S)
+    finally:
+        jobs.close()
 
 
 async def _watch_library(resources: Resources) -> None:

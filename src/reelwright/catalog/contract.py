@@ -101,10 +101,12 @@ class Subtitle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceArrived(Protocol):
-    """Port, bound in `app` to media: a file became the source of a playable."""
+    """Port, bound in `app` to media: a file became the source of a playable, or is somewhere else now."""
 
-    async def __call__(self, *, playable_id: PlayableId, path: Path, subtitles: tuple[Subtitle, ...]) -> None:
-        """Queue the encode; the same file twice for one playable is one job."""
+    async def __call__(
+        self, *, playable_id: PlayableId, path: Path, subtitles: tuple[Subtitle, ...], backlog: bool
+    ) -> None:
+        """Queue the encode, the `backlog` behind all else; the same file twice for one playable is one job."""
         ...
 
 

@@ -152,7 +152,8 @@ class CatalogService:
     async def add(self, path: Path, *, root: Path | None = None) -> PlayableId | None:
         """Take up a film file, with what lies beside it. None when it is known already, or is no film by its name.
 
-        Within a watched `root`, samples and trailers are passed over and links are refused.
+        Within a watched `root`, samples and trailers are passed over and links are refused; all of it is backlog,
+        behind what somebody uploads or names.
         """
         relative = path.relative_to(root) if root else path
         if path.suffix.lower() not in naming.VIDEO_SUFFIXES or (root and naming.is_extra(relative)):
@@ -166,7 +167,9 @@ class CatalogService:
             return None
         beside = await anyio.to_thread.run_sync(look_beside, path, self._objects)
         playable_id = await self._database.write(self._enter, path, naming.parse(relative), beside)
-        await self._source_arrived(playable_id=playable_id, path=path, subtitles=beside.subtitles)
+        await self._source_arrived(
+            playable_id=playable_id, path=path, subtitles=beside.subtitles, backlog=root is not None
+        )
         # Written last: a crash before this line is repaired by the next look, which finds the same title again.
         await self._put_source(path, stamp, fingerprint, playable_id)
         return playable_id
@@ -176,9 +179,16 @@ class CatalogService:
         for source in await self._database.read(sql.find_same_sources, fingerprint):
             here = known is not None and source["path"] == known["path"]
             if here or (known is None and not await anyio.to_thread.run_sync(Path(source["path"]).exists)):
+                if not here and source["playable_id"]:
+                    await self._tell_moved(path, PlayableId(source["playable_id"]))
                 await self._put_source(path, stamp, fingerprint, source["playable_id"], source["path"])
                 return True
         return False
+
+    async def _tell_moved(self, path: Path, playable_id: PlayableId) -> None:
+        """Its encode may not have begun, or not have ended."""
+        beside = await anyio.to_thread.run_sync(look_beside, path, self._objects)
+        await self._source_arrived(playable_id=playable_id, path=path, subtitles=beside.subtitles, backlog=True)
 
     async def _put_source(
         self, path: Path, stamp: Stamp, fingerprint: str, playable_id: str, old_path: str = ""

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +29,8 @@ workflow = DBOS.workflow
 step = DBOS.step
 set_event = DBOS.set_event
 QUEUE = "reelwright"
+_BEHIND = 1
+"""A priority; the smaller goes first, and a job without one has 0."""
 
 
 @sa.event.listens_for(sa.Engine, "connect")
@@ -91,17 +93,17 @@ class JobsClient:
         DBOS.migrate(url)
         self._client = DBOSClient(system_database_url=url, application_name=APPLICATION)
 
-    def enqueue(self, name: str, job_id: str, *args: Any) -> None:
-        """Queue the workflow `name` under `job_id`; the same id twice is one job."""
-        self._client.enqueue(
-            {
-                "queue_name": QUEUE,
-                "workflow_name": name,
-                "workflow_id": job_id,
-                "app_version": APPLICATION_VERSION,
-            },
-            *args,
-        )
+    def enqueue(self, name: str, job_id: str, *args: Any, behind: bool = False) -> None:
+        """Queue the workflow `name` under `job_id`, `behind` all that are not; the same id twice is one job."""
+        options: EnqueueOptions = {
+            "queue_name": QUEUE,
+            "workflow_name": name,
+            "workflow_id": job_id,
+            "app_version": APPLICATION_VERSION,
+        }
+        if behind:
+            options["priority"] = _BEHIND
+        self._client.enqueue(options, *args)
 
     def find(self, job_id: str) -> JobStatus | None:
         """The job with this id, or None."""

@@ -21,9 +21,9 @@ class MediaJobs(Controller):
     tags = ("media",)
     guards = (require("editor"),)
 
-    @get("/", summary="List encodes, the newest first")
+    @get("/", summary="List encodes, those at work first")
     async def list_jobs(self, media: MediaService) -> list[Progress]:
-        """List encodes with stage, percent, speed and remaining time, the newest first."""
+        """List encodes with stage, percent, speed and remaining time: those at work, waiting, ended."""
         return await media.list_progress()
 
     @get("/stream", summary="Follow encodes live", media_type="text/event-stream")
@@ -42,5 +42,5 @@ class MediaJobs(Controller):
 
     @post("/{asset_id:str}/retry", summary="Retry an encode", status_code=200)
     async def retry_job(self, media: MediaService, asset_id: str) -> Progress:
-        """Begin again with an encode that failed or was cancelled."""
+        """Begin again with an encode that failed or was cancelled; one that waits comes next."""
         return await media.retry(AssetId(asset_id))

@@ -29,8 +29,8 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.jobs import JobsClient
 from reelwright.kernel.objects import DirectoryObjects, open_objects
-from reelwright.media.adapters import ffmpeg, sandbox, sql
-from reelwright.media.contract import Package, Progress
+from reelwright.media.adapters import ffmpeg, sandbox
+from reelwright.media.contract import ENDED, Package, Progress
 from reelwright.media.core import command
 from reelwright.media.core.plan import Codec, LadderPlanner, Plan
 from reelwright.media.service import MediaService
@@ -236,6 +236,7 @@ class Drill:
         reserve_bytes: int = 0,
         concurrency: int = 1,
         work: Path | None = None,
+        away_s: float = 60.0,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data
@@ -248,6 +249,7 @@ class Drill:
             "codecs": codecs,
             "reserve_bytes": reserve_bytes,
             "concurrency": concurrency,
+            "away_s": away_s,
         }
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._database = Database(self._config["database"])
@@ -294,9 +296,9 @@ class Drill:
         for executor in [*self._workers]:
             self.kill_worker(executor, encoders=encoders)
 
-    def add(self, path: Path, playable: str = "film") -> AssetId:
+    def add(self, path: Path, playable: str = "film", *, backlog: bool = False) -> AssetId:
         """Queue a film."""
-        return anyio.run(lambda: self.service.ingest(playable_id=PlayableId(playable), path=path))
+        return anyio.run(lambda: self.service.ingest(playable_id=PlayableId(playable), path=path, backlog=backlog))
 
     def progress(self, asset_id: AssetId) -> Progress:
         """How far an encode is."""
@@ -305,7 +307,7 @@ class Drill:
     def wait_for(self, asset_id: AssetId, *stages: str, timeout_s: float = 170) -> Progress:
         """Wait until the encode is in one of the stages (any end, where none is named)."""
         until = time.monotonic() + timeout_s
-        while (row := self.progress(asset_id)).stage not in (stages or sql.ENDED):
+        while (row := self.progress(asset_id)).stage not in (stages or ENDED):
             assert time.monotonic() < until, (row, self.said())
             time.sleep(0.05)
         return row
@@ -367,6 +369,7 @@ def work(config: dict[str, Any]) -> None:
             work=Path(config["work"]),
             reserve_bytes=config["reserve_bytes"],
             wait_s=0.3,
+            away_s=config["away_s"],
         )
     )
     Worker(config["jobs"], executor_id=config["executor"], concurrency=config["concurrency"]).start()

@@ -1,7 +1,8 @@
 """Media as other systems see it: packages of CMAF segments under content-hash names, and the jobs that make them.
 
 MediaError
-└── BadSource   Terminal, 422   the file cannot be used; the message says what it is and what to do
+├── BadSource    Terminal, 422    the file cannot be used; the message says what it is and what to do
+└── SourceAway   Transient, 503   the file is not where it was
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from reelwright.kernel.errors import Terminal
+from reelwright.kernel.errors import Terminal, Transient
 from reelwright.kernel.ids import AssetId, PlayableId
 
 
@@ -20,6 +21,10 @@ class BadSource(Terminal):
 
     status = 422
     slug = "bad-source"
+
+
+class SourceAway(Transient):
+    """The source is not where it was: its disk is away, or it was renamed and the library has not been looked at."""
 
 
 class Segment(msgspec.Struct, frozen=True, array_like=True):
@@ -100,19 +105,26 @@ def asset_folder(asset_id: AssetId) -> str:
     return f"assets/{asset_id}"
 
 
+ENDED = ("done", "failed", "cancelled", "away")
+"""Stages in which nobody works on an encode any more."""
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far an encode is."""
 
     asset_id: AssetId
     playable_id: PlayableId
     source_name: str
-    stage: Literal["queued", "probing", "encoding", "packaging", "done", "failed", "cancelled"]
+    stage: Literal["queued", "probing", "encoding", "packaging", "done", "failed", "cancelled", "away"]
+    """`away` ended for want of its source; it begins again by itself once that is back."""
     percent: float
     speed: float | None = None
     """Seconds of film per second of time."""
     eta_s: float | None = None
     problem: str = ""
     updated_ms: int = 0
+    backlog: bool = False
+    """Whether it waits until all that somebody asked for is done."""
 
 
 class RenditionPublished(Protocol):
@@ -137,9 +149,17 @@ class MediaClient(Protocol):
     """What other systems may ask."""
 
     async def ingest(
-        self, *, playable_id: PlayableId, path: Path, subtitles: tuple[tuple[str, str, str, bool], ...] = ()
+        self,
+        *,
+        playable_id: PlayableId,
+        path: Path,
+        subtitles: tuple[tuple[str, str, str, bool], ...] = (),
+        backlog: bool = False,
     ) -> AssetId:
-        """Queue `path` for encoding; subtitles are (path, language, label, forced). Same file, same asset."""
+        """Queue `path` for encoding; subtitles are (path, language, label, forced). Same file, same asset.
+
+        `backlog` waits until all that somebody asked for is done.
+        """
         ...
 
     async def get_package(self, asset_id: AssetId) -> Package:
@@ -151,5 +171,5 @@ class MediaClient(Protocol):
         ...
 
     async def list_progress(self, *, limit: int = 100) -> list[Progress]:
-        """The newest encodes first."""
+        """Encodes at work, those that wait, then those that ended; at most `limit` unfinished and `limit` ended."""
         ...

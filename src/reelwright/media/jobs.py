@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import os
 import shutil
 import tempfile
 import threading
@@ -34,7 +35,7 @@ from reelwright.media.adapters import sql
 from reelwright.media.adapters.encoder import Encoder
 from reelwright.media.adapters.probe import probe
 from reelwright.media.adapters.tryout import fitted_plan
-from reelwright.media.contract import Package, RenditionPublished, Sprites, TextTrack
+from reelwright.media.contract import BadSource, Package, RenditionPublished, SourceAway, Sprites, TextTrack
 from reelwright.media.core import assemble
 from reelwright.media.core.assemble import Piece
 from reelwright.media.core.plan import CHUNK_SEGMENTS, Plan, Planner
@@ -52,6 +53,8 @@ FILM_SECONDS = counter("media_encoded_seconds_total", "Seconds of film encoded."
 DISK_FULL = "the disk is full; free some space and the job goes on by itself"
 CANCELLED = "the encode was cancelled; Studio → Jobs → Retry begins it again"
 _LOOK_EVERY_S = 0.5
+_SPEED_SHARE = 0.2
+"""Of a chunk in the speed that is told: each begins with a seek and a start of the encoder, and some are easy."""
 
 
 class Workshop(msgspec.Struct, kw_only=True):
@@ -69,6 +72,8 @@ class Workshop(msgspec.Struct, kw_only=True):
     """Left free on the disk: the database needs some to go on at all."""
     wait_s: float = 5.0
     """How often a job that waits for space, database or store looks again."""
+    away_s: float = 60.0
+    """How long it waits for a source that is not where it was; then it is the next film's turn."""
     publishing: threading.Lock = msgspec.field(default_factory=threading.Lock)
     """Chunks and sound publish the same package; an older view must never follow a newer one."""
 
@@ -102,9 +107,15 @@ def step(
     @functools.wraps(function)
     def patient(asset_id: AssetId, attempt: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
         waited = False
+        away_since: float | None = None
         while True:
             try:
                 result = function(asset_id, attempt, *args, **kwargs)
+            except SourceAway as error:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since >= shop().away_s:
+                    raise
+                problem = str(error)
             except Transient as error:
                 problem = str(error)
             except OSError as error:
@@ -131,6 +142,9 @@ def encode(asset_id: AssetId, attempt: int) -> str:
     except Cancelled:
         outcome = "cancelled"
         tell_cancelled(asset_id, attempt)
+    except SourceAway as error:
+        outcome = "away"
+        fail(asset_id, attempt, str(error), outcome)
     except ReelwrightError as error:
         outcome = "failed"
         fail(asset_id, attempt, str(error))
@@ -179,12 +193,12 @@ def sound(asset_id: AssetId, attempt: int, document: Any) -> list[str]:
 def look(asset_id: AssetId, attempt: int) -> Any:
     """Probe the source and plan its ladder."""
     row = _begin(asset_id, attempt, "probing")
-    source = Path(row["source_path"])
-    info = probe(source, name=row["source_name"])
-    if not shop().fitted:
-        return msgspec.to_builtins(shop().planner.plan(info))
-    with _folder() as work:
-        return msgspec.to_builtins(fitted_plan(shop().planner, info, source, work))
+    with _source(row) as source:
+        info = probe(source, name=row["source_name"])
+        if not shop().fitted:
+            return msgspec.to_builtins(shop().planner.plan(info))
+        with _folder() as work:
+            return msgspec.to_builtins(fitted_plan(shop().planner, info, source, work))
 
 
 @step
@@ -198,7 +212,7 @@ def first_segment(asset_id: AssetId, attempt: int, plan: Plan) -> None:
 @step
 def chunk(asset_id: AssetId, attempt: int, plan: Plan, number: int) -> tuple[bool, list[Flaw]]:
     """All rungs of one chunk, of the first one the lowest before the others; whether the film goes on, and flaws."""
-    meter = _Meter(asset_id, attempt, plan, number)
+    meter = _Meter(asset_id, attempt, plan, number, before=_row(asset_id)["speed"])
     with _encoder(asset_id, attempt, plan) as encoder:
         if number == 0 and (ahead := encoder.ahead(watch=_Guard(asset_id, attempt))):
             _keep(asset_id, attempt, ahead)
@@ -207,6 +221,7 @@ def chunk(asset_id: AssetId, attempt: int, plan: Plan, number: int) -> tuple[boo
     _keep(asset_id, attempt, made)
     if made:
         _publish(asset_id, attempt, plan)
+    _set(asset_id, attempt, **meter.ended())
     start, end = plan.span(number)
     FILM_SECONDS.inc(plan.seconds(end - start))
     return not assemble.ends_early(plan, number, made), flaws
@@ -236,6 +251,8 @@ def audio(asset_id: AssetId, attempt: int, plan: Plan, index: int, codec: str) -
 def subtitles(asset_id: AssetId, attempt: int, plan: Plan) -> tuple[list[TextTrack], list[str]]:
     """Text from beside and inside the source; one that cannot be read is left out and named."""
     row = _begin(asset_id, attempt, "packaging")
+    if plan.info.subtitles:
+        _require(row)
     with _encoder(asset_id, attempt, plan, stage="packaging") as encoder:
         return encoder.subtitles([tuple(entry) for entry in row["subtitles"]])
 
@@ -279,12 +296,12 @@ def finish(
 
 
 @step
-def fail(asset_id: AssetId, attempt: int, problem: str) -> None:
+def fail(asset_id: AssetId, attempt: int, problem: str, stage: str = "failed") -> None:
     """Tell everybody why nothing more will come."""
     with contextlib.suppress(Cancelled):
-        _set(asset_id, attempt, stage="failed", problem=problem, eta_s=None, speed=None)
+        _set(asset_id, attempt, stage=stage, problem=problem, eta_s=None, speed=None)
     row = _row(asset_id)
-    if row["attempt"] == attempt and row["stage"] == "failed":
+    if row["attempt"] == attempt and row["stage"] == stage:
         log.warning("encode failed", asset=asset_id, source=row["source_name"], problem=problem)
         shop().published(package=None, playable_id=row["playable_id"], state="failed", problem=problem)
 
@@ -371,8 +388,11 @@ class _Guard:
 class _Meter(_Guard):
     """Writes progress down while a chunk is encoded."""
 
-    def __init__(self, asset_id: AssetId, attempt: int, plan: Plan, number: int) -> None:
+    def __init__(
+        self, asset_id: AssetId, attempt: int, plan: Plan, number: int, *, before: float | None = None
+    ) -> None:
         super().__init__(asset_id, attempt)
+        self._speed_before = before
         start, end = plan.span(number)
         self._before_s = plan.seconds(start)
         self._length_s = plan.seconds(end - start)
@@ -383,7 +403,18 @@ class _Meter(_Guard):
     def news(self, done_s: float) -> dict[str, Any]:
         """Percent, speed and remaining time; ffmpeg may name a moment behind the chunk's end, and go back from it."""
         self._done_s = max(self._done_s, min(done_s, self._length_s))
-        speed = self._done_s / max(0.001, time.monotonic() - self._began)
+        return self._told(self._speed_before or self._speed())
+
+    def ended(self) -> dict[str, Any]:
+        """The same once the chunk is published; also of one that was too short to be looked at on its way."""
+        self._done_s = self._length_s
+        before = self._speed_before or self._speed()
+        return self._told(before + _SPEED_SHARE * (self._speed() - before))
+
+    def _speed(self) -> float:
+        return self._done_s / max(0.001, time.monotonic() - self._began)
+
+    def _told(self, speed: float) -> dict[str, Any]:
         at_s = self._before_s + self._done_s
         left_s = (self._total_s - at_s) / speed if speed > 0 else None
         return {"percent": round(99 * at_s / self._total_s, 1), "speed": round(speed, 2), "eta_s": left_s}
@@ -392,13 +423,32 @@ class _Meter(_Guard):
 @contextmanager
 def _encoder(asset_id: AssetId, attempt: int, plan: Plan, *, stage: str = "encoding") -> Iterator[Encoder]:
     row = _begin(asset_id, attempt, stage)
-    with _folder() as folder:
+    with _folder() as folder, _source(row) as source:
         yield Encoder(
             plan=plan,
-            source=Path(row["source_path"]),
+            source=source,
             asset_id=asset_id,
             objects=shop().objects,
             work=folder,
+        )
+
+
+@contextmanager
+def _source(row: dict[str, Any]) -> Iterator[Path]:
+    """The source; whatever was wrong with it, where it is not there any more that is what was wrong."""
+    try:
+        yield Path(row["source_path"])
+    except BadSource:
+        _require(row)
+        raise
+
+
+def _require(row: dict[str, Any]) -> None:
+    """Raises SourceAway."""
+    if not os.path.exists(row["source_path"]):  # noqa: PTH110  # `Path.exists` raises where a network drive is away
+        raise SourceAway(
+            f"{row['source_name']} cannot be read: it is not where it was; put it back, or mount its disk again, and "
+            "it is encoded by itself"
         )
 
 

@@ -8,6 +8,6 @@ from typing import Any, Protocol
 class JobQueue(Protocol):
     """Where encodes are queued; `kernel.jobs.JobsClient` is one."""
 
-    def enqueue(self, name: str, job_id: str, *args: Any) -> None:
-        """Queue the workflow `name` once under `job_id`."""
+    def enqueue(self, name: str, job_id: str, *args: Any, behind: bool = False) -> None:
+        """Queue the workflow `name` once under `job_id`; `behind` all that are not."""
         ...

@@ -5,6 +5,7 @@ Nothing here imports an encoder or the job engine's worker; the web process stay
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections import OrderedDict
@@ -22,7 +23,7 @@ from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.objects import ObjectStore
 from reelwright.media.adapters import sql
 from reelwright.media.adapters.sources import open_source
-from reelwright.media.contract import Package, Progress
+from reelwright.media.contract import BadSource, Package, Progress
 from reelwright.media.ports import JobQueue
 
 WORKFLOW = "media.encode"
@@ -41,20 +42,40 @@ class MediaService:
         self._packages: OrderedDict[str, Package] = OrderedDict()
 
     async def ingest(
-        self, *, playable_id: PlayableId, path: Path, subtitles: tuple[tuple[str, str, str, bool], ...] = ()
+        self,
+        *,
+        playable_id: PlayableId,
+        path: Path,
+        subtitles: tuple[tuple[str, str, str, bool], ...] = (),
+        backlog: bool = False,
     ) -> AssetId:
-        """Queue `path` for encoding; the same file for the same playable is the same asset and the same job."""
+        """Queue `path` for encoding; the same file for the same playable is the same asset and the same job.
+
+        Where it has moved its asset follows, and begins again if it could not be found. `backlog` waits until all
+        that somebody asked for is done.
+        """
         absolute = await anyio.Path(path).absolute()
         asset_id = await anyio.to_thread.run_sync(asset_id_of, playable_id, Path(absolute))
         now_ms = self._now_ms()
+        where = {
+            "source_path": str(absolute),
+            "source_name": path.name,
+            "subtitles": [list(row) for row in subtitles],
+        }
+        known = await self._database.read(sql.get_asset, asset_id)
+        if known is not None:
+            await self._database.write(sql.move_asset, asset_id, **where)
+            if known["stage"] == "away":
+                await self._begin_again(known, backlog=known["backlog"])
+            elif known["stage"] == "queued":  # a crash may have come between the row and the queue
+                await self._enqueue(asset_id, known["attempt"], backlog=known["backlog"])
+            return asset_id
         await self._database.write(
             sql.put_asset,
             {
+                **where,
                 "id": asset_id,
                 "playable_id": playable_id,
-                "source_path": str(absolute),
-                "source_name": path.name,
-                "subtitles": [list(row) for row in subtitles],
                 "stage": "queued",
                 "percent": 0.0,
                 "speed": None,
@@ -64,9 +85,10 @@ class MediaService:
                 "attempt": 1,
                 "created_ms": now_ms,
                 "updated_ms": now_ms,
+                "backlog": backlog,
             },
         )
-        await anyio.to_thread.run_sync(self._queue.enqueue, WORKFLOW, job_id_of(asset_id, 1), asset_id, 1)
+        await self._enqueue(asset_id, 1, backlog=backlog)
         return asset_id
 
     async def get_package(self, asset_id: AssetId) -> Package:
@@ -94,8 +116,12 @@ class MediaService:
         return msgspec.json.decode(data, type=Package)
 
     async def list_progress(self, *, limit: int = 100) -> list[Progress]:
-        """The newest encodes first."""
+        """Encodes at work, those that wait, then those that ended; at most `limit` unfinished and `limit` ended."""
         return await self._database.read(sql.list_progress, limit)
+
+    async def count_stages(self) -> dict[str, int]:
+        """How many encodes are in each stage that has any."""
+        return await self._database.read(sql.count_stages)
 
     async def cancel(self, asset_id: AssetId) -> Progress:
         """Stop an encode within a second."""
@@ -109,18 +135,30 @@ class MediaService:
         return await self._progress(asset_id)
 
     async def retry(self, asset_id: AssetId) -> Progress:
-        """Begin again with an encode that failed or was cancelled."""
+        """Begin again with an encode that failed, was cancelled, or did not find its source; next, if it waits."""
         row = await self._get(asset_id)
-        if row["stage"] not in ("queued", "failed", "cancelled"):
-            raise Conflict(
-                f"{row['source_name']} is {row['stage']}; only a failed or cancelled encode can be retried"
-            )
-        attempt = row["attempt"]
-        if row["stage"] != "queued":  # else a crash may have come between the row and the queue
-            attempt += 1
-            await self._database.write(sql.begin_attempt, asset_id, attempt, updated_ms=self._now_ms())
-        await anyio.to_thread.run_sync(self._queue.enqueue, WORKFLOW, job_id_of(asset_id, attempt), asset_id, attempt)
+        if row["stage"] not in ("queued", "failed", "cancelled", "away"):
+            raise Conflict(f"{row['source_name']} is {row['stage']}; one that is done or at work cannot be retried")
+        if row["stage"] == "queued" and not row["backlog"]:  # a crash may have come between the row and the queue
+            await self._enqueue(asset_id, row["attempt"], backlog=False)
+        else:
+            await self._begin_again(row, backlog=False)
         return await self._progress(asset_id)
+
+    async def _begin_again(self, row: dict[str, Any], *, backlog: bool) -> None:
+        attempt = row["attempt"] + 1
+        await self._database.write(sql.begin_attempt, row["id"], attempt, backlog=backlog, updated_ms=self._now_ms())
+        await self._enqueue(row["id"], attempt, backlog=backlog)
+
+    async def _enqueue(self, asset_id: AssetId, attempt: int, *, backlog: bool) -> None:
+        queue = functools.partial(self._queue.enqueue, behind=backlog)
+        await anyio.to_thread.run_sync(queue, WORKFLOW, job_id_of(asset_id, attempt), asset_id, attempt)
+
+    async def retry_returned(self) -> None:
+        """Begin again with encodes whose source was away and is back."""
+        for row in await self._database.read(sql.list_away):
+            if await anyio.to_thread.run_sync(_is_source, row):
+                await self._begin_again(row, backlog=row["backlog"])
 
     async def _get(self, asset_id: AssetId) -> dict[str, Any]:
         row = await self._database.read(sql.get_asset, asset_id)
@@ -144,6 +182,14 @@ def asset_id_of(playable_id: PlayableId, path: Path) -> AssetId:
             file.seek(place)
             digest.update(file.read(_SAMPLE_BYTES))
     return AssetId(digest.hexdigest()[:26])
+
+
+def _is_source(row: dict[str, Any]) -> bool:
+    """Whether the asset's source is where it was, and is no other file."""
+    try:
+        return bool(asset_id_of(row["playable_id"], Path(row["source_path"])) == row["id"])
+    except (BadSource, OSError):
+        return False
 
 
 def job_id_of(asset_id: AssetId, attempt: int) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reelwright.kernel.system import Health, Resources
-from reelwright.media.adapters.sql import ENDED
-from reelwright.media.contract import RenditionPublished
+from reelwright.media.contract import ENDED, RenditionPublished
 from reelwright.media.ports import JobQueue
 from reelwright.media.service import MediaService
 from reelwright.media.settings import MediaSettings
@@ -38,9 +37,9 @@ class MediaSystem:
         """Nothing to end."""
 
     async def health(self) -> Health:
-        """Degraded while an encode waits for something, or the newest encodes fail."""
-        newest = await self.service.list_progress(limit=5)
-        waiting = next((row for row in newest if row.stage not in ENDED and row.problem), None)
+        """Degraded while an encode waits for something, or the last encodes failed."""
+        encodes = await self.service.list_progress(limit=5)
+        waiting = next((row for row in encodes if row.stage not in ENDED and row.problem), None)
         if waiting:
             return Health(
                 system=self.name,
@@ -48,8 +47,9 @@ class MediaSystem:
                 says=f"the encode of {waiting.source_name} is {waiting.problem}",
                 do="do what it says; the encode goes on by itself",
             )
-        failed = [row for row in newest if row.stage == "failed"]
-        if newest and len(failed) == len(newest):
+        ended = [row for row in encodes if row.stage in ENDED]
+        failed = [row for row in ended if row.stage == "failed"]
+        if ended and len(failed) == len(ended):
             return Health(
                 system=self.name,
                 state="degraded",

@@ -24,6 +24,7 @@ from reelwright.limits.adapters.history import History
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.shedding import Gate
 from reelwright.limits.service import Limits
+from reelwright.media.contract import ENDED
 from reelwright.media.service import MediaService
 from reelwright.playback.service import PlaybackService
 from reelwright.web.charts import stacked
@@ -69,7 +70,7 @@ class StudioPages(Controller):
         lake.expect_questions()
         now_ms = int(time.time() * 1000)
         every = await catalog.list_all(principal_of(request))
-        jobs = await media.list_progress()
+        jobs, stages = await media.list_progress(), await media.count_stages()
         views = await events.count_views(since_ms=now_ms - 86_400_000, until_ms=now_ms)
         return renderer.page(
             request,
@@ -78,7 +79,8 @@ class StudioPages(Controller):
             titles=every,
             ready=sum(_is_watchable(detail) for detail in every),
             jobs=jobs,
-            running=[job for job in jobs if job.stage not in ("done", "failed", "cancelled")],
+            running=[job for job in jobs if job.stage not in ENDED],
+            unfinished=_unfinished(stages),
             failed=[job for job in jobs if job.stage == "failed"],
             watching=await playback.count_active(since_ms=now_ms - ACTIVE_MS, until_ms=now_ms),
             views=sum(views.values()),
@@ -167,14 +169,15 @@ class StudioPages(Controller):
         self, request: Request[Any, Any, Any], accounts: AccountsService, media: MediaService, renderer: Renderer
     ) -> Response[Any]:
         """What is being encoded, and when will it be done?"""
-        jobs = await media.list_progress()
+        jobs, stages = await media.list_progress(), await media.count_stages()
         return renderer.page(
             request,
             "studio/jobs.html",
             profile=await profile_of(request, accounts),
             jobs=jobs,
-            running=[job for job in jobs if job.stage not in ("done", "failed", "cancelled")],
-            failed=[job for job in jobs if job.stage == "failed"],
+            running=[job for job in jobs if job.stage not in ENDED],
+            unfinished=_unfinished(stages),
+            failed=stages.get("failed", 0),
         )
 
     @post("/jobs/{asset_id:str}")
@@ -323,6 +326,10 @@ class AdminPages(Controller):
 
 def _is_watchable(detail: TitleDetail) -> bool:
     return any(playable.state in ("watchable", "ready") for playable in detail.playables)
+
+
+def _unfinished(stages: dict[str, int]) -> int:
+    return sum(count for stage, count in stages.items() if stage not in ENDED)
 
 
 def _number(form: dict[str, str], name: str) -> int | None:

@@ -13,7 +13,9 @@ from tests.composed import Composed, composed
 
 from reelwright.catalog.adapters import sql
 from reelwright.catalog.adapters.library import LibraryWatcher
+from reelwright.catalog.core import naming
 from reelwright.kernel.errors import Unavailable
+from reelwright.media.adapters.sql import ASSETS
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +55,7 @@ class Folder:
     @property
     def encodes(self) -> int:
         """Encodes that were queued."""
-        return len(self.home.queue.jobs)
+        return len({job_id for _, job_id, *_ in self.home.queue.jobs})
 
 
 @pytest.fixture
@@ -89,6 +91,30 @@ async def test_a_moved_film_stays_the_same_title(folder: Folder) -> None:
     path.rename(folder.root / "sorted" / "New Name (2020).mp4")
     await folder.settle()
     assert folder.titles() == ["Old Name"] and folder.encodes == 1
+
+
+async def test_an_encode_follows_its_film(folder: Folder) -> None:
+    """A library that is put in order while it still waits: each encode knows where its film is now."""
+    path = folder.put("Old Name (2020).mp4", b"content")
+    await folder.settle()
+    path.rename(folder.root / "New Name (2020).mp4")
+    folder.put("New Name (2020).en.srt", b"1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+    await folder.settle()
+    with folder.home.resources.database.reading() as connection:
+        (row,) = connection.execute(sa.select(ASSETS))
+    moved = folder.root.resolve() / "New Name (2020).mp4"
+    assert (row.source_path, row.source_name) == (str(moved), moved.name)
+    assert [subtitle[0] for subtitle in row.subtitles] == [str(moved.with_suffix(".en.srt"))]
+
+
+async def test_the_library_waits_behind_what_somebody_names(folder: Folder) -> None:
+    """Thousands may be found at once; what is named or uploaded is not queued behind them."""
+    folder.put("Found (2020).mp4", b"found")
+    await folder.settle()
+    await folder.home.wiring.dependencies["catalog"].add(folder.put("Named (2020).mp4", b"named"))
+    with folder.home.resources.database.reading() as connection:
+        rows = connection.execute(sa.select(ASSETS.c.source_name, ASSETS.c.backlog).order_by(ASSETS.c.source_name))
+        assert [tuple(row) for row in rows] == [("Found (2020).mp4", True), ("Named (2020).mp4", False)]
 
 
 async def test_a_touched_film_is_not_encoded_again(folder: Folder) -> None:
@@ -174,6 +200,19 @@ async def test_one_bad_name_hides_no_other(folder: Folder) -> None:
     folder.put("Good (2020).mp4", b"good")
     await folder.settle()
     assert "Good" in folder.titles() and "Deep" not in folder.titles()
+
+
+async def test_a_film_is_not_compared_with_every_name_of_a_large_folder(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of films in one folder: only names that begin as the film's may be of its subtitles."""
+    for number in range(1000, 1100):
+        folder.put(f"Film {number}.mp4", b"%d" % number)
+        folder.put(f"Film {number}.en.srt", b"")
+    asked = []
+    monkeypatch.setattr(naming, "subtitle_of", lambda film, name: asked.append((film.stem, name.stem)))
+    assert await folder.settle() == 100
+    assert len(asked) == 200 and all(name.startswith(film) for film, name in asked)
 
 
 async def test_a_film_that_could_not_be_entered_is_tried_again(

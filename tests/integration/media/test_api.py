@@ -71,6 +71,35 @@ async def test_an_editor_cancels_and_retries(home: Composed, editor: httpx.Async
     assert (await editor.post(f"{JOBS}nobody/retry")).status_code == 404
 
 
+async def test_a_long_queue_hides_neither_what_runs_nor_what_failed(
+    home: Composed, editor: httpx.AsyncClient, asset_id: AssetId
+) -> None:
+    """A library of thousands: what was queued last is told last, and Studio counts all of them."""
+    media: MediaService = home.wiring.dependencies["media"]
+    await enqueue(home, asset_id, 205)
+    rows = [row.asset_id for row in await media.list_progress(limit=500)]
+    running, failed = rows[3], rows[150]
+    await home.resources.database.write(sql.set_running, running, 1, stage="encoding", eta_s=90.0)
+    await home.resources.database.write(sql.set_running, failed, 1, stage="failed", problem="it is a text file")
+    told = (await editor.get(JOBS)).json()
+    assert [row["asset_id"] for row in (told[0], told[1], told[-1])] == [running, asset_id, failed]
+    page = (await editor.get("/studio/jobs")).text
+    assert "205 films" in page and "the first is done in about" in page
+    assert "it is a text file" in (await editor.get("/studio")).text
+
+
+async def enqueue(home: Composed, asset_id: AssetId, more: int) -> None:
+    """Queue copies of an encode after it."""
+
+    def write(connection: sa.Connection) -> None:
+        row = sql.get_asset(connection, asset_id)
+        assert row is not None
+        for number in range(more):
+            sql.put_asset(connection, {**row, "id": f"a{number:025}", "created_ms": row["created_ms"] + 1 + number})
+
+    await home.resources.database.write(write)
+
+
 async def test_encodes_are_followed_live(
     home: Composed, editor: httpx.AsyncClient, asset_id: AssetId, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,7 +45,7 @@ class Flaky(DirectoryObjects):
 class NoQueue:
     """Nothing is started: the test calls the steps itself."""
 
-    def enqueue(self, name: str, job_id: str, *args: Any) -> None:
+    def enqueue(self, name: str, job_id: str, *args: Any, behind: bool = False) -> None:
         """Not now."""
 
 

@@ -163,21 +163,54 @@ def test_a_cancelled_encode_stops_and_begins_again_when_asked(films: Films, tmp_
             anyio.run(media.service.cancel, AssetId("nobody"))
 
 
-def test_a_source_that_goes_away_fails_in_words_and_can_be_retried(films: Films, tmp_path: Path) -> None:
-    """An unplugged disk: the job says what it cannot read, and goes through when the film is back."""
-    with Drill(tmp_path / "data") as media:
+def test_a_source_that_goes_away_lets_others_go_first_and_is_taken_up_again(films: Films, tmp_path: Path) -> None:
+    """An unplugged disk: the job says what it cannot read, and goes through once the film is back."""
+    with Drill(tmp_path / "data", away_s=0) as media:
         film = tmp_path / "film.mp4"
         film.write_bytes(small(films, 3).read_bytes())
         asset_id = media.add(film)
         film.rename(tmp_path / "away")
         media.start_worker()
         row = media.wait_for(asset_id)
-        assert row.stage == "failed" and "film.mp4 cannot be read" in row.problem
+        assert row.stage == "away" and "film.mp4 cannot be read" in row.problem
         assert media.wait_until_told("failed")["problem"] == row.problem
+        film.write_bytes(b"another film")
+        anyio.run(media.service.retry_returned)
+        assert media.progress(asset_id).stage == "away"
         (tmp_path / "away").rename(film)
-        anyio.run(media.service.retry, asset_id)
+        anyio.run(media.service.retry_returned)
         media.finish(asset_id)
         assert (anyio.run(media.service.list_progress))[0].problem == ""
+
+
+def test_a_film_that_is_renamed_while_it_is_encoded_goes_on(films: Films, calm: Package, tmp_path: Path) -> None:
+    """It is waited for until the library has been looked at, and nothing is done again or left out."""
+    with Drill(tmp_path / "data", codecs=("h264", "av1")) as media:
+        film = tmp_path / "film.mp4"
+        film.write_bytes(small(films).read_bytes())
+        asset_id = media.add(film)
+        media.start_worker()
+        media.wait_for(asset_id, "encoding")
+        film.rename(tmp_path / "renamed.mp4")
+        while "it is not where it was" not in media.progress(asset_id).problem:
+            time.sleep(0.05)
+        assert media.add(tmp_path / "renamed.mp4") == asset_id
+        assert content_of(media.finish(asset_id)) == content_of(calm)
+
+
+def test_what_somebody_asked_for_goes_before_the_library(films: Films, tmp_path: Path) -> None:
+    """A folder of thousands is found: an upload does not wait for it, nor does the film that is brought forward."""
+    with Drill(tmp_path / "data") as media:
+        film = small(films, 3)
+        found = [media.add(film, name, backlog=True) for name in ("found1", "found2", "found3")]
+        asked = media.add(film, "asked")
+        anyio.run(media.service.retry, found[2])
+        waiting = anyio.run(media.service.list_progress)
+        assert {row.asset_id for row in waiting[:2]} == {asked, found[2]}
+        media.start_worker()
+        media.finish(found[1])
+        order = list(dict.fromkeys(row["playable_id"] for row in media.told()))
+        assert order == ["asked", "found3", "found1", "found2"]
 
 
 @pytest.fixture

@@ -75,3 +75,8 @@ def test_the_peak_is_never_below_the_average(rows: list[tuple[int, int]]) -> Non
     """Players would stall on a peak that was promised too low."""
     segments = tuple(Segment(str(index), *row) for index, row in enumerate(rows))
     assert assemble.peak_bps(segments, SECOND) >= assemble.average_bps(segments, SECOND) >= 0
+
+
+def test_small_pictures_are_never_far_apart() -> None:
+    """A short film has one for each segment, a feature about a hundred; a lecture of hours one in any 20 seconds."""
+    assert [assemble.sprite_step(seconds // 2, 2.0) for seconds in (20, 200, 1800, 5400, 10_800)] == [1, 1, 9, 10, 10]

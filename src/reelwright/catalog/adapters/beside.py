@@ -19,6 +19,7 @@ LARGEST_PICTURE_BYTES = 10 << 20
 NAMES_MOST = 20_000
 _POSTERS = ("poster", "folder", "cover")
 _BACKDROPS = ("fanart", "backdrop")
+_FILMS = tuple(naming.VIDEO_SUFFIXES)
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 log = logger(__name__)
 
@@ -36,7 +37,7 @@ def look_beside(film: Path, objects: ObjectStore) -> Beside:
     """Read what belongs to `film`; what cannot be read is logged and left out. Raises Unavailable when full."""
     here = _names(film.parent)
     # A name of the whole folder (`poster.jpg`) speaks for a film that has its folder to itself, or for a series.
-    films = [name for name in here.values() if Path(name).suffix.lower() in naming.VIDEO_SUFFIXES]
+    films = [name for name in here if name.endswith(_FILMS)]
     alone = len(films) < 2 or naming.parse(film).episode is not None
     series = film.parent.parent if naming.is_season_folder(film.parent.name) else film.parent
     folders = [film.parent, *([series] if series != film.parent else [])] if alone else []
@@ -53,7 +54,7 @@ def look_beside(film: Path, objects: ObjectStore) -> Beside:
         facts=_facts(paths((".json", ".nfo"), ("movie.nfo", "tvshow.nfo"))),
         poster=_picture(paths(_ends("-", ("poster",)), _ends("", _POSTERS)), objects),
         backdrop=_picture(paths(_ends("-", _BACKDROPS), _ends("", _BACKDROPS)), objects),
-        subtitles=_subtitles(film, sorted(here.values())),
+        subtitles=_subtitles(film, sorted(name for name in here.values() if name.startswith(film.stem))),
     )
 
 

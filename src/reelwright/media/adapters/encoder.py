@@ -13,7 +13,7 @@ from reelwright.kernel.objects import ObjectStore, content_name
 from reelwright.media.adapters import ffmpeg
 from reelwright.media.adapters.sources import open_source
 from reelwright.media.contract import BadSource, Segment, Sprites, TextTrack, Track, asset_folder
-from reelwright.media.core import cmaf, command
+from reelwright.media.core import assemble, cmaf, command
 from reelwright.media.core.assemble import Piece
 from reelwright.media.core.language import clean_label, language_code, variant_name
 from reelwright.media.core.plan import Plan, Rung, places_to_look
@@ -24,7 +24,6 @@ from reelwright.media.core.subtitles import LARGEST_BYTES, to_webvtt
 Watch = Callable[[float], None]
 """Hears, a few times a second, how many seconds of film are done; may raise to stop the encoder."""
 
-_SPRITES = 100
 _GRID = (5, 5)
 _TILE_WIDTH = 160
 STILL, POSTER, BACKDROP = (640, 360), (480, 720), (1600, 900)
@@ -226,8 +225,9 @@ class Encoder:
         found.append(TextTrack(id=f"t{len(found)}", language=code, label=shown, name=name, forced=forced))
 
     def sprites(self, lowest: Track) -> Sprites | None:
-        """Sheets of about a hundred small pictures: key frames of the lowest rung, which is small and ours."""
-        every = max(1, round(len(lowest.segments) / _SPRITES))
+        """Sheets of small pictures: key frames of the lowest rung, which is small and ours."""
+        segment_s = lowest.segments[0].duration / lowest.timescale
+        every = assemble.sprite_step(len(lowest.segments), segment_s)
         with (self._work / "lowest.mp4").open("wb") as file:
             for name in (lowest.init, *(segment.name for segment in lowest.segments[::every])):
                 file.write(self._objects.get(name))
@@ -242,7 +242,7 @@ class Encoder:
             rows=_GRID[1],
             tile_width=tile[0],
             tile_height=tile[1],
-            interval_s=every * lowest.segments[0].duration / lowest.timescale,
+            interval_s=every * segment_s,
         )
 
     def posters(self, end_s: float) -> tuple[str, str, str]:

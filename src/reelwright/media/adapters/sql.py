@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from reelwright.kernel.database import row_dict
 from reelwright.kernel.ids import AssetId, PlayableId
-from reelwright.media.contract import Progress
+from reelwright.media.contract import ENDED, Progress
 from reelwright.media.core.assemble import Piece
 
 METADATA = sa.MetaData()
@@ -31,6 +31,7 @@ ASSETS = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("updated_ms", sa.BigInteger, nullable=False, index=True),
+    sa.Column("backlog", sa.Boolean, nullable=False),
 )
 PIECES = sa.Table(
     "media_pieces",
@@ -41,7 +42,6 @@ PIECES = sa.Table(
     sa.Column("start", sa.Integer, primary_key=True),
     sa.Column("piece", sa.Text, nullable=False),
 )
-ENDED = ("done", "failed", "cancelled")
 
 
 def put_asset(connection: sa.Connection, row: dict[str, Any]) -> bool:
@@ -64,9 +64,23 @@ def set_running(connection: sa.Connection, /, asset_id: AssetId, attempt: int, *
     return connection.execute(ASSETS.update().where(running).values(**values)).rowcount == 1
 
 
-def begin_attempt(connection: sa.Connection, asset_id: AssetId, attempt: int, *, updated_ms: int) -> None:
+def move_asset(connection: sa.Connection, asset_id: AssetId, /, **where: Any) -> None:
+    """Its source, and the subtitles beside it, are somewhere else now."""
+    connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(**where))
+
+
+def list_away(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Encodes that did not find their source, the oldest first."""
+    query = sa.select(ASSETS).where(ASSETS.c.stage == "away").order_by(ASSETS.c.created_ms, ASSETS.c.id)
+    return [row_dict(row) for row in connection.execute(query)]
+
+
+def begin_attempt(
+    connection: sa.Connection, asset_id: AssetId, attempt: int, *, backlog: bool, updated_ms: int
+) -> None:
     """Queue an asset anew; nothing that the former attempt does from now on counts."""
-    fresh = {"attempt": attempt, "stage": "queued", "percent": 0.0, "problem": "", "updated_ms": updated_ms}
+    begun = {"attempt": attempt, "stage": "queued", "percent": 0.0, "speed": None, "eta_s": None}
+    fresh = {**begun, "problem": "", "backlog": backlog, "updated_ms": updated_ms}
     connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(**fresh))
     delete_pieces(connection, asset_id)
 
@@ -93,9 +107,35 @@ def delete_pieces(connection: sa.Connection, asset_id: AssetId) -> None:
 
 
 def list_progress(connection: sa.Connection, limit: int) -> list[Progress]:
-    """The assets changed last come first."""
-    rows = connection.execute(sa.select(ASSETS).order_by(ASSETS.c.created_ms.desc(), ASSETS.c.id).limit(limit))
-    return [progress_of(row_dict(row)) for row in rows]
+    """Encodes at work, those that wait in the order in which they are taken, then those that ended, the last first.
+
+    At most `limit` that have not ended, and as many that have: a queue of thousands hides neither.
+    """
+    ended = ASSETS.c.stage.in_(ENDED)
+    first = ((ASSETS.c.stage == "queued").asc(), ASSETS.c.backlog, ASSETS.c.created_ms, ASSETS.c.id)
+    last = (ASSETS.c.updated_ms.desc(), ASSETS.c.id)
+    queries = [
+        sa.select(ASSETS).where(~ended).order_by(*first).limit(limit),
+        sa.select(ASSETS).where(ended).order_by(*last).limit(limit),
+    ]
+    return [progress_of(row_dict(row)) for query in queries for row in connection.execute(query)]
+
+
+def list_progress_of(connection: sa.Connection, playable_ids: Collection[PlayableId]) -> list[Progress]:
+    """The encodes of these playables, the oldest first."""
+    found: list[Progress] = []
+    every = sorted(playable_ids)
+    for start in range(0, len(every), 500):
+        some = ASSETS.c.playable_id.in_(every[start : start + 500])
+        rows = connection.execute(sa.select(ASSETS).where(some).order_by(ASSETS.c.created_ms, ASSETS.c.id))
+        found += [progress_of(row_dict(row)) for row in rows]
+    return found
+
+
+def count_stages(connection: sa.Connection) -> dict[str, int]:
+    """How many encodes are in each stage that has any."""
+    rows = connection.execute(sa.select(ASSETS.c.stage, sa.func.count()).group_by(ASSETS.c.stage))
+    return {row.stage: row[1] for row in rows}
 
 
 def list_unfinished(connection: sa.Connection) -> list[str]:
@@ -116,4 +156,5 @@ def progress_of(row: dict[str, Any]) -> Progress:
         eta_s=row["eta_s"],
         problem=row["problem"],
         updated_ms=row["updated_ms"],
+        backlog=row["backlog"],
     )

@@ -13,6 +13,8 @@ from reelwright.media.contract import Package, Segment, Track, asset_folder
 from reelwright.media.core.plan import Plan
 from reelwright.media.core.verify import Unsound
 
+_SPRITES, _SPRITE_S = 100, 20
+
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """Some segments of one track, as one step published them."""
@@ -44,6 +46,11 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 def ends_early(plan: Plan, number: int, pieces: Sequence[Piece]) -> bool:
     """Whether a chunk is shorter than planned though its gaps are filled: no picture comes after it."""
     return not pieces or max(piece.end(plan) for piece in pieces) < plan.span(number)[1]
+
+
+def sprite_step(segments: int, segment_s: float) -> int:
+    """Of how many segments one gets a small picture: about a hundred pictures a film, and one in any 20 seconds."""
+    return max(1, min(round(segments / _SPRITES), round(_SPRITE_S / segment_s)))
 
 
 def state_of(tracks: tuple[Track, ...], *, sound: bool, complete: bool) -> Literal["encoding", "watchable", "ready"]:

@@ -290,7 +290,7 @@ class ProfileRoutes(Controller):
     async def delete_profile(
         self, request: Request[Any, Any, Any], profile_id: str, accounts: AccountsService
     ) -> None:
-        """Remove a profile; the last one stays, and the one in use."""
+        """Remove a profile and what its viewer did; the last one stays, and the one in use."""
         await accounts.delete_profile(principal_of(request), ProfileId(profile_id))
 
 

@@ -27,6 +27,7 @@ from reelwright.accounts.contract import (
     UserRole,
 )
 from reelwright.accounts.core import rules
+from reelwright.accounts.ports import ProfileRemoved, kept_nowhere
 from reelwright.accounts.settings import AccountsSettings
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
@@ -73,12 +74,14 @@ class AccountsService:
         keys: KeyRing,
         clock: Clock,
         settings: AccountsSettings,
+        profile_removed: ProfileRemoved = kept_nowhere,
         passwords: Passwords | None = None,
     ) -> None:
         self._database = database
         self._keys = keys
         self._clock = clock
         self._settings = settings
+        self._profile_removed = profile_removed
         self._passwords = passwords or Passwords()
         self._remembered: OrderedDict[str, tuple[int, Row]] = OrderedDict()
 
@@ -358,7 +361,10 @@ class AccountsService:
         return await self.get_profile(profile_id)
 
     async def delete_profile(self, caller: Principal, profile_id: ProfileId) -> None:
-        """Remove a profile, and sign out who watches as it; the last one stays, and the one in use."""
+        """Remove a profile and what its viewer did, and sign out who watches as it.
+
+        The last one stays, and the one in use.
+        """
         target = await self._own_profile(caller, profile_id)
         await self._check_may_manage(caller, target)
         if profile_id == caller.profile_id:
@@ -370,6 +376,7 @@ class AccountsService:
             sql.delete(connection, sql.SESSIONS, profile_id=profile_id)
             sql.delete(connection, sql.TOKENS, profile_id=profile_id)
             sql.delete(connection, sql.PROFILES, id=profile_id)
+            self._profile_removed(connection, profile_id)
 
         await self._database.write(remove)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reelwright.accounts.adapters.replies import Replies
+from reelwright.accounts.ports import ProfileRemoved, kept_nowhere
 from reelwright.accounts.service import AccountsService
 from reelwright.accounts.settings import AccountsSettings
 from reelwright.kernel.system import Health, Resources
@@ -18,13 +19,14 @@ class AccountsSystem:
 
     name = "accounts"
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, *, profile_removed: ProfileRemoved = kept_nowhere) -> None:
         self.replies = Replies(database=resources.database, keys=resources.keys, clock=resources.clock)
         self.service = AccountsService(
             database=resources.database,
             keys=resources.keys,
             clock=resources.clock,
             settings=resources.source.section("accounts", AccountsSettings),
+            profile_removed=profile_removed,
         )
 
     def routes(self) -> Sequence[Any]:

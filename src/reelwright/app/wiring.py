@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import sqlalchemy as sa
 from litestar.datastructures import Cookie
 
 from reelwright.accounts.api import Cookies
+from reelwright.accounts.ports import ProfileRemoved
 from reelwright.accounts.system import AccountsSystem
 from reelwright.app.decisions import telling
 from reelwright.app.installed import systems_with
@@ -27,9 +29,10 @@ from reelwright.events.system import EventsSystem
 from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.system import ExperimentsSystem
 from reelwright.kernel.database import Database
-from reelwright.kernel.ids import PlayableId
+from reelwright.kernel.ids import PlayableId, ProfileId
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.system import Resources, System
+from reelwright.lake.adapters.sql import ask_erasure
 from reelwright.lake.system import LakeSystem
 from reelwright.limits.system import LimitsSystem
 from reelwright.media.ports import JobQueue
@@ -69,7 +72,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
 
 def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
     """Make every system of the web process."""
-    accounts = AccountsSystem(resources)
+    accounts = AccountsSystem(resources, profile_removed=_erasing(resources))
     events = EventsSystem(resources, projectors=(project_viewing,))
     media, catalog = wire_sources(resources, queue=queue)
     experiments = ExperimentsSystem(resources, events=events.service)
@@ -121,7 +124,7 @@ def wire(resources: Resources, *, queue: JobQueue) -> Wiring:
 
 def wire_collector(resources: Resources) -> Wiring:
     """Accounts, to know who reports, and events."""
-    accounts = AccountsSystem(resources)
+    accounts = AccountsSystem(resources, profile_removed=_erasing(resources))
     events = EventsSystem(resources, role="collector", projectors=(project_viewing,))
     systems: list[System] = [accounts, events]
     operations = ServiceOperations(resources.data / "run", systems)
@@ -133,6 +136,15 @@ def wire_collector(resources: Resources) -> Wiring:
         "events": events.service,
     }
     return Wiring(systems=systems, dependencies=given, operations=operations)
+
+
+def _erasing(resources: Resources) -> ProfileRemoved:
+    """Has the lake erase what a profile did, in the transaction that removes it."""
+
+    def erase(connection: sa.Connection, profile_id: ProfileId) -> None:
+        ask_erasure(connection, profile_id, resources.clock.wall_ns() // 1_000_000)
+
+    return erase
 
 
 def wire_sources(resources: Resources, *, queue: JobQueue) -> tuple[MediaSystem, CatalogSystem]:

@@ -10,6 +10,7 @@ import pytest
 from tests.composed import PASSWORD, URL, Composed, composed
 
 from reelwright.accounts.core import rules
+from reelwright.lake.adapters.sql import digest_of
 
 pytestmark = pytest.mark.anyio
 
@@ -225,3 +226,19 @@ async def test_a_profile_is_checked_field_by_field(home: Composed) -> None:
         response = await ada.post("/api/v1/profiles", json={"name": "New", field: value})
         assert response.status_code == 400
         assert field in response.text, response.text
+
+
+async def test_what_a_removed_profile_watched_is_erased(home: Composed) -> None:
+    """By the API as by the page; of one that stays, nothing."""
+    root = await home.session(await home.person("Root", "admin"))
+    ada = await home.session(await home.person("Ada"))
+    made = [await ada.post("/api/v1/profiles", json={"name": name}) for name in ("Kim", "Lou")]
+    first, second = (response.json()["id"] for response in made)
+    assert (await ada.delete(f"/api/v1/profiles/{first}")).status_code == 204
+    form = {"do": "delete", "csrf": ada.headers["X-CSRF-Token"]}
+    page = await ada.post(f"/profiles/{second}", data=form)
+    assert page.status_code == 303, page.text
+    (last,) = (await ada.get("/api/v1/profiles")).json()
+    assert (await ada.delete(f"/api/v1/profiles/{last['id']}")).status_code == 409
+    asked = (await root.get("/api/v1/analytics/erasures")).json()
+    assert {row["digest"] for row in asked} == {digest_of(first), digest_of(second)}

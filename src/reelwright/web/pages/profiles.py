@@ -14,7 +14,6 @@ from reelwright.kernel.errors import Invalid, NotFound, ReelwrightError, Termina
 from reelwright.kernel.ids import ProfileId
 from reelwright.kernel.principal import EVERYTHING, principal_of, require
 from reelwright.kernel.units import whole_number
-from reelwright.lake.contract import LakeClient
 from reelwright.web.forms import go, read_form
 from reelwright.web.render import Renderer
 
@@ -99,7 +98,6 @@ class ProfilePages(Controller):
         request: Request[Any, Any, Any],
         profile_id: str,
         accounts: AccountsService,
-        lake: LakeClient,
         renderer: Renderer,
     ) -> Response[Any]:
         """Save it, or remove it and what its viewer did."""
@@ -107,7 +105,6 @@ class ProfilePages(Controller):
         try:
             if form.get("do") == "delete":
                 await accounts.delete_profile(caller, ProfileId(profile_id))
-                await lake.erase(ProfileId(profile_id))
             else:
                 await accounts.change_profile(caller, ProfileId(profile_id), _draft(form))
         except Terminal as error:

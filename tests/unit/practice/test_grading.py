@@ -58,6 +58,13 @@ def test_a_word_hidden_by_invisible_signs_or_look_alikes_counts_for_nothing() ->
     assert level("I would use a ｔｏｋｅｎ bucket because a burst is bounded by it.") == 1
 
 
+@pytest.mark.parametrize("ends", ["\r\n", "\r", "\v", "\x85", "\u2028"])
+def test_a_line_may_end_as_a_browser_ends_it(ends: str) -> None:
+    """Forms are sent with CRLF, word processors paste other ends: the last sentence of a line counts as any other."""
+    said = "I would use a token bucket because a burst is bounded by it."
+    assert level(f"{said}{ends}{ends}That is all I can say of it.") == level(said) == 1
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=400), st.randoms(use_true_random=False))
 def test_every_met_has_its_quote_at_its_offsets(noise: str, rng: random.Random) -> None:

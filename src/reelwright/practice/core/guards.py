@@ -75,7 +75,7 @@ def visible(text: str) -> str:
     plain = []
     for sign in text:
         folded = unicodedata.normalize("NFKC", sign)
-        if _INVISIBLE.match(sign) or (unicodedata.category(sign) == "Cc" and sign not in "\n\t"):
+        if _INVISIBLE.match(sign) or (unicodedata.category(sign) == "Cc" and not sign.isspace()):
             plain.append("\u0000")
         else:
             plain.append(folded if len(folded) == 1 else sign)

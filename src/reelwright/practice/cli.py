@@ -373,5 +373,5 @@ def _tell(turn: Turn) -> None:
         console.print(line.says, markup=False, highlight=False)
         if line.quote:
             console.print(f"   “{line.quote}”", style="dim", markup=False, highlight=False)
-        if line.drill:
-            console.print(f"   {line.drill}", markup=False, highlight=False)
+        for more in filter(None, (line.why, line.drill)):
+            console.print(f"   {more}", markup=False, highlight=False)

@@ -274,11 +274,11 @@ def _lab(lab_id: str) -> Lab:
 
 def _tell_result(result: LabResult) -> None:
     typer.echo(f"\nvalid: {result.valid}" + (f"\n{result.reason}" if result.reason else ""))
-    names = list(result.measures)
-    table = Table("policy", *names)
-    for policy, measures in {"yours": result.measures, **result.standing}.items():
-        table.add_row(policy, *(f"{measures[name]:.4g}" if name in measures else "" for name in names))
-    console.print(table)
+    if names := list(result.measures):
+        table = Table("policy", *names)
+        for policy, measures in {"yours": result.measures, **result.standing}.items():
+            table.add_row(policy, *(f"{measures[name]:.4g}" if name in measures else "" for name in names))
+        console.print(table)
     typer.echo(f"seeds {', '.join(map(str, result.seeds))}")
 
 

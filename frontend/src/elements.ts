@@ -12,6 +12,7 @@ const LOADERS: Record<string, (element: Element) => Promise<unknown>> = {
   'rw-soon': () => import('./elements/rw-soon.ts'),
   'rw-preferences': () => import('./elements/rw-preferences.ts'),
   'rw-code': () => import('./practice/rw-code.ts'),
+  'rw-keep': () => import('./practice/rw-keep.ts'),
   'rw-speech': () => import('./practice/rw-speech.ts'),
   'rw-room': () => import('./practice/rw-room.ts'),
   'rw-live': () => import('./studio/rw-live.ts'),

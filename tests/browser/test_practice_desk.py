@@ -133,6 +133,7 @@ def test_a_candidate_and_an_interviewer_by_keyboard(
     page.goto(kim)
     assert violations(page, dev_packages) == []
     page.locator("textarea[name=reasons]").fill("Measured before changing anything at all.")
+    page.get_by_label("You recommend").select_option("yes")
     page.get_by_role("button", name="Seal my scorecard").click()
     expect(page.get_by_text("All scorecards are in")).to_be_visible()
     page.context.close()

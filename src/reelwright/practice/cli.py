@@ -275,11 +275,11 @@ def _lab(lab_id: str) -> Lab:
 
 def _tell_result(result: LabResult) -> None:
     typer.echo(f"\nvalid: {result.valid}" + (f"\n{result.reason}" if result.reason else ""))
-    names = list(result.measures)
-    table = Table("policy", *names)
-    for policy, measures in {"yours": result.measures, **result.standing}.items():
-        table.add_row(policy, *(f"{measures[name]:.4g}" if name in measures else "" for name in names))
-    console.print(table)
+    if names := list(result.measures):
+        table = Table("policy", *names)
+        for policy, measures in {"yours": result.measures, **result.standing}.items():
+            table.add_row(policy, *(f"{measures[name]:.4g}" if name in measures else "" for name in names))
+        console.print(table)
     typer.echo(f"seeds {', '.join(map(str, result.seeds))}")
 
 
@@ -372,5 +372,5 @@ def _tell(turn: Turn) -> None:
         console.print(Text.assemble(_SIGNS[line.state], f" {line.dimension} {line.level}: {line.says}"))
         if line.quote:
             console.print(f"   “{line.quote}”", style="dim")
-        if line.drill:
-            console.print(f"   {line.drill}")
+        for more in filter(None, (line.why, line.drill)):
+            console.print(f"   {more}")

@@ -352,6 +352,8 @@ class FeedbackLine(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     level: int
     drill: str = ""
+    why: str = ""
+    """Why it cannot be judged, where it cannot."""
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):

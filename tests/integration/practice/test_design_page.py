@@ -70,7 +70,7 @@ async def test_ask_draw_hand_in_and_what_it_shows(home: Composed) -> None:
         ({"do": "arrow", "source": "a", "target": "b"}, "from one box on the board to another"),
         ({"do": "ask", "question": " "}, "1 to 500 characters"),
         ({"do": "hand in"}, "there are no notes yet"),
-        ({"do": "keep", "api": "x" * 8_600}, "become one answer"),
+        ({"do": "keep", "api": "x" * 39_001}, "become one answer"),
         ({"do": "?"}, "nothing to do"),
     ],
 )

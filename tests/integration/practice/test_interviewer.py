@@ -100,6 +100,55 @@ async def test_an_interview_without_an_account(home: Composed) -> None:
     assert "decided: no_hire" in log and "agreed, and began" in log
 
 
+async def test_who_chooses_nothing_has_not_said_yes(home: Composed) -> None:
+    """Neither a scorecard nor a decision has a choice made beforehand: both are given once, and stand."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest, owner, page = panel.stranger, panel.owner, f"/practice/interviewer/{panel.id}"
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    assert '<select name="recommends" required><option value="">' in (await guest.get(panel.kim)).text
+    unchosen = await guest.post(panel.kim, data=card(recommends=""))
+    assert unchosen.status_code == 400 and SECRET in unchosen.text and "choose what you recommend" in unchosen.text
+    for link in (panel.kim, panel.lee):
+        assert (await guest.post(link, data=card())).status_code == 303
+    assert re.search(r'<select name="outcome" required[^>]*><option value="">', (await owner.get(page)).text)
+    decided = {
+        "csrf": owner.headers["X-CSRF-Token"],
+        "outcome": "",
+        "reasons": "Long enough, so it is.",
+        "decided_by": "Kim",
+    }
+    undecided = await owner.post(page, data=decided)
+    assert undecided.status_code == 400 and "choose a decision" in undecided.text
+
+
+async def test_answers_stand_once_every_scorecard_is_in(home: Composed) -> None:
+    """Else a packet would show marks beside words that nobody marked; until then an answer may be taken back."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest, page = panel.stranger, f"/practice/interviewer/{panel.id}"
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": "TAKENBACK"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ""})
+    assert "TAKENBACK" not in (await guest.get(panel.candidate)).text
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
+    for link in (panel.kim, panel.lee):
+        await guest.post(link, data=card())
+    assert (await guest.post(panel.candidate, data={"do": "keep", "answer-0": "BETTER"})).status_code == 409
+    text = (await panel.owner.get(page)).text
+    assert "BETTER" not in text and "CANDIDATEWORDS" in text
+
+
+async def test_an_answer_is_late_when_it_was_written_late(home: Composed) -> None:
+    """Not when another one was, or when the candidate said to be done: a form sends all answers each time."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest = panel.stranger
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
+    kept = (await guest.get(f"/api/v1{panel.candidate}")).json()["panel"]["answers"]
+    await anyio.sleep(0.02)
+    await guest.post(panel.candidate, data={"do": "finish", "answer-0": ANSWER})
+    assert (await guest.get(f"/api/v1{panel.candidate}")).json()["panel"]["answers"] == kept != []
+
+
 async def every_get(home: Composed, client: httpx.AsyncClient, ids: dict[str, str]) -> dict[str, str]:
     """What every page and route of practice answers, with these ids wherever it takes one."""
     found = {}

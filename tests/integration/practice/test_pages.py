@@ -42,6 +42,18 @@ async def test_a_stage_without_an_account(home: Composed) -> None:
     assert "80 %" in progress and "Not judged yet, and passed over by the line: " in progress
 
 
+async def test_an_answer_of_short_lines_is_judged_as_one_in_prose(home: Composed) -> None:
+    """Browsers send a form's line breaks as CRLF; the sentence before one is as good as any."""
+    client = home.client()
+    room = (await client.post("/practice", data={"stage": "phone"})).headers["location"]
+    state = (await client.get(f"/api/v1{room}")).json()
+    question = next(one for one in load_questions() if one.id == state["turns"][0]["question_id"])
+    lines = question.model_answer.replace(". ", ".\r\n")
+    await client.post(room, data={"turn": "0", "answer": lines})
+    turn = (await client.get(f"/api/v1{room}")).json()["turns"][0]
+    assert "unmet" not in {line["state"] for line in turn["feedback"]}
+
+
 async def test_an_answer_that_came_too_late_is_given_back(home: Composed) -> None:
     """What was typed on the slower device is on the page, escaped, and not lost."""
     client = home.client()

@@ -16,6 +16,7 @@ from reelwright.practice.bench import fuzzed_reply
 from reelwright.practice.contract import Criterion, Verdict
 from reelwright.practice.core.attacks import attacks
 from reelwright.practice.core.evidence import is_quoted, locate
+from reelwright.practice.core.guards import is_list
 from reelwright.practice.core.levels import level_of, level_reached
 from reelwright.practice.core.reply import agree, prompt, read_reply
 from reelwright.practice.core.rules import RuleGrader
@@ -57,6 +58,53 @@ def test_a_word_hidden_by_invisible_signs_or_look_alikes_counts_for_nothing() ->
     assert level("I would use a to\u200bken bucket because a burst is bounded by it.") == 0
     assert level("I would use a t\u043eken bucket because a burst is bounded by it.") == 0
     assert level("I would use a ｔｏｋｅｎ bucket because a burst is bounded by it.") == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "\u26a0\ufe0f I would use a token bucket \u2705\ufe0f because a burst is bounded by it.",
+        "\ufeffI would use a token bucket because a burst is bounded by it.\u200b",
+        "I would use a token bucket\u200e because a burst\u00ad is bounded by it.",
+    ],
+)
+def test_signs_that_are_not_seen_hide_nothing_beside_words(said: str) -> None:
+    """Emoji are made with them, and pasted text brings them along."""
+    assert level(said) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Ein Token Bucket begrenzt den Burst, weil die Tokens nur mit fester Rate nachgef\u00fcllt werden.",
+        "Una ventana fija deja pasar el doble en el borde, y por eso elijo un token bucket con burst.",
+        "Un token bucket limite le burst, parce que les jetons ne reviennent pas plus vite que la limite.",
+        "固定ウィンドウは境界で二倍を通してしまうので、私は token bucket を選びます。",
+    ],
+)
+def test_another_language_is_not_judged_rather_than_found_wanting(said: str) -> None:
+    """Rules read English alone, and say so."""
+    verdicts = GRADER.grade(asks=QUESTION.asks, criteria=QUESTION.criteria, answer=said)
+    assert {verdict.state for verdict in verdicts} == {"not_assessable"}
+    assert all("not in English" in verdict.says for verdict in verdicts)
+    assert level(said) is None
+
+
+def test_a_terse_note_is_a_statement() -> None:
+    """Whoever writes notes leaves out articles."""
+    assert not is_list("- Redis down: reads fail open with local limit, sign-in fails closed", 12)
+
+
+def test_english_with_a_foreign_sentence_in_it_is_english() -> None:
+    """A quotation changes nothing."""
+    assert level("I would use a token bucket because a burst is bounded by it. Das ist es, was ich sagen will.") == 1
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\r", "\v", "\x85", "\u2028"])
+def test_a_line_may_end_as_a_browser_ends_it(ends: str) -> None:
+    """Forms are sent with CRLF, word processors paste other ends: the last sentence of a line counts as any other."""
+    said = "I would use a token bucket because a burst is bounded by it."
+    assert level(f"{said}{ends}{ends}That is all I can say of it.") == level(said) == 1
 
 
 @settings(max_examples=150, deadline=None)

@@ -42,6 +42,16 @@ def test_parts_in_two_sentences_meet_only_an_answer() -> None:
         ("concurren*", "concurrently"),
         ("token bucket", "token buckets"),
         ("429", "a 429 came"),
+        ("choose", "I chose it"),
+        ("take", "a lease was taken"),
+        ("go with", "I am going with it"),
+        ("go with", "we went with it"),
+        ("rise", "it has risen"),
+        ("prioritise", "prioritized"),
+        ("serialize*", "serialised"),
+        ("behaviour", "behaviors"),
+        ("cancelled", "canceled"),
+        ("centre", "data center"),
     ],
 )
 def test_terms_are_found_in_their_usual_forms(term: str, text: str) -> None:
@@ -55,6 +65,26 @@ def test_terms_are_found_in_their_usual_forms(term: str, text: str) -> None:
 def test_a_term_is_no_part_of_another_word(term: str, text: str) -> None:
     """Else `please` would be a lease."""
     assert not term_pattern(term).search(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["I've rebuilt it.", "I have written it.", "I had already chosen it.", "I undid it."]
+)
+def test_the_perfect_is_an_own_action(text: str) -> None:
+    """As people say it in a conversation."""
+    assert STRUCTURES["own_action"].search(text)
+
+
+@pytest.mark.parametrize("text", ["I have a car.", "I've no idea.", "I have to go."])
+def test_having_is_no_own_action(text: str) -> None:
+    """Nothing was done."""
+    assert not STRUCTURES["own_action"].search(text)
+
+
+@pytest.mark.parametrize("text", ["eighty percent", "seventy-five per cent", "thirteen engineers", "eleven minutes"])
+def test_numbers_are_numbers_in_words_too(text: str) -> None:
+    """What is heard is often written so."""
+    assert STRUCTURES["number"].search(f"It took {text}.")
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,18 @@ def list_written(connection: sa.Connection, panel_id: str) -> list[dict[str, Any
 
 
 def put_written(connection: sa.Connection, values: dict[str, Any]) -> bool:
-    """Keep an answer in place of an earlier one; False once the candidate has finished, or has not agreed."""
+    """Keep an answer in place of an earlier one; False once the candidate has finished, or has not agreed.
+
+    One that did not change keeps its time, since a form sends all of them again; an empty one is taken back.
+    """
     panel = connection.execute(sa.select(PANELS).where(PANELS.c.id == values["panel_id"])).first()
     if panel is None or panel.finished_ms or not panel.consent_ms:
         return False
-    upsert(connection, WRITTEN, [values])
+    this = sa.and_(WRITTEN.c.panel_id == values["panel_id"], WRITTEN.c.number == values["number"])
+    if not values["text"].strip():
+        connection.execute(WRITTEN.delete().where(this))
+    elif connection.execute(sa.select(WRITTEN.c.text).where(this)).scalar() != values["text"]:
+        upsert(connection, WRITTEN, [values])
     return True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -83,6 +84,9 @@ def end_all() -> None:
     """Kill whatever runs, in whichever thread: this process is about to end."""
     for sandbox in list(_LIVE):
         sandbox.kill()
+
+
+_MISSING = re.compile(r"File \"/lab/driver\.py\", line \d+, in \w+\n[^\n]*\n(?:[ ^~]+\n)?KeyError: '(\w+)'\s*$")
 
 
 class Sandbox:
@@ -188,7 +192,7 @@ class Sandbox:
             if not isinstance(answer, dict):
                 return answer
             if "failed" in answer:
-                raise Broken(f"the code raised: {str(answer['failed'])[:2000]}")
+                raise Broken(f"the code raised: {_told(str(answer['failed'])[:2000])}")
             if serve is None or "call" not in answer:
                 return answer.get("answer", answer)
             self._send(msgspec.json.encode(serve(answer["call"])) + b"\n")
@@ -251,7 +255,16 @@ class Sandbox:
             status = None
         self._errors.seek(0)
         said = self._errors.read(4000).decode("utf-8", "replace").strip()
-        return f"the code ended with status {status}: {said[-800:]}"
+        return f"the code ended with status {status}{self._meaning(status)}" + (f": {said[-800:]}" if said else "")
+
+    def _meaning(self, status: int | None) -> str:
+        """What a status says to whoever wrote the code; a signal's is negative, or above 128 from bubblewrap."""
+        number = 0 if status is None else -status if status < 0 else status - 128
+        if number in (signal.SIGKILL, signal.SIGXCPU):
+            return f", killed after {self._bounds.cpu_s} s of CPU time: it is far too slow, or loops without end"
+        if number in set(signal.Signals):
+            return f", a crash of Python itself ({signal.Signals(number).name})"
+        return " before it answered"
 
     def _limits(self) -> list[str]:
         bounds = self._bounds
@@ -307,3 +320,9 @@ def _bound(places: Sequence[str]) -> list[str]:
         elif path.exists():
             options += ["--ro-bind", place, place]
     return options
+
+
+def _told(failed: str) -> str:
+    """A traceback that ends in our driver says first which name it looked for in vain."""
+    found = _MISSING.search(failed)
+    return f"it has no {found[1]}, which the lab calls by this name\n{failed}" if found else failed

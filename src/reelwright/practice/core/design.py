@@ -22,7 +22,7 @@ HINTS: dict[Phase, str] = {
     "failure": "What breaks first, who notices, what still works.",
     "evolution": "Ten times as much; what you would do in a year; what would make you change your mind.",
 }
-MOST_CHARS = 8_500
+MOST_CHARS = 39_000
 """Of all phases together: they become one answer."""
 
 

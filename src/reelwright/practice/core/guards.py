@@ -23,13 +23,18 @@ LIST_COMMAS = 0.28
 DENSE = 0.75
 """Of a sentence's words at most this part may be terms of the rubric: more is the rubric's vocabulary, not speech."""
 GLUE_SHARE = 0.18
-"""Of a long sentence at least this part is articles, pronouns, prepositions and auxiliaries; in lists it is less."""
+"""Of a sentence that is not terse this part is articles, pronouns, prepositions and the like; of lists it is less."""
 LONG = 10
+TERSE = 12
+"""Words up to which a statement may do with next to no small words, as notes do."""
 
 _INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
+_JOINERS = r"\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff"
+_BESIDE_WORDS = re.compile(rf"(?<![\w{_JOINERS}])[{_JOINERS}]+|[{_JOINERS}]++(?!\w)")
+"""Signs that are not seen and hide nothing, since they stand in no word: emoji and pasted texts are full of them."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _VERB = re.compile(
     r"\b(?:is|are|was|were|be|been|am|has|have|had|do|does|did|will|would|can|could|should|must|may|might|"
@@ -47,6 +52,28 @@ _GLUE = re.compile(
     r"each|every|all|one|per)\b",
     re.IGNORECASE,
 )
+LEAST_LETTERS, LEAST_WORDS, OTHER_SHARE = 20, 8, 0.2
+"""From how much text a language is told, and how many of its words are the small words of that language."""
+_SMALL_WORDS = tuple(
+    frozenset(words.split())
+    for words in (
+        "der die das den dem des ein eine einen einem einer und oder nicht ist sind war wir ich er sie es zu mit auf "
+        "für von bei nach aus wenn weil dass auch nur noch durch über wird werden haben hat pro jede jeder am im",
+        "el la los las un una unos de del que y en por para con se su sus no es son fue como más porque pero lo al "
+        "yo mi cada cuando si sin sobre este esta ha he había nuestro",
+        "le la les un une des du de et est sont en pour par avec que qui dans sur pas ne nous je il elle on ce cette "
+        "mais plus ou où au aux chaque parce se son sa mon été",
+        "o a os as um uma de do da dos das que e em por para com não se seu sua no na mais mas como foi são eu cada "
+        "quando porque",
+        "il lo la i gli le un una di del della dei che e è in per con non si ho ha sono come più ma da al alla ogni "
+        "quando perché abbiamo",
+        "de het een en van ik niet is dat die te op met voor zijn maar ook door als aan bij naar wordt er we elke",
+        "i w na z się nie że do to jest są od po za przez dla jak ale oraz każdy ponieważ który która",
+        "och att det som en ett på är av för med inte den jag vi till har var men om från varje eftersom kan",
+        "ve bir bu için ile da de çok daha ama gibi olan olarak her ne değil ben biz çünkü",
+    )
+)
+"""German, Spanish, French, Portuguese, Italian, Dutch, Polish, Swedish, Turkish."""
 _ARTICLE = re.compile(r"\b(?:a|an|the|to|of|my|our)\b", re.IGNORECASE)
 _ADDRESSES_GRADER = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|rubric|previous|above|criteria|rules|prompt)|"
@@ -73,13 +100,29 @@ def visible(text: str) -> str:
     Invisible characters become a word joiner's place held by an apostrophe-free blank, so that offsets stay.
     """
     plain = []
-    for sign in text:
+    for sign in _BESIDE_WORDS.sub(lambda found: " " * len(found[0]), text):
         folded = unicodedata.normalize("NFKC", sign)
-        if _INVISIBLE.match(sign) or (unicodedata.category(sign) == "Cc" and sign not in "\n\t"):
+        if _INVISIBLE.match(sign) or (unicodedata.category(sign) == "Cc" and not sign.isspace()):
             plain.append("\u0000")
         else:
             plain.append(folded if len(folded) == 1 else sign)
     return "".join(plain).replace("’", "'").replace("\u00a0", " ")
+
+
+def in_another_language(text: str) -> bool:
+    """Whether a text is written in another script than ours, or mostly with the small words of another language."""
+    letters = [sign for sign in text if sign.isalpha()]
+    foreign = sum(not unicodedata.name(sign, "").startswith("LATIN") for sign in letters)
+    if len(letters) >= LEAST_LETTERS and 2 * foreign > len(letters):
+        return True
+    words = [word.lower() for word in _WORD.findall(text)]
+    if len(words) < LEAST_WORDS:
+        return False
+    english = sum(bool(_GLUE.fullmatch(word)) for word in words)
+    return any(
+        (count := sum(word in small for word in words)) >= OTHER_SHARE * len(words) and count > 2 * english
+        for small in _SMALL_WORDS
+    )
 
 
 def triples(text: str) -> set[tuple[str, ...]]:
@@ -123,7 +166,7 @@ def is_list(sentence: str, n_words: int) -> bool:
         return True
     if n_words >= 2 * LONG and not _ARTICLE.search(sentence):
         return True
-    return n_words >= LONG and len(_GLUE.findall(sentence)) / n_words < GLUE_SHARE
+    return n_words > TERSE and len(_GLUE.findall(sentence)) / n_words < GLUE_SHARE
 
 
 def _density(sentence: str, n_words: int, criteria: Sequence[Criterion]) -> float:

@@ -108,7 +108,7 @@ def feedback(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> tupl
         lines.append(
             FeedbackLine(
                 dimension=criterion.dimension, state=verdict.state, quote=verdict.quote, says=criterion.says,
-                level=criterion.level, drill=drill,
+                level=criterion.level, drill=drill, why=verdict.says if verdict.state == "not_assessable" else "",
             )
         )  # fmt: skip
     return tuple(lines)

@@ -22,14 +22,49 @@ _END = r"[\"')\]]*+(?=\s|$)"
 # A run of full stops is looked at once, from its first: from each of them, a long one would take for ever.
 _SENTENCE = re.compile(rf"[.!?]{{2,}}+{_END}|[^\n]+?(?:(?<![.!?])[.!?]++{_END}|(?=\n)|$)")
 _SUFFIX = r"(?:'s|s|es|d|ed|r|er|ers|ly|ing|ies|al|ment|ments)?"
+_IRREGULAR = {
+    base: (base, *forms)
+    for base, *forms in map(str.split, (
+        "become became", "begin began begun", "break broke broken", "bring brought", "build built", "buy bought",
+        "catch caught", "choose chose chosen", "come came", "deal dealt", "draw drew drawn", "drive drove driven",
+        "fall fell fallen", "feel felt", "fight fought", "find found", "forget forgot forgotten",
+        "freeze froze frozen", "get got gotten getting", "give gave given", "go goes going went gone",
+        "grow grew grown", "hide hid hidden", "hold held", "keep kept", "know knew known", "lead led",
+        "learn learnt", "lend lent", "lose lost", "make made", "meet met", "override overrode overridden",
+        "overwrite overwrote overwritten", "pay paid", "rebuild rebuilt", "rewrite rewrote rewritten",
+        "rise rose risen", "run ran", "say said", "see saw seen", "sell sold", "send sent", "show shown",
+        "shrink shrank shrunk", "speak spoke spoken", "spend spent", "stand stood", "steal stole stolen",
+        "stick stuck", "take took taken", "teach taught", "tell told", "think thought", "throw threw thrown",
+        "understand understood", "wake woke woken", "weave wove woven", "win won", "withdraw withdrew withdrawn",
+        "write wrote written",
+    ))
+}  # fmt: skip
+"""Verbs by their base form, with the forms that no ending makes."""
+_SPELLINGS = tuple(
+    (re.compile(found), other)
+    for found, other in (
+        (r"(?<=\w\w\w)is(?=e|ing|ation|\*)", "iz"), (r"(?<=\w\w\w)iz(?=e|ing|ation|\*)", "is"),
+        (r"(?<=\w)ys(?=ed?\b|ing)", "yz"), (r"(?<=\w)yz(?=e|ing)", "ys"),
+        (r"(?<=\w\w\w)our", "or"), (r"(behavi|neighb|fav|col|hon|lab|flav)or", r"\1our"),
+        (r"centre", "center"), (r"center", "centre"), (r"catalogue", "catalog"), (r"catalog$", "catalogue"),
+        (r"(?<=\w[aeiou])ll(?=ed|ing)", "l"), (r"(?<=[bdcnv]el|nal)(?=ed|ing)", "l"),
+    )
+)  # fmt: skip
+"""How the other side of the Atlantic writes a word."""
 _PAST = (
     "was|made|built|wrote|chose|led|told|said|went|took|gave|ran|cut|found|began|brought|bought|held|kept|knew|left|lost|"
     "met|put|read|saw|sent|set|spent|spoke|taught|thought|understood|won|asked|drew|drove|did|got|had|paid|rebuilt|sold|"
-    "stood|threw|withdrew|felt|became|broke|came|sat|shut|split|overrode|rewrote|stuck"
+    "stood|threw|withdrew|felt|became|broke|came|sat|shut|split|overrode|rewrote|stuck|caught|dealt|dug|fed|fought|froze|"
+    "grew|hid|laid|oversaw|quit|redid|rose|shook|shrank|sought|swept|tore|undertook|undid|woke"
+)
+_DONE = (
+    "begun|broken|chosen|done|drawn|driven|frozen|given|grown|hidden|overridden|overseen|redone|rewritten|run|seen|shown|"
+    "spoken|taken|thrown|undertaken|undone|withdrawn|written"
 )
 _NUMBER_WORD = (
-    "half|third|quarter|twice|double|doubled|tripled|halved|two|three|four|five|six|seven|eight|nine|ten|twelve|"
-    "fifteen|twenty|thirty|forty|fifty|sixty|ninety|hundred|hundreds|thousand|million|billion|dozen"
+    "half|third|quarter|twice|double|doubled|tripled|halved|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
+    "(?:thir|four|fif|six|seven|eigh|nine)teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|hundreds|"
+    "thousands?|millions?|billions?|trillion|dozens?"
 )
 _UNIT = (
     r"%|per ?cent|points?|ms|µs|us|ns|s|seconds?|minutes?|min|hours?|h|days?|weeks?|months?|quarters?|years?|"
@@ -39,8 +74,8 @@ _UNIT = (
 )
 STRUCTURES: dict[Structure, re.Pattern[str]] = {
     "own_action": re.compile(
-        rf"\bI(?:\s+(?:also|then|first|personally|therefore|still|once|again|only|simply|even|\w+ly))?"
-        rf"\s+(?:\w+ed|{_PAST})\b"
+        rf"\bI(?:['’]ve|\s+have|\s+had)?(?:\s+(?:also|then|first|personally|therefore|still|once|again|only|simply|even|\w+ly))?"
+        rf"\s+(?:\w+ed|{_PAST})\b|\bI(?:['’]ve|\s+have|\s+had)(?:\s+\w+ly|\s+also)?\s+(?:{_DONE})\b"
     ),
     "number": re.compile(
         rf"(?:[$€£]\s?\d|\b\d[\d.,]*\s*(?:{_UNIT})\b|\b\d[\d.,]*\s*%|\b\d[\d.,]*\s+(?:[a-z]+\s+)?[a-z]{{2,}}s\b|\b(?:from|to|by|of)\s+\d[\d.,]*\b|"
@@ -97,12 +132,18 @@ def sentences(text: str) -> list[Span]:
 
 @functools.lru_cache(maxsize=20_000)
 def term_pattern(term: str) -> re.Pattern[str]:
-    """A term in its usual inflections, its words joined by spaces or hyphens; `*` ends a word in any way."""
+    """A term in its usual inflections and either spelling, words joined by spaces or hyphens; `*` ends any way."""
     words = [_word_pattern(word) for word in re.split(r"[\s-]+", term.strip())]
     return re.compile(r"(?<![\w])" + r"[\s\-\u2010\u2011]+".join(words) + r"(?!\w)", re.IGNORECASE)
 
 
 def _word_pattern(word: str) -> str:
+    others = (spelling.sub(other, word) for spelling, other in _SPELLINGS)
+    spelled = [form for one in dict.fromkeys((word, *others)) for form in _IRREGULAR.get(one, (one,))]
+    return "(?:" + "|".join(map(_inflected, spelled)) + ")"
+
+
+def _inflected(word: str) -> str:
     if word.endswith("*"):
         return re.escape(word[:-1]) + r"\w*"
     plain = re.escape(word)

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from reelwright.practice.contract import Criterion, Verdict
 from reelwright.practice.core.evidence import rubric_hash
-from reelwright.practice.core.guards import standing, visible
+from reelwright.practice.core.guards import MAX_CHARS, in_another_language, standing, visible
 from reelwright.practice.core.predicate import Span, find_evidence, find_met, term_pattern
 
-ID = "rules-2"
+ID = "rules-3"
 
 
 class RuleGrader:
@@ -21,6 +21,10 @@ class RuleGrader:
     def grade(self, *, asks: str, criteria: Sequence[Criterion], answer: str) -> tuple[Verdict, ...]:
         """One verdict for each criterion, in their order."""
         text = visible(answer)
+        if in_another_language(text[:MAX_CHARS]):
+            return tuple(
+                _unknown(criterion, "it is not in English, and rules read English alone") for criterion in criteria
+            )
         parts = standing(text, criteria, asks)
         return tuple(self._judge(criterion, answer, text, parts) for criterion in criteria)
 
@@ -35,14 +39,17 @@ class RuleGrader:
                 confidence=0.8, grader=self.id, rubric=rubric,
             )  # fmt: skip
         if is_scattered(criterion, text, parts):
-            return Verdict(
-                criterion=criterion.id, state="not_assessable", grader=self.id, rubric=rubric,
-                says="its words are in the answer, but in no one statement",
-            )  # fmt: skip
+            return _unknown(criterion, "its words are in the answer, but in no one statement")
         return Verdict(
             criterion=criterion.id, state="unmet", confidence=0.8, grader=self.id, rubric=rubric,
             says="not found",
         )  # fmt: skip
+
+
+def _unknown(criterion: Criterion, says: str) -> Verdict:
+    return Verdict(
+        criterion=criterion.id, state="not_assessable", grader=ID, rubric=rubric_hash(criterion), says=says
+    )  # fmt: skip
 
 
 def is_scattered(criterion: Criterion, text: str, parts: Sequence[Span]) -> bool:

@@ -220,8 +220,11 @@ class PanelsService:
         await self._database.write(sql.change_panel, row["id"], "consent_ms", self._now_ms(), entry)
 
     async def answer(self, token: str, *, number: int, text: str) -> None:
-        """Keep what was written. Raises NoInvite, Forbidden, Invalid; Conflict before consent and after the end."""
+        """Keep what was written. Raises NoInvite, Forbidden, Invalid; Conflict before consent and after the end, and
+        once every scorecard is in: what they speak of stands."""
         _, row = await self._seat(token, "candidate")
+        if not is_sealed(await self._seats(row["id"])):
+            raise Conflict("every scorecard is in; your answers stand as your interviewers read them")
         if not 0 <= number < len(row["setup"]["questions"]):
             raise Invalid(f"there is no question {number}")
         values = {"panel_id": row["id"], "number": number, "text": clean(text), "at_ms": self._now_ms()}

@@ -21,7 +21,7 @@ from reelwright.practice.core.board import (
     judge_board,
     remove,
 )
-from reelwright.practice.core.design import HINTS, PHASES
+from reelwright.practice.core.design import HINTS, MOST_CHARS, PHASES
 from reelwright.practice.core.facts import says, sheet
 from reelwright.practice.labs.run_it import WrongNumbers, follow_up, say
 from reelwright.practice.labs.simulations import OF_AREA
@@ -29,7 +29,8 @@ from reelwright.practice.service import DesignsService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit, chosen
 
-MOST_FORM_CHARS = 9_000
+MOST_FORM_CHARS = 2 * MOST_CHARS
+"""Browsers send each line break as two signs."""
 PLACES = {"ask": "facts", "box": "board", "arrow": "board", "remove": "board", "run": "run"}
 """Where on the page what was sent is answered; notes by default."""
 
@@ -98,6 +99,7 @@ async def _page(
         wrong=problem.by_key if isinstance(problem, WrongNumbers) else {},
         sent={place: sent if sent and place == _place(sent) else {} for place in {"phases", *PLACES.values()}},
         phases=PHASES, hints=HINTS, kinds=KINDS, asked=says(found.design.asked, found.question),
+        most_chars=MOST_CHARS,
         unasked=len(sheet(found.question)) - len(found.facts),
         picture=Markup(draw_board(found.design.board)),  # noqa: S704 (its words are escaped)
         graph=judge_board(found.design.board, found.question.area), gaps=gaps, say=say, run_here=OF_AREA,

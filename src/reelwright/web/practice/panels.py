@@ -105,6 +105,8 @@ class PanelPages(Controller):
             links = _links(resources, {seat_id: token}) if days else {}
             return await _panel(visit, practice_panels, panel_id, links=links)
         try:
+            if not form.get("outcome"):
+                raise Invalid("choose a decision: it is made once, and stands")
             decision = _converted(Decision, {name: form.get(name, "") for name in Decision.__struct_fields__})
             await practice_panels.decide(**named, decision=decision)
         except Invalid as error:
@@ -158,7 +160,7 @@ async def _keep(panels: PanelsService, token: str, form: Mapping[str, str]) -> N
     """All answers of the candidate's form; with `finish` they stand."""
     for name, text in form.items():
         number = name.removeprefix("answer-")
-        if name != number and number.isdecimal() and text.strip():
+        if name != number and number.isdecimal():
             await panels.answer(token, number=int(number[:4]), text=text)
     if form.get("do") == "finish":
         await panels.finish(token)
@@ -225,6 +227,8 @@ def _draft(form: Mapping[str, str]) -> PanelDraft:
 
 
 def _card(form: Mapping[str, str]) -> Scorecard:
+    if not form.get("recommends"):
+        raise Invalid("choose what you recommend: your scorecard is given once, and stands")
     marks = {
         name.removeprefix("state-"): {"state": value, "quote": form.get(f"quote-{name.removeprefix('state-')}", "")}
         for name, value in form.items()

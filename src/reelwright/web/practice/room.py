@@ -8,9 +8,13 @@ from litestar import Controller, Response, get, post
 
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.contract import Interview, TurnMoved
+from reelwright.practice.core.guards import MAX_CHARS
 from reelwright.practice.service import PracticeService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit
+
+MOST_FORM_CHARS = 2 * MAX_CHARS
+"""Browsers send each line break as two signs."""
 
 
 class RoomPages(Controller):
@@ -29,7 +33,7 @@ class RoomPages(Controller):
     @post("/")
     async def answer(self, visit: Visit, practice: PracticeService, interview_id: str) -> Response[Any]:
         """Answer, pause or go on; an answer that came too late is given back, not lost."""
-        form, named = await visit.form(), {"person": visit.person, "interview_id": interview_id}
+        form, named = await visit.form(most=MOST_FORM_CHARS), {"person": visit.person, "interview_id": interview_id}
         turn, text = form.get("turn", ""), form.get("answer", "")
         if not turn.isdecimal():
             raise Invalid("the form named no turn; reload the page")
@@ -48,4 +52,6 @@ class RoomPages(Controller):
 async def _page(
     visit: Visit, interview: Interview, *, status: int = 200, problem: str = "", unsaved: str = ""
 ) -> Response[Any]:
-    return await visit.page("room", status=status, interview=interview, problem=problem, unsaved=unsaved)
+    return await visit.page(
+        "room", status=status, interview=interview, problem=problem, unsaved=unsaved, most_chars=MAX_CHARS
+    )

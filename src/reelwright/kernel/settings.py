@@ -8,6 +8,7 @@ the keys that stand outside a section. The environment wins over the file: `REEL
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from reelwright.kernel.keys import KEYS_FILE
 PREFIX = "REELWRIGHT_"
 # Read by other parts than the settings: the program to encode with, and engines that tests may use.
 OTHER_VARIABLES = ("REELWRIGHT_FFMPEG", "REELWRIGHT_CONFIG")
+
+_KEY = re.compile(r"\$\.(\w+)")
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -128,7 +131,17 @@ class Source:
         try:
             return msgspec.convert(table, kind)
         except msgspec.ValidationError as error:
-            raise Invalid(f"{self._origin}{f' [{name}]' if name else ''}: {error}") from error
+            raise Invalid(self._told(name, kind, str(error))) from error
+
+    def _told(self, name: str, kind: type[msgspec.Struct], problem: str) -> str:
+        """What is wrong with which setting, where it was set, and what it may be."""
+        place = f"{self._origin}{f' [{name}]' if name else ''}"
+        if found := _KEY.search(problem):
+            variable = f"{PREFIX}{f'{name}_' if name else ''}{found[1]}".upper()
+            place = variable if variable in self._environ else place
+            known = ", ".join(_choices(kind, found[1]))
+            problem += f"; one of {known}" if known else ""
+        return f"{place}: {problem}"
 
     def check(self, sections: Mapping[str, type[msgspec.Struct]]) -> None:
         """Refuse sections, keys and environment variables that no system knows."""
@@ -154,6 +167,16 @@ class Source:
             if text is not None:
                 found[field.name] = _from_text(text, field.default)
         return found
+
+
+def _choices(kind: type[msgspec.Struct], key: str) -> list[str]:
+    """What a setting may be, where that is one of a few words."""
+    told = msgspec.inspect.type_info(kind)
+    assert isinstance(told, msgspec.inspect.StructType)
+    of = next((field.type for field in told.fields if field.name == key), None)
+    of = getattr(of, "type", of)  # of what is described
+    of = getattr(of, "item_type", of)
+    return [str(value) for value in of.values] if isinstance(of, msgspec.inspect.LiteralType) else []
 
 
 def _from_text(text: str, default: Any) -> Any:

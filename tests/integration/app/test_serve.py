@@ -77,6 +77,22 @@ def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
         service.start()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("REELWRIGHT_MEDIA_PRESET", "slow", "REELWRIGHT_MEDIA_PRESET: .*'slow'.* one of medium, ultrafast, veryfast"),
+        ("REELWRIGHT_MEDIA_CODECS", "h264,vp9", "REELWRIGHT_MEDIA_CODECS: .*'vp9'.* one of av1, h264"),
+        ("REELWRIGHT_PORT", "x", "REELWRIGHT_PORT: Expected `int`"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_place_and_what_it_may_be(
+    tmp_path: Path, variable: str, value: str, says: str
+) -> None:
+    """Whoever set a variable does not look for the mistake in the file."""
+    with pytest.raises(AssertionError, match=says):
+        RunningService(tmp_path / "data", environ={variable: value}).start()
+
+
 def test_listening_beyond_loopback_without_tls_is_refused(tmp_path: Path) -> None:
     """Plain HTTP on a network is a decision that must be made in so many words."""
     service = RunningService(tmp_path / "data", environ={"REELWRIGHT_HOST": "0.0.0.0"})

@@ -29,6 +29,7 @@ from reelwright.kernel.system import Resources
 from reelwright.kernel.telemetry import logger
 from reelwright.lake.system import LakeSystem, keep
 from reelwright.media.contract import Package
+from reelwright.media.service import MediaService
 from reelwright.media.system import open_worker
 
 log = logger(__name__)
@@ -59,10 +60,8 @@ async def _until_stopped(stopping: asyncio.Event, resources: Resources) -> None:
         asyncio.create_task(keep(resources, lambda: resources.database.read(get_offsets))),
         asyncio.create_task(_guard_experiments(resources)),
         asyncio.create_task(_plan_cdn(resources)),
-        asyncio.create_task(_retry_returned(resources)),
+        asyncio.create_task(_look_after_sources(resources)),
     ]
-    if resources.settings.library:
-        tasks.append(asyncio.create_task(_watch_library(resources)))
     done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
@@ -127,30 +126,24 @@ class CataloguePublisher:
         )
 
 
-async def _retry_returned(resources: Resources) -> None:
-    """Encode what could not be found once it is back."""
+async def _look_after_sources(resources: Resources) -> None:
+    """Watch the library, and encode what could not be found once it is back."""
     jobs = await asyncio.to_thread(JobsClient, jobs_url(resources.settings))
-    media, _ = wire_sources(resources, queue=jobs)
+    media, catalog = wire_sources(resources, queue=jobs)
+    folders = resources.settings.library
+    if folders:
+        log.info("watching the library", folders=folders)
+    watchers = [LibraryWatcher(Path(one), catalog.service, every_s=catalog.settings.scan_s) for one in folders]
     try:
-        while True:
-            try:
-                await media.service.retry_returned()
-            except ReelwrightError as error:
-                log.warning("what could not be found is not looked for", problem=str(error))
-            await asyncio.sleep(RETURNED_EVERY_S)
+        await asyncio.gather(_retry_returned(media.service), *(watcher.watch() for watcher in watchers))
     finally:
         jobs.close()
 
 
-async def _watch_library(resources: Resources) -> None:
-    jobs = await asyncio.to_thread(JobsClient, jobs_url(resources.settings))
-    _, catalog = wire_sources(resources, queue=jobs)
-    log.info("watching the library", folders=resources.settings.library)
-    watchers = [
-        LibraryWatcher(Path(folder), catalog.service, every_s=catalog.settings.scan_s)
-        for folder in resources.settings.library
-    ]
-    try:
-        await asyncio.gather(*(watcher.watch() for watcher in watchers))
-    finally:
-        jobs.close()
+async def _retry_returned(media: MediaService) -> None:
+    while True:
+        try:
+            await media.retry_returned()
+        except ReelwrightError as error:
+            log.warning("what could not be found is not looked for", problem=str(error))
+        await asyncio.sleep(RETURNED_EVERY_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 import requests
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from msgspec.structs import replace
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
@@ -24,11 +27,13 @@ from requests.adapters import HTTPAdapter
 from tests.composed import Composed, composed
 
 from reelwright.events.contract import Backlogged, Event, EventsClient, Fact
+from reelwright.experiments.adapters import sql
 from reelwright.experiments.adapters.lake import LakeViewing
 from reelwright.experiments.adapters.viewing import PAGES, ProjectedViewing, project_viewing, put_calibrations
 from reelwright.experiments.contract import (
     BadConfiguration,
     Cell,
+    Change,
     Clause,
     Configuration,
     Domain,
@@ -44,6 +49,7 @@ from reelwright.experiments.contract import (
 )
 from reelwright.experiments.core.daily import DailySums, Sums
 from reelwright.experiments.core.importers.flagd import Flagd
+from reelwright.experiments.core.product import completed
 from reelwright.experiments.core.scorecard import measured
 from reelwright.experiments.jobs import guard_for_ever
 from reelwright.experiments.service import ExperimentsService, analyse, size
@@ -161,14 +167,57 @@ async def test_another_process_follows(place: Place) -> None:
         )
     first = place.service.put_layer(replace(HOME, parameters={**HOME.parameters, "x": 1}), by="ada")
     await first
-    from reelwright.experiments.adapters import sql
-    from reelwright.experiments.contract import Change
-
     stale = Change(revision=place.service.revision, at_ms=0, by="bob", what="late")
     with pytest.raises(Conflict, match="look again"):
         await place.made.resources.database.write(
             sql.put_configuration, place.service.revision - 1, Configuration(), stale
         )
+
+
+async def test_every_revision_can_be_read_again_and_takes_what_it_changed(place: Place) -> None:
+    """Whatever came, went or moved since; a change to one of many experiments does not store them all again."""
+    database, seen = place.made.resources.database, dict[int, Configuration]()
+
+    async def note() -> None:
+        revision, configuration = await database.read(sql.get_configuration)
+        seen[revision] = configuration
+
+    await note()
+    await place.service.put_layer(HOME, by="ada")
+    await note()
+    for at in range(30):
+        await place.service.put_experiment(replace(TEST, key=f"t{at}"), by="ada")
+        await note()
+    await place.service.put_import(Import(key="x", vendor="flagd", document={"flags": {}}), by="ada")
+    await place.service.resize("t3", 0.4, by="ada")
+    await note()
+    await place.service.delete_import("x", by="ada")
+    await note()
+    turned = replace(seen[5], experiments=seen[5].experiments[::-1][:-1])
+    await place.service.put_configuration(turned, by="ada", what="from a file")
+    await note()
+    assert {revision: await database.read(sql.get_revision_of, revision) for revision in seen} == seen
+    assert await database.read(sql.get_revision_of, max(seen) + 1) is None
+    kept = await database.read(lambda found: found.scalar(sa.func.sum(sa.func.length(sql.PIECES.c.document))))
+    assert kept < 3 * max(len(msgspec.json.encode(one)) for one in seen.values())
+
+
+async def test_revisions_of_an_older_version_are_read_again(place: Place) -> None:
+    """They were stored whole; the first is the one in force when they began to be kept."""
+    database, older = place.made.resources.database, import_module("reelwright.experiments.migrations.0008_pieces")
+    whole = {at: Configuration(layers=(HOME,), experiments=(replace(TEST, key=f"t{at}"),)) for at in (3, 4, 5)}
+    whole[5] = replace(whole[5], layers=())
+    with database.writing() as connection, Operations.context(MigrationContext.configure(connection)):
+        older.downgrade()
+        for revision, one in whole.items():
+            row = {"revision": revision, "document": msgspec.json.encode(one).decode()}
+            connection.execute(sa.text("INSERT INTO experiments_revisions VALUES (:revision, :document)"), row)
+        now = [{"id": 1, "revision": 5, "document": row["document"]}]
+        connection.execute(sa.insert(sql.CONFIGURATION), now)
+        older.upgrade()
+    for revision, one in whole.items():
+        assert await database.read(sql.get_revision_of, revision) == completed(one)
+    assert await database.read(sql.get_revision_of, 2) is None
 
 
 async def test_a_ramp_takes_its_steps_by_the_clock(place: Place) -> None:

@@ -99,7 +99,7 @@ class ExperimentsService:
         due = self._due_ms is not None and self._now_ms() >= self._due_ms
         if due or await self._database.read(sql.get_revision) != self._revision:
             revision, configuration = await self._database.read(sql.get_configuration)
-            self._swap(revision, configuration)
+            self._swap(revision, self._compiled(configuration))
 
     def assign(self, attributes: Attributes, *, forced: Mapping[str, str] | None = None) -> Assignments:
         """Everything for one viewer."""
@@ -339,18 +339,20 @@ class ExperimentsService:
     async def _change(self, change: Callable[[Configuration], Configuration], *, by: str, what: str) -> Configuration:
         revision, old = await self._database.read(sql.get_configuration)
         new = change(old)
-        SnapshotFlags(Snapshot(new, now_ms=self._now_ms()))  # refused before it is stored
+        flags = self._compiled(new)  # refused before it is stored
         note = Change(revision=revision + 1, at_ms=self._now_ms(), by=by, what=what)
         await self._database.write(sql.put_configuration, revision, new, note)
-        self._swap(revision + 1, new)
+        self._swap(revision + 1, flags)
         return new
 
-    def _swap(self, revision: int, configuration: Configuration) -> None:
-        now_ms = self._now_ms()
-        self.flags = SnapshotFlags(Snapshot(configuration, now_ms=now_ms), now_ms=self._now_ms)
-        self._revision = revision
-        self._basis = _basis_of(revision, now_ms)
-        self._due_ms = next_step_ms(configuration, now_ms=now_ms)
+    def _compiled(self, configuration: Configuration) -> SnapshotFlags:
+        return SnapshotFlags(Snapshot(configuration, now_ms=self._now_ms()), now_ms=self._now_ms)
+
+    def _swap(self, revision: int, flags: SnapshotFlags) -> None:
+        compiled_ms = flags.snapshot.now_ms
+        self.flags, self._revision = flags, revision
+        self._basis = _basis_of(revision, compiled_ms)
+        self._due_ms = next_step_ms(flags.snapshot.configuration, now_ms=compiled_ms)
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000

@@ -1,6 +1,7 @@
 """Tables of experiments, and the statements on them, on SQLite and PostgreSQL.
 
-The configuration is one document with a revision: it is only ever in force as a whole.
+The configuration is one document with a revision: it is only ever in force as a whole. Older ones are put together
+from what each revision changed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import msgspec
 import sqlalchemy as sa
 
 from reelwright.experiments.contract import Change, Configuration
+from reelwright.experiments.core import history
+from reelwright.experiments.core.history import Piece
 from reelwright.experiments.core.product import completed
 from reelwright.kernel.database import row_dict, upsert
 from reelwright.kernel.errors import Conflict
@@ -21,11 +24,14 @@ CONFIGURATION = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
 )
-REVISIONS = sa.Table(
-    "experiments_revisions",
+PIECES = sa.Table(
+    "experiments_pieces",
     METADATA,
     sa.Column("revision", sa.Integer, primary_key=True),
-    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=True),
 )
 CHANGES = sa.Table(
     "experiments_changes",
@@ -44,20 +50,29 @@ def get_revision(connection: sa.Connection) -> int:
 
 def get_configuration(connection: sa.Connection) -> tuple[int, Configuration]:
     """(revision, configuration) in force, with what the product itself brings."""
+    revision, stored = _stored(connection)
+    return revision, completed(stored)
+
+
+def _stored(connection: sa.Connection) -> tuple[int, Configuration]:
     row = connection.execute(sa.select(CONFIGURATION.c.revision, CONFIGURATION.c.document)).first()
     if row is None:
-        return 0, completed(Configuration())
-    return int(row.revision), completed(msgspec.json.decode(row.document, type=Configuration))
+        return 0, Configuration()
+    return int(row.revision), msgspec.json.decode(row.document, type=Configuration)
 
 
 def put_configuration(connection: sa.Connection, seen: int, changed: Configuration, change: Change) -> None:
     """Replace revision `seen`, and write down who did it. Raises Conflict where it is not in force any more."""
-    now = get_revision(connection)
+    now, before = _stored(connection)
     if now != seen:
         raise Conflict(f"the configuration is at revision {now}, the change was made from {seen}; look again")
     document = msgspec.json.encode(changed).decode()
     upsert(connection, CONFIGURATION, [{"id": 1, "revision": change.revision, "document": document}])
-    connection.execute(sa.insert(REVISIONS).values(revision=change.revision, document=document))
+    pieces = [
+        {"revision": change.revision, **msgspec.structs.asdict(one)} for one in history.changed(before, changed)
+    ]
+    if pieces:
+        connection.execute(sa.insert(PIECES), pieces)
     connection.execute(sa.insert(CHANGES).values(**msgspec.structs.asdict(change)))
 
 
@@ -65,8 +80,14 @@ def get_revision_of(connection: sa.Connection, revision: int) -> Configuration |
     """The configuration as it was at a revision, with what the product itself brings; None where none is kept."""
     if revision == 0:
         return completed(Configuration())
-    found = connection.scalar(sa.select(REVISIONS.c.document).where(REVISIONS.c.revision == revision))
-    return None if found is None else completed(msgspec.json.decode(found, type=Configuration))
+    kept = sa.select(PIECES.c.kind, PIECES.c.key, sa.func.max(PIECES.c.revision).label("revision"))
+    newest = kept.where(PIECES.c.revision <= revision).group_by(PIECES.c.kind, PIECES.c.key).subquery()
+    same = sa.and_(*(PIECES.c[name] == newest.c[name] for name in ("revision", "kind", "key")))
+    rows = connection.execute(sa.select(PIECES).join(newest, same)).all()
+    if not rows or revision > get_revision(connection):
+        return None
+    found = [Piece(**{name: getattr(row, name) for name in Piece.__struct_fields__}) for row in rows]
+    return completed(history.assembled(found))
 
 
 def list_changes(connection: sa.Connection, *, limit: int) -> list[Change]:

@@ -45,7 +45,7 @@ class Snapshot:
     def __init__(self, configuration: Configuration, *, now_ms: int) -> None:
         """Check and compile. Raises BadConfiguration."""
         check(configuration)
-        self.configuration = configuration
+        self.configuration, self.now_ms = configuration, now_ms
         self.experiments: tuple[Experiment, ...] = tuple(one for one in in_order(configuration) if one.live)
         self.index: Mapping[str, int] = {one.key: at for at, one in enumerate(self.experiments)}
         self.layers = configuration.layers

@@ -100,12 +100,8 @@ def _has_events(reader: Reader) -> bool:
 
 
 def _open(resources: Resources, settings: LakeSettings, reader: Reader) -> Keeper:
-    import pyarrow as pa
-
     from reelwright.lake.jobs import Keeper
 
-    # Arrow's own keeps what each thread once took: after 240 commits by six threads 256 MB in all, by this one 157.
-    pa.set_memory_pool(pa.system_memory_pool())
     return Keeper(resources.data / "lake", events=reader, settings=settings, clock=resources.clock)
 
 

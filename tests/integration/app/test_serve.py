@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -54,6 +56,16 @@ def test_a_killed_web_process_comes_back_and_the_incident_is_told(service: Runni
         time.sleep(0.1)
     assert expect(client.get("/api/v1/session"), 200)["role"] == "admin"
     assert "SIGKILL" in (service.data / "run" / "incidents.json").read_text()
+
+
+def test_arrow_takes_its_memory_from_the_system(service: RunningService) -> None:
+    """Its own allocator, which C++ asks whatever Python is told, keeps 120 MB of huge pages that nothing is in."""
+    pytest.importorskip("pyarrow", reason="needs the extra: pip install 'reelwright[lake]'")
+    told = Path(f"/proc/{service.pid_of('worker')}/environ").read_bytes().split(b"\0")
+    environ = dict(os.fsdecode(one).split("=", 1) for one in told if one)
+    script = "import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    said = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["system"]
 
 
 def test_a_second_service_on_the_same_data_is_refused(service: RunningService) -> None:

@@ -6,15 +6,13 @@ import errno
 import random
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 pytest.importorskip("pyiceberg", reason="needs the extra: pip install 'reelwright[lake]'")
 
 import msgspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.expressions import visitors
 
@@ -25,7 +23,6 @@ from reelwright.events.core.frame import frame
 from reelwright.kernel.clock import SystemClock, VirtualClock
 from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.files import LocalDisk
-from reelwright.lake import system
 from reelwright.lake.adapters import synced
 from reelwright.lake.adapters.arrow import to_arrow
 from reelwright.lake.adapters.iceberg import ROW_GROUP
@@ -37,7 +34,7 @@ from reelwright.lake.replay import DAY_MS, Sender, account, kill, open_keeper
 from reelwright.lake.settings import LakeSettings
 
 if TYPE_CHECKING:
-    from reelwright.kernel.system import Resources
+    pass
 
 FAR = {"web-a": (1 << 40, 0), "collector-b": (1 << 40, 0)}
 
@@ -76,19 +73,6 @@ def test_a_merge_keeps_offsets_and_rows(tmp_path: Path, sender: Sender) -> None:
     assert (after.rows, after.offsets) == (before.rows, before.offsets)
     assert open_keeper(tmp_path).commit_all() == 0
     assert_whole(tmp_path, sender)
-
-
-def test_the_worker_gives_memory_back(tmp_path: Path, sender: Sender) -> None:
-    """Arrow takes it from the system once a keeper is open there, and not from a pool of its own."""
-    before = pa.default_memory_pool()
-    try:
-        resources = cast("Resources", SimpleNamespace(data=tmp_path, clock=SystemClock()))
-        keeper = system._open(resources, LakeSettings(), LogReader(tmp_path / "events"))
-        sender.send(batches=1)
-        assert keeper.commit_all() > 0
-        assert pa.default_memory_pool().backend_name == "system"
-    finally:
-        pa.set_memory_pool(before)
 
 
 def test_small_commits_are_written_with_the_file_of_their_day(tmp_path: Path, sender: Sender) -> None:

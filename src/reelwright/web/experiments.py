@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,8 @@ DETECT = "5"
 """Percent: a change worth finding, until somebody says another."""
 LOOKS = ("1", "2", "3", "4", "5")
 UNITS_MOST = 1_000_000_000
+SHOWN, NAMED = 100, 5
+"""Experiments in the list at once, and live ones in its headline."""
 RAMP_SHARES = (0.1, 0.25, 0.5, 1.0)
 STEPS: Any = {"canary": "canary", "start": "running", "stop": "stopped", "archive": "archived"}
 
@@ -60,28 +63,36 @@ class ExperimentPages(Controller):
         renderer: Renderer,
         profile: Annotated[str, Parameter(max_length=100)] = "",
         attributes: Annotated[str, Parameter(max_length=2000)] = "",
+        q: Annotated[str, Parameter(max_length=200)] = "",
     ) -> Response[Any]:
         """What is being tried, and who would see what?"""
         every = experiments.snapshot.configuration.experiments
+        found = _found(every, q)
         problem, seen = "", None
         if profile or attributes:
             try:
-                seen = list(experiments.assign({"profile": profile, **_attributes(attributes)}))
+                every_one = experiments.assign({"profile": profile, **_attributes(attributes)})
+                seen = sorted(every_one, key=lambda one: one.cell is None)
             except ReelwrightError as error:
                 problem = str(error)
         return renderer.page(
             request,
             "studio/experiments.html",
             profile=await profile_of(request, accounts),
-            every=[one for one in every if one.state != "archived"],
+            shown=found[:SHOWN],
+            found=len(found),
+            total=sum(one.state != "archived" for one in every),
             archived=sum(one.state == "archived" for one in every),
-            live=[one for one in every if one.live],
-            cards={one.key: await _card(experiments, one) for one in every},
+            live=[one.key for one in every if one.live],
+            named=NAMED,
+            q=q,
+            cards={one.key: await _card(experiments, one) for one in found[:SHOWN]},
             share=_share,
             calibrations=await experiments.list_calibrations(),
             metrics=METRICS,
             now_ms=int(time.time() * 1000),
-            seen=seen,
+            seen=seen and seen[:SHOWN],
+            unseen=len(seen or ()) - SHOWN,
             who=profile,
             attributes=attributes,
             problem=problem,
@@ -356,6 +367,18 @@ def _percent(text: str) -> float:
     if not 0 <= share <= 1:
         raise BadConfiguration([f"a share is from 0 to 100 percent, got {text[:30]!r}"])
     return share
+
+
+def _found(every: Sequence[Experiment], wanted: str) -> list[Experiment]:
+    """Those with all these words in key, layer, owner, hypothesis or state, live ones first; of none, all in work."""
+    terms = wanted.casefold().split()
+    found = [one for one in every if all(term in _words(one) for term in terms)]
+    kept = found if terms else [one for one in found if one.state != "archived"]
+    return sorted(kept, key=lambda one: not one.live)
+
+
+def _words(one: Experiment) -> str:
+    return " ".join((one.key, one.layer, one.owner, one.hypothesis, one.state)).casefold()
 
 
 def _share(experiment: Experiment) -> str:

@@ -14,6 +14,7 @@ from tests.composed import Composed, composed
 
 from reelwright.events.contract import Event, Fact
 from reelwright.experiments.adapters.viewing import project_viewing
+from reelwright.experiments.contract import Cell, Configuration, Experiment, Layer
 from reelwright.experiments.core.sizes import sizes_of
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
 
@@ -255,3 +256,32 @@ async def test_viewers_do_not_see_experiments(made: Composed) -> None:
     viewer = await made.session(await made.person("vi"))
     for path in (PATH, f"{PATH}/new", f"{PATH}/home-ranker"):
         assert (await viewer.get(path)).status_code == 403
+
+
+async def test_a_thousand_experiments_are_found_by_a_word(made: Composed) -> None:
+    """The page stays a page: some are named, a hundred listed with live ones first, the rest found by filtering."""
+    service = made.wiring.dependencies["experiments"]
+    layers = tuple(Layer(key=f"layer-{at}", parameters={f"p{at}": 0}) for at in range(1_000))
+    experiments = tuple(
+        Experiment(
+            key=f"test-{at}",
+            layer=f"layer-{at}",
+            cells=(Cell(key="control", weight=0.5), Cell(key="other", weight=0.5, parameters={f"p{at}": 1})),
+            owner="grace" if at == 700 else "ada",
+            buckets=((0, 10_000),) if at >= 500 else (),
+            state="archived" if at == 3 else "running" if at >= 500 else "draft",
+        )
+        for at in range(1_000)
+    )
+    await service.put_configuration(Configuration(layers=layers, experiments=experiments), by="ada", what="a file")
+    editor = await made.session(await made.person("ed", "editor"))
+    page = await text(editor, PATH)
+    assert "<b>500 experiments</b>: test-500, test-501, test-502, test-503, test-504 and 495 more." in page
+    assert page.count(f'<a href="{PATH}/test-') == 100 and "The first 100 of 999 experiments" in page
+    assert f"{PATH}/test-599" in page and f"{PATH}/test-600" not in page
+    found = await text(editor, f"{PATH}?q=grace RUNNING")
+    assert found.count(f'<a href="{PATH}/test-') == 1 and f"{PATH}/test-700" in found
+    assert f"{PATH}/test-3" in await text(editor, f"{PATH}?q=archived")
+    assert "No experiment has “nobody”" in await text(editor, f"{PATH}?q=nobody")
+    seen = await text(editor, f"{PATH}?profile=p1")
+    assert seen.count("<td><b>test-") == 100 and "And 400 more experiments" in seen

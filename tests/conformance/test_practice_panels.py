@@ -14,7 +14,7 @@ from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.practice.adapters import panels as tables
-from reelwright.practice.adapters import sql
+from reelwright.practice.adapters import room, sql
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.contract import BadQuestions, NoInvite, NoPanel, Question
 from reelwright.practice.core.panels import Decision, Mark, PanelDraft, Scorecard
@@ -122,6 +122,21 @@ async def test_a_scorecard_is_given_once_also_at_once(company: Company) -> None:
             group.start_soon(give, number)
     panel, seat = await company.service.open(company.kim)
     assert [panel.seen.scorecards[seat.id].reasons] == kept
+
+
+async def test_who_is_full_sets_up_no_more_interviews(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither too many, nor where what candidates wrote fills the room; those that run go on."""
+    with monkeypatch.context() as tight:
+        tight.setattr(room, "MOST_PANELS", 1)
+        with pytest.raises(Conflict, match="1 interviews that you run"):
+            await company.service.create(person="boss", draft=DRAFT)
+    monkeypatch.setattr(room, "MOST_CHARS", 100_000)
+    await company.service.consent(company.candidate)
+    await company.service.answer(company.candidate, number=0, text="word " * 25_000)
+    with pytest.raises(Conflict, match="100,000 characters"):
+        await company.service.create(person="boss", draft=DRAFT)
+    await company.service.answer(company.candidate, number=0, text="shorter")
+    await company.service.create(person="boss", draft=DRAFT)
 
 
 async def test_links_expire_are_renewed_and_revoked(company: Company) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.composed import Composed, composed
 
+from reelwright.practice.adapters import room
 from reelwright.practice.adapters.bank import load_questions
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +63,17 @@ async def test_an_answer_that_came_too_late_is_given_back(home: Composed) -> Non
     late = await client.post(room, data={"turn": "0", "answer": "<script>second</script>"})
     assert late.status_code == 409
     assert "&lt;script&gt;second" in late.text and "<script>second" not in late.text
+
+
+async def test_an_answer_for_which_there_is_no_room_is_given_back(
+    home: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says why, and where room is made."""
+    client = home.client()
+    path = (await client.post("/practice", data={"stage": "phone"})).headers["location"]
+    monkeypatch.setattr(room, "MOST_CHARS", 1)
+    full = await client.post(path, data={"turn": "0", "answer": "what I typed"})
+    assert full.status_code == 409 and "what I typed" in full.text and "/practice/data" in full.text
 
 
 @pytest.mark.parametrize("form", [{}, {"stage": "lunch"}, {"stage": "phone", "role": "intern"}])

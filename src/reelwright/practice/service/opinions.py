@@ -14,6 +14,7 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, Transient
 from reelwright.practice.adapters import opinions as sql
+from reelwright.practice.adapters import room
 from reelwright.practice.contract import Criterion, Opinion, Turn, Verdict
 from reelwright.practice.core.counting import counts
 from reelwright.practice.core.evidence import locate, rubric_hash
@@ -60,8 +61,12 @@ class OpinionsService:
     async def put_form(
         self, *, person: str, interview_id: str, number: int, kind: Literal["self", "human"], name: str, form: Form
     ) -> Opinion:
-        """One's own verdicts, or another person's. Raises Invalid where 'met' has no words that are in the answer."""
+        """One's own verdicts, or another person's.
+
+        Raises Invalid where 'met' has no words that are in the answer, Conflict where practice is full.
+        """
         turn, criteria = await self.get_turn(person=person, interview_id=interview_id, number=number)
+        await self._database.read(room.check_room, person)
         if kind == "human" and not name.strip():
             raise Invalid("say who judges: another person's verdicts count, and are kept under their name")
         grader = "self" if kind == "self" else f"human:{name.strip()[:80]}"

@@ -14,6 +14,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import panels as sql
+from reelwright.practice.adapters import room
 from reelwright.practice.contract import BadQuestions, Grader, NoInvite, NoPanel, Question, Unfit, Verdict
 from reelwright.practice.core.loop import wording
 from reelwright.practice.core.panels import (
@@ -118,7 +119,12 @@ class PanelsService:
         await self._packs.delete(person, name)
 
     async def create(self, *, person: str, draft: PanelDraft, sample: bool = False) -> tuple[str, dict[str, str]]:
-        """Set up an interview; returns its id and each seat's link token, which is told this once."""
+        """Set up an interview; returns its id and each seat's link token, which is told this once.
+
+        Raises Unfit, and Conflict where practice is full.
+        """
+        await self._database.read(room.check_new_panel, person)
+        await self._database.read(room.check_room, person)
         packs = await self.list_packs(person=person)
         known = {**self._bank, **{one.id: one for pack in packs.values() for one in pack}}
         missing = [name for name in draft.question_ids if name not in known]

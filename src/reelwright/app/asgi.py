@@ -122,13 +122,21 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MOST,
         lifespan=[_running(wiring.systems), _following(resources.keys)],
-        before_send=[tell_all_methods],
+        before_send=[tell_all_methods, _keep_private],
         logging_config=None,  # the framework's own would log packages' lines in another form
         debug=False,
     )
     routed = Heads(application.asgi_handler, application.routes)
     application.asgi_handler = Bypass(routed, _direct(wiring.systems), middleware)
     return application
+
+
+async def _keep_private(message: Message, _: Scope) -> None:
+    """A cache that several people share may guess how long an answer holds that does not say so."""
+    if message["type"] == "http.response.start":
+        headers = list(message.get("headers", ()))
+        if not any(name.lower() == b"cache-control" for name, _ in headers):
+            message["headers"] = [*headers, (b"cache-control", b"private, no-cache")]
 
 
 def _problem_where_nothing_is(response: Response[Any]) -> Response[Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Conflict
+from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.practice.adapters import room as bounds
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.contract import Interview, NoInterview, TurnMoved
 from reelwright.practice.core.evidence import is_quoted
 from reelwright.practice.core.rules import RuleGrader
-from reelwright.practice.service import PracticeService
+from reelwright.practice.service import ModelService, OpinionsService, PracticeService
+from reelwright.practice.settings import PracticeSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -170,3 +173,15 @@ async def test_a_person_begins_so_many_interviews(room: Room, monkeypatch: pytes
     with pytest.raises(Conflict, match="2 interviews"):
         await room.start()
     await room.start("bob")
+
+
+async def test_whoever_judges_has_a_name_that_can_be_kept(room: Room) -> None:
+    """PostgreSQL stores no zero character; nobody is not enough."""
+    model = ModelService(database=room.database, clock=room.clock, settings=PracticeSettings())
+    opinions = OpinionsService(database=room.database, clock=room.clock, interviews=room.service, model=model)
+    interview = await room.start()
+    await room.service.answer(person="ada", interview_id=interview.id, turn=0, text="I measured it.")
+    turn: dict[str, Any] = {"person": "ada", "interview_id": interview.id, "number": 0, "kind": "human", "form": {}}
+    assert (await opinions.put_form(**turn, name=" K\x00im")).grader == "human:Kim"
+    with pytest.raises(Invalid):
+        await opinions.put_form(**turn, name="\x00")

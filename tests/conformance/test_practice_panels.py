@@ -16,7 +16,7 @@ from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.practice.adapters import panels as tables
 from reelwright.practice.adapters import room, sql
 from reelwright.practice.adapters.bank import load_questions
-from reelwright.practice.contract import BadQuestions, NoInvite, NoPanel, Question
+from reelwright.practice.contract import BadQuestions, NoInvite, NoPanel, Question, Unfit
 from reelwright.practice.core.panels import Decision, Mark, PanelDraft, Scorecard
 from reelwright.practice.core.question import read_questions
 from reelwright.practice.core.rules import RuleGrader
@@ -122,6 +122,25 @@ async def test_a_scorecard_is_given_once_also_at_once(company: Company) -> None:
             group.start_soon(give, number)
     panel, seat = await company.service.open(company.kim)
     assert [panel.seen.scorecards[seat.id].reasons] == kept
+
+
+async def test_names_are_kept_as_far_as_they_can_be(company: Company) -> None:
+    """PostgreSQL stores no zero character; of a name something is left."""
+    draft = msgspec.structs.replace(DRAFT, candidate="A\x00da", interviewers=("\x00Kim",))
+    panel_id, _ = await company.service.create(person="boss", draft=draft)
+    panel = await company.service.get(person="boss", panel_id=panel_id)
+    assert [one.name for one in panel.seats] == [panel.setup.candidate, "Kim"] == ["Ada", "Kim"]
+    with pytest.raises(Unfit):
+        await company.service.create(person="boss", draft=msgspec.structs.replace(DRAFT, candidate=" \x00"))
+
+
+async def test_nothing_is_finished_before_it_began(company: Company) -> None:
+    """Else the candidate who then agrees could not answer any more."""
+    with pytest.raises(Conflict):
+        await company.service.finish(company.candidate)
+    await company.service.consent(company.candidate)
+    await company.service.answer(company.candidate, number=0, text="An answer.")
+    await company.service.finish(company.candidate)
 
 
 async def test_who_is_full_sets_up_no_more_interviews(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from reelwright.practice.core.counting import counts
 from reelwright.practice.core.evidence import locate, rubric_hash
 from reelwright.practice.core.levels import dimension_levels
 from reelwright.practice.core.reply import MAX_REPLY_CHARS, prompt, read_reply
-from reelwright.practice.service.interviews import PracticeService
+from reelwright.practice.service.interviews import PracticeService, clean
 from reelwright.practice.service.model import ModelService
 
 Form = Mapping[str, tuple[str, str]]
@@ -67,9 +67,10 @@ class OpinionsService:
         """
         turn, criteria = await self.get_turn(person=person, interview_id=interview_id, number=number)
         await self._database.read(room.check_room, person)
-        if kind == "human" and not name.strip():
+        name = clean(name).strip()
+        if kind == "human" and not name:
             raise Invalid("say who judges: another person's verdicts count, and are kept under their name")
-        grader = "self" if kind == "self" else f"human:{name.strip()[:80]}"
+        grader = "self" if kind == "self" else f"human:{name[:80]}"
         verdicts = tuple(_stated(one, form.get(one.id, ("", "")), turn.answer or "", grader) for one in criteria)
         return await self._put(person, interview_id, number, kind=kind, grader=grader, verdicts=verdicts)
 

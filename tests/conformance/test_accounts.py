@@ -22,6 +22,7 @@ from reelwright.accounts.contract import (
     User,
     UserRole,
 )
+from reelwright.accounts.core import rules
 from reelwright.accounts.service import AccountsService
 from reelwright.accounts.settings import AccountsSettings
 from reelwright.kernel.clock import VirtualClock
@@ -535,6 +536,23 @@ async def test_a_token_ends_when_it_expires_or_is_revoked(home: Home) -> None:
     assert await home.service.authenticate(cookie=None, bearer=second.token) == NOBODY
     listed = await home.service.list_tokens(await home.caller(cookie))
     assert [token.name for token in listed] == ["t"]
+
+
+async def test_a_person_has_so_many_tokens(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One too many is refused until one is revoked, or has expired; others make theirs."""
+    monkeypatch.setattr(rules, "TOKENS_MOST", 2)
+    _, cookie = await home.person()
+    _, other = await home.person("Bob")
+    caller = await home.caller(cookie)
+    made = [await home.service.create_token(caller, name="t", scopes=READ, days=days) for days in (2, 9)]
+    with pytest.raises(Conflict, match="2 tokens"):
+        await home.service.create_token(caller, name="t", scopes=READ, days=2)
+    await home.service.create_token(await home.caller(other), name="t", scopes=READ, days=2)
+    await home.service.delete_token(caller, made[1].id)
+    await home.service.create_token(caller, name="u", scopes=READ, days=9)
+    home.clock.advance(3 * DAY_S)
+    await home.service.create_token(await home.caller(cookie), name="v", scopes=READ, days=9)
+    assert [token.name for token in await home.service.list_tokens(await home.caller(cookie))] == ["u", "v"]
 
 
 async def test_a_limited_profile_counts_unrated_as_above(home: Home) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
 from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Conflict, Invalid
+from reelwright.practice.adapters import room as bounds
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.contract import Interview, NoInterview, TurnMoved
 from reelwright.practice.core.evidence import is_quoted
 from reelwright.practice.core.rules import RuleGrader
-from reelwright.practice.service import PracticeService
+from reelwright.practice.service import ModelService, OpinionsService, PracticeService
+from reelwright.practice.settings import PracticeSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -139,3 +144,44 @@ async def test_nobody_sees_or_deletes_what_is_anothers(room: Room) -> None:
     with pytest.raises(NoInterview):
         await room.service.get(person="ada", interview_id=mine.id)
     assert [one.id for one in await room.service.export(person="bob")] == [other.id]
+
+
+async def test_a_person_keeps_so_much_and_no_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers with their verdicts, and drafts; what was kept stays, and others have room of their own."""
+    monkeypatch.setattr(bounds, "MOST_CHARS", 60_000)
+    interview = await room.start()
+    mine = {"person": "ada", "interview_id": interview.id}
+    await room.service.put_draft(**mine, turn=0, text="word " * 10_000)
+    after = await room.service.answer(**mine, turn=0, text="word " * 12_000)
+    with pytest.raises(Conflict, match=r"60,000 characters.*/practice/data"):
+        await room.service.answer(**mine, turn=1, text="fine")
+    with pytest.raises(Conflict):
+        await room.service.put_draft(**mine, turn=1, text="fine")
+    with pytest.raises(Conflict):
+        await room.start()
+    assert await room.service.get(**mine) == after
+    await room.start("bob")
+    await room.service.delete(person="ada")
+    await room.start()
+
+
+async def test_a_person_begins_so_many_interviews(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a line of a page."""
+    monkeypatch.setattr(bounds, "MOST_INTERVIEWS", 2)
+    await room.start()
+    await room.start()
+    with pytest.raises(Conflict, match="2 interviews"):
+        await room.start()
+    await room.start("bob")
+
+
+async def test_whoever_judges_has_a_name_that_can_be_kept(room: Room) -> None:
+    """PostgreSQL stores no zero character; nobody is not enough."""
+    model = ModelService(database=room.database, clock=room.clock, settings=PracticeSettings())
+    opinions = OpinionsService(database=room.database, clock=room.clock, interviews=room.service, model=model)
+    interview = await room.start()
+    await room.service.answer(person="ada", interview_id=interview.id, turn=0, text="I measured it.")
+    turn: dict[str, Any] = {"person": "ada", "interview_id": interview.id, "number": 0, "kind": "human", "form": {}}
+    assert (await opinions.put_form(**turn, name=" K\x00im")).grader == "human:Kim"
+    with pytest.raises(Invalid):
+        await opinions.put_form(**turn, name="\x00")

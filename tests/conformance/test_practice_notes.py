@@ -42,6 +42,23 @@ async def test_a_story_is_kept_changed_and_forgotten(stories: StoriesService) ->
     assert await stories.list_stories(person="ada") == {}
 
 
+@pytest.mark.parametrize("text", ["\\u0000", 'rejects \\u0000","title":"another', "\\\\u0000"])
+async def test_a_document_that_speaks_of_the_zero_character_is_kept_as_it_is(
+    stories: StoriesService, text: str
+) -> None:
+    """Its escape, written out, is text like any other."""
+    story = Story(title="Parser", situation=text)
+    story_id = await stories.create(person="ada", story=story)
+    assert await stories.list_stories(person="ada") == {story_id: story}
+
+
+async def test_a_document_of_which_nothing_is_left_is_refused(stories: StoriesService) -> None:
+    """It would stand in the way of reading all others."""
+    with pytest.raises(Invalid):
+        await stories.create(person="ada", story=Story(title="\x00"))
+    assert await stories.list_stories(person="ada") == {}
+
+
 async def test_nobody_reaches_what_is_another_s(stories: StoriesService) -> None:
     """Neither reading, changing nor deleting."""
     story_id = await stories.create(person="ada", story=STORY)

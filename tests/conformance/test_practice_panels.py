@@ -14,9 +14,9 @@ from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.practice.adapters import panels as tables
-from reelwright.practice.adapters import sql
+from reelwright.practice.adapters import room, sql
 from reelwright.practice.adapters.bank import load_questions
-from reelwright.practice.contract import BadQuestions, NoInvite, NoPanel, Question
+from reelwright.practice.contract import BadQuestions, NoInvite, NoPanel, Question, Unfit
 from reelwright.practice.core.panels import Decision, Mark, PanelDraft, Scorecard
 from reelwright.practice.core.question import read_questions
 from reelwright.practice.core.rules import RuleGrader
@@ -122,6 +122,40 @@ async def test_a_scorecard_is_given_once_also_at_once(company: Company) -> None:
             group.start_soon(give, number)
     panel, seat = await company.service.open(company.kim)
     assert [panel.seen.scorecards[seat.id].reasons] == kept
+
+
+async def test_names_are_kept_as_far_as_they_can_be(company: Company) -> None:
+    """PostgreSQL stores no zero character; of a name something is left."""
+    draft = msgspec.structs.replace(DRAFT, candidate="A\x00da", interviewers=("\x00Kim",))
+    panel_id, _ = await company.service.create(person="boss", draft=draft)
+    panel = await company.service.get(person="boss", panel_id=panel_id)
+    assert [one.name for one in panel.seats] == [panel.setup.candidate, "Kim"] == ["Ada", "Kim"]
+    with pytest.raises(Unfit):
+        await company.service.create(person="boss", draft=msgspec.structs.replace(DRAFT, candidate=" \x00"))
+
+
+async def test_nothing_is_finished_before_it_began(company: Company) -> None:
+    """Else the candidate who then agrees could not answer any more."""
+    with pytest.raises(Conflict):
+        await company.service.finish(company.candidate)
+    await company.service.consent(company.candidate)
+    await company.service.answer(company.candidate, number=0, text="An answer.")
+    await company.service.finish(company.candidate)
+
+
+async def test_who_is_full_sets_up_no_more_interviews(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither too many, nor where what candidates wrote fills the room; those that run go on."""
+    with monkeypatch.context() as tight:
+        tight.setattr(room, "MOST_PANELS", 1)
+        with pytest.raises(Conflict, match="1 interviews that you run"):
+            await company.service.create(person="boss", draft=DRAFT)
+    monkeypatch.setattr(room, "MOST_CHARS", 100_000)
+    await company.service.consent(company.candidate)
+    await company.service.answer(company.candidate, number=0, text="word " * 25_000)
+    with pytest.raises(Conflict, match="100,000 characters"):
+        await company.service.create(person="boss", draft=DRAFT)
+    await company.service.answer(company.candidate, number=0, text="shorter")
+    await company.service.create(person="boss", draft=DRAFT)
 
 
 async def test_links_expire_are_renewed_and_revoked(company: Company) -> None:

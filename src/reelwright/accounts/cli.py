@@ -83,10 +83,15 @@ def create_users(
             except Conflict as error:
                 typer.echo(f"reelwright: {error}; left as they are", err=True)
                 continue
-            table.writerow([entry.name, entry.password])
+            table.writerow([_shown(entry.name), entry.password])
             sys.stdout.flush()  # where this is stopped, who was added is told
 
     _run(work, data, database)
+
+
+def _shown(name: str) -> str:
+    """A name in a cell: a spreadsheet would compute a formula, and could tell the passwords beside it."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 
 @app.command()

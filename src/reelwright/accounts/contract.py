@@ -93,14 +93,14 @@ class OutcomeUnknown(Conflict):
 
 
 class SecretReply(Conflict):
-    """The request was done; its answer held a secret, which is kept nowhere."""
+    """The request was done; its answer held a secret, or was too long to be kept."""
 
     slug = "already-done"
 
     def __init__(self) -> None:
         super().__init__(
-            "this request was done before; its answer held a secret that is not kept: "
-            "remove what it made, and begin anew"
+            "this request was done before; its answer is not kept, for it held a secret or was long: "
+            "look at what it made, or remove that and begin anew"
         )
 
 

@@ -421,22 +421,35 @@ class AccountsService:
     # Tokens
 
     async def create_token(self, caller: Principal, *, name: str, scopes: Collection[Scope], days: int) -> NewToken:
-        """A personal API token for the profile that the caller watches as; shown once."""
+        """A personal API token for the profile that the caller watches as; shown once.
+
+        Raises Conflict where there are too many.
+        """
         _check_person(caller)
         token, token_id, now_ms = f"rw_{secrets.token_urlsafe(32)}", new_id(self._clock), self._now_ms()
         clean, expires_ms = rules.checked_name(name), now_ms + days * DAY_MS
-        await self._database.write(
-            sql.insert,
-            sql.TOKENS,
-            id=token_id,
-            user_id=caller.user_id,
-            profile_id=caller.profile_id,
-            name=clean,
-            hash=_digest(token),
-            scopes=" ".join(sorted(set(scopes))),
-            created_ms=now_ms,
-            expires_ms=expires_ms,
-        )
+
+        def put(connection: sa.Connection) -> None:
+            mine = sql.list_rows(connection, sql.TOKENS, user_id=caller.user_id)
+            expired = [row["id"] for row in mine if row["expires_ms"] < now_ms]
+            for one in expired:
+                sql.delete(connection, sql.TOKENS, id=one)
+            if len(mine) - len(expired) >= rules.TOKENS_MOST:
+                raise Conflict(f"you have {rules.TOKENS_MOST} tokens, which is the most; revoke one first")
+            sql.insert(
+                connection,
+                sql.TOKENS,
+                id=token_id,
+                user_id=caller.user_id,
+                profile_id=caller.profile_id,
+                name=clean,
+                hash=_digest(token),
+                scopes=" ".join(sorted(set(scopes))),
+                created_ms=now_ms,
+                expires_ms=expires_ms,
+            )
+
+        await self._database.write(put)
         return NewToken(id=token_id, name=clean, token=token, expires_ms=expires_ms)
 
     async def list_tokens(self, caller: Principal) -> list[Token]:

@@ -23,13 +23,13 @@ from reelwright import __version__
 from reelwright.accounts.adapters.idempotency import IdempotencyMiddleware
 from reelwright.accounts.api import PrincipalMiddleware
 from reelwright.app.described import CompleteJson, StrictRequest, tell_all_methods
-from reelwright.app.listening import allowed_hosts, is_loopback, web_origins
+from reelwright.app.listening import allowed_hosts, web_origins
 from reelwright.app.wiring import Wiring
 from reelwright.kernel.errors import Forbidden, Terminal
 from reelwright.kernel.http import handle_error
 from reelwright.kernel.keys import KeyRing, follow
 from reelwright.kernel.operations import Operations
-from reelwright.kernel.principal import principal_of
+from reelwright.kernel.principal import is_near, principal_of
 from reelwright.kernel.system import Health, Resources, System
 from reelwright.kernel.telemetry import exposition
 
@@ -55,8 +55,7 @@ async def readyz(operations: Operations) -> Response[list[Health]]:
 @get("/metrics", summary="Get metrics", tags=["service"], media_type="text/plain")
 async def metrics(request: Request[Any, Any, Any], resources: Resources) -> Response[bytes]:
     """Get all processes' metrics in Prometheus text format; from this machine, or as an administrator."""
-    near = request.client is not None and is_loopback(request.client.host) and not resources.settings.trusted_proxies
-    if not near and not principal_of(request).may("admin"):
+    if not is_near(request, resources.settings) and not principal_of(request).may("admin"):
         raise Forbidden("metrics are read from this machine, or with an administrator's API token")
     return Response(exposition(), media_type="text/plain; version=0.0.4")  # the framework adds the charset
 
@@ -122,13 +121,21 @@ def build(resources: Resources, wiring: Wiring) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MOST,
         lifespan=[_running(wiring.systems), _following(resources.keys)],
-        before_send=[tell_all_methods],
+        before_send=[tell_all_methods, _keep_private],
         logging_config=None,  # the framework's own would log packages' lines in another form
         debug=False,
     )
     routed = Heads(application.asgi_handler, application.routes)
     application.asgi_handler = Bypass(routed, _direct(wiring.systems), middleware)
     return application
+
+
+async def _keep_private(message: Message, _: Scope) -> None:
+    """A cache that several people share may guess how long an answer holds that does not say so."""
+    if message["type"] == "http.response.start":
+        headers = list(message.get("headers", ()))
+        if not any(name.lower() == b"cache-control" for name, _ in headers):
+            message["headers"] = [*headers, (b"cache-control", b"private, no-cache")]
 
 
 def _problem_where_nothing_is(response: Response[Any]) -> Response[Any]:

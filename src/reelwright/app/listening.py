@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from urllib.parse import urlsplit
 
 from reelwright.kernel.errors import Invalid
-from reelwright.kernel.settings import ServiceSettings
+from reelwright.kernel.settings import ServiceSettings, is_loopback
 
 PORTS_TRIED = 50
 
@@ -39,14 +38,6 @@ def check_media(public_url: str, edge_url: str) -> None:
 def cookies_are_secure(public_url: str) -> bool:
     """Whether cookies are `__Host-` and Secure: over TLS. Safari drops such over plain HTTP, also from 127.0.0.1."""
     return urlsplit(public_url).scheme == "https"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def allowed_hosts(settings: ServiceSettings, public_url: str) -> list[str]:

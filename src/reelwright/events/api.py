@@ -32,6 +32,8 @@ from reelwright.kernel.principal import (
 from reelwright.kernel.system import Resources
 
 MAX_BODY_BYTES = 2 << 20
+PACKED_TIMES = 32
+"""How many times longer a gzip body may become: by its packed length it is limited."""
 _LENGTH_DIGITS = 12
 Cursor = Annotated[str | None, Parameter(max_length=200, description="As the Link to the next page has it.")]
 B = TypeVar("B", "Batch", Report)
@@ -274,11 +276,15 @@ def direct_routes(events: EventsClient) -> dict[tuple[str, str], Direct]:
 
 def _size(headers: Mapping[bytes, bytes]) -> int:
     """What the body will take in memory; a sender that does not say is taken at the most."""
-    told = headers.get(b"content-length", b"")
-    size = int(told) if told.isdigit() and len(told) <= _LENGTH_DIGITS else MAX_BODY_BYTES
+    size = _told_size(headers)
     if size > MAX_BODY_BYTES:
         raise _too_large()
-    return MAX_BODY_BYTES if _is_packed(headers) else size
+    return min(MAX_BODY_BYTES, size * PACKED_TIMES) if _is_packed(headers) else size
+
+
+def _told_size(headers: Mapping[bytes, bytes]) -> int:
+    told = headers.get(b"content-length", b"")
+    return int(told) if told.isdigit() and len(told) <= _LENGTH_DIGITS else MAX_BODY_BYTES
 
 
 def _is_packed(headers: Mapping[bytes, bytes]) -> bool:
@@ -289,12 +295,16 @@ def _is_packed(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(f"a batch has at most {MAX_BODY_BYTES} bytes; send fewer events at once")
+    return TooLarge(
+        f"a batch has at most {MAX_BODY_BYTES} bytes, and {PACKED_TIMES} times what its gzip has; "
+        "send fewer events at once"
+    )
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     """The whole body, unpacked; what would become too large is refused before it is in memory."""
     unpack = zlib.decompressobj(wbits=31) if _is_packed(headers) else None
+    most = min(MAX_BODY_BYTES, _told_size(headers) * PACKED_TIMES) if unpack else MAX_BODY_BYTES
     body, more = bytearray(), True
     while more:
         message = await receive()
@@ -302,10 +312,10 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
             raise Invalid("the sender went away before its batch was whole")
         block, more = message["body"], message.get("more_body", False)
         try:
-            body += unpack.decompress(block, MAX_BODY_BYTES + 1 - len(body)) if unpack else block
+            body += unpack.decompress(block, most + 1 - len(body)) if unpack else block
         except zlib.error as error:
             raise Invalid(f"the batch is not what gzip makes: {error}") from error
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > most:
             raise _too_large()
     if unpack and (not unpack.eof or unpack.unused_data):
         raise Invalid("the batch is not one whole gzip stream")

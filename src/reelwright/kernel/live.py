@@ -13,6 +13,8 @@ import msgspec
 from litestar.response import Stream
 
 KEEP_ALIVE_S = 15.0
+LONGEST_S = 60.0
+"""Then a stream ends, and browsers ask for it again: who may see it is asked anew."""
 
 
 class Closing:
@@ -39,7 +41,10 @@ closing = Closing()
 
 
 def live(look: Callable[[], Awaitable[Any]], *, every_s: float = 1.0) -> Stream:
-    """A stream that sends what `look` returns, as JSON, whenever it has changed; looks every `every_s` seconds."""
+    """A stream that sends what `look` returns, as JSON, whenever it has changed; looks every `every_s` seconds.
+
+    It ends after a minute, so that nobody who was shut out goes on watching; the client asks for it again.
+    """
     return Stream(
         _changes(look, every_s),
         media_type="text/event-stream",
@@ -63,7 +68,7 @@ async def _each(messages: AsyncIterator[Any]) -> AsyncIterator[bytes]:
 
 async def _changes(look: Callable[[], Awaitable[Any]], every_s: float) -> AsyncIterator[bytes]:
     last, quiet_s = b"", 0.0
-    while True:
+    for _ in range(max(1, round(LONGEST_S / every_s))):
         now = msgspec.json.encode(await look())
         if now != last:
             yield b"data: " + now + b"\n\n"

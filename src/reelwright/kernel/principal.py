@@ -7,6 +7,7 @@ not allowed by a principal is refused.
 from __future__ import annotations
 
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -16,6 +17,7 @@ from litestar.types import Scope
 
 from reelwright.kernel.errors import Forbidden
 from reelwright.kernel.ids import ProfileId, UserId
+from reelwright.kernel.settings import ServiceSettings, is_loopback, is_passed_on
 
 Role = Literal["anonymous", "viewer", "editor", "admin"]
 RANK: dict[str, int] = {"anonymous": 0, "viewer": 1, "editor": 2, "admin": 3}
@@ -65,6 +67,12 @@ def caller_in(scope: Scope) -> Principal:
     """The same of an ASGI scope."""
     found = scope.get("state", {}).get("principal", NOBODY)
     return found if isinstance(found, Principal) else NOBODY
+
+
+def is_near(connection: ASGIConnection[Any, Any, Any, Any], settings: ServiceSettings) -> bool:
+    """Whether somebody at this machine itself is calling, by one of its own names."""
+    client, named = connection.client, urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
+    return client is not None and is_loopback(client.host) and is_loopback(named) and not is_passed_on(settings)
 
 
 def require(role: Role) -> Any:

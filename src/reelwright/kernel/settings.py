@@ -7,12 +7,14 @@ the keys that stand outside a section. The environment wins over the file: `REEL
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -83,6 +85,20 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 DATABASE_FILE = "reelwright.sqlite"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_passed_on(settings: ServiceSettings) -> bool:
+    """Whether others come through a proxy or a tunnel on this machine, so that every request seems to be its own."""
+    named = urlsplit(settings.public_url).hostname or settings.host
+    return bool(settings.trusted_proxies) or (is_loopback(settings.host) and not is_loopback(named))
 
 
 def keys_file(settings: ServiceSettings) -> Path:

@@ -39,7 +39,7 @@ from reelwright.limits.core.fields import headers, limit_field
 from reelwright.limits.core.grammar import parse_limits
 from reelwright.limits.core.rules import ENVOY_UNITS_S
 from reelwright.limits.core.shedding import Gate
-from reelwright.limits.service import Described, Limits, Status
+from reelwright.limits.service import Described, Limits, Status, with_cost
 
 ATTEMPTS = frozenset(
     {
@@ -66,6 +66,12 @@ _PLAYING = ("/api/v1/playback/", "/api/v1/events", "/api/v1/cmcd", "/watch/")
 _BACKGROUND = ("/static/", "/art/", "/sw.js")
 _LONG = ("/api/v1/uploads", "/api/v1/analytics/", "/studio/data", "/api/v1/practice/", "/practice/", "/metrics")
 """What takes long by its nature: it would hold a slot all the while, and tell nothing of how busy the service is."""
+WEIGHED = frozenset({"/api/v1/events", "/api/v1/cmcd"})
+"""What lies on the disk as it was sent: here a long request counts as several."""
+WEIGHT_BYTES = 32 << 10
+LARGEST_BYTES = 2 << 20
+PACKED_TIMES = 32
+"""How many times longer a gzip body may become; the doors of events refuse more."""
 DOMAIN = "reelwright"
 WAIT_S = 1.0
 BODY_BYTES_MOST = 1 << 20
@@ -82,7 +88,8 @@ class LimitsMiddleware:
     client's there, and believes X-Forwarded-For only of trusted proxies. A refused request is answered with a
     problem, or raises TooManyRequests where `raises` is set, for applications that make their own answers of errors.
     At the doors `failures` only what fails counts: an answer below 400 gives back what its request took, and so does
-    one that says nothing of the request (429, 5xx).
+    one that says nothing of the request (429, 5xx). `weigh` says as how many a request counts, which is never more
+    than a limit admits at once.
     """
 
     def __init__(
@@ -94,8 +101,10 @@ class LimitsMiddleware:
         domain: str = DOMAIN,
         raises: bool = False,
         failures: Collection[str] = (),
+        weigh: Callable[[Any], int] | None = None,
     ) -> None:
         self._app = app
+        self._weigh = weigh
         self._limits = limits
         self._failures = failures
         self._identify = identify or limit_of
@@ -109,8 +118,9 @@ class LimitsMiddleware:
             await self._app(scope, receive, send)
             return
         policy = self._policy(*met)
+        asks = _weighed(policy.asks, self._weigh(scope)) if self._weigh else policy.asks
         decide_at_once = self._limits.decide_at_once
-        answer = decide_at_once(policy.asks) if decide_at_once else await self._limits.decide(policy.asks)
+        answer = decide_at_once(asks) if decide_at_once else await self._limits.decide(asks)
         if not answer.allowed:
             await self._refuse(answer, send)
             return
@@ -292,6 +302,24 @@ def limit_of(scope: HTTPScope) -> tuple[str, str] | None:
     if path in ("/api/v1/events", "/api/v1/cmcd"):
         return "events", key
     return ("api" if path.startswith("/api/") else "pages"), key
+
+
+def weight_of(scope: HTTPScope) -> int:
+    """As how many one of our own requests counts; a sender that does not say how much comes is taken at the most."""
+    if scope["path"] not in WEIGHED:
+        return 1
+    fields = dict(scope["headers"])
+    told = fields.get(b"content-length", b"")
+    size = int(told) if told.isdigit() and len(told) <= 12 else LARGEST_BYTES
+    if fields.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        size *= PACKED_TIMES
+    return 1 + min(size, LARGEST_BYTES) // WEIGHT_BYTES
+
+
+def _weighed(asks: tuple[Ask, ...], weight: int) -> tuple[Ask, ...]:
+    if weight == 1:
+        return asks
+    return tuple(one for ask in asks for one in with_cost([ask], min(weight, max(1, ask.limit.most))))
 
 
 def rank_of(scope: HTTPScope) -> tuple[int, str] | None:

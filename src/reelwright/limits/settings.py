@@ -17,7 +17,9 @@ class LimitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     api: Annotated[str, Meta(description="API calls of one person, or of one address without one.")] = (
         "1200/minute burst 400"
     )
-    events: Annotated[str, Meta(description="Event batches of one profile.")] = "240/minute burst 120"
+    events: Annotated[
+        str, Meta(description="Event batches of one profile; each 32 KiB of a long one count as one more.")
+    ] = "240/minute burst 120"
     pages: Annotated[str, Meta(description="Pages and pictures of one person, or of one address.")] = (
         "3000/minute burst 1500"
     )

@@ -70,7 +70,7 @@ class LimitsSystem:
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """`app` behind the limits, and behind those, load shedding: what limits refuse takes nobody's place."""
-        from reelwright.limits.api import BROWSING, KINDS, LimitsMiddleware, SheddingMiddleware, rank_of
+        from reelwright.limits.api import BROWSING, KINDS, LimitsMiddleware, SheddingMiddleware, rank_of, weight_of
 
         def told(priority: int, admitted: bool) -> None:
             verdict = "allowed" if admitted else "shed"
@@ -89,7 +89,7 @@ class LimitsSystem:
                 told=told,
                 measured_most=BROWSING,
             )
-        return LimitsMiddleware(app, limits=self.service, raises=True, failures=("sign_in",))
+        return LimitsMiddleware(app, limits=self.service, raises=True, failures=("sign_in",), weigh=weight_of)
 
     def routes(self) -> Sequence[Any]:
         """What limits did."""

@@ -11,6 +11,7 @@ import structlog
 from reelwright.accounts.service import AccountsService
 from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.ids import UserId
+from reelwright.kernel.settings import is_loopback, is_passed_on
 from reelwright.kernel.system import Health, Resources
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.adapters.guide import load_styles
@@ -146,8 +147,7 @@ class PracticeSystem:
 
 def _is_near(resources: Resources) -> bool:
     """Whether only this machine reaches the service."""
-    settings = resources.settings
-    return settings.host in ("127.0.0.1", "::1", "localhost") and not settings.trusted_proxies
+    return is_loopback(resources.settings.host) and not is_passed_on(resources.settings)
 
 
 def _counting(accounts: AccountsService | None) -> Callable[[], Awaitable[int]]:

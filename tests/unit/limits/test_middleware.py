@@ -17,7 +17,7 @@ from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.errors import Invalid
 from reelwright.limits import Limits, MemoryStore, TooManyRequests
 from reelwright.limits.adapters.guarded import GuardedStore
-from reelwright.limits.api import LimitsMiddleware, SheddingMiddleware, limit_guard, limit_of
+from reelwright.limits.api import LimitsMiddleware, SheddingMiddleware, limit_guard, limit_of, weight_of
 from reelwright.limits.contract import StoreUnavailable
 from reelwright.limits.core.adaptive import Gradient
 from reelwright.limits.core.fields import parse_limit_field, parse_policy
@@ -245,3 +245,33 @@ async def test_a_guard_of_litestar_limits_single_routes() -> None:
         assert codes == [200, 429, 200]
     with pytest.raises(Invalid, match="a limit looks like"):
         limit_guard(Limits(), "often", name="x")
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "weight"),
+    [
+        ("/api/v1/events", {"content-length": "900"}, 1),
+        ("/api/v1/events", {"content-length": str(100 << 10)}, 4),
+        ("/api/v1/cmcd", {"content-length": str(100 << 10)}, 4),
+        ("/api/v1/events", {"content-length": "900", "content-encoding": "gzip"}, 1),
+        ("/api/v1/events", {"content-length": str(10 << 10), "content-encoding": "GZIP"}, 11),
+        ("/api/v1/events", {"content-length": "9" * 30}, 65),
+        ("/api/v1/events", {"content-length": "-1"}, 65),
+        ("/api/v1/events", {}, 65),
+        ("/api/v1/practice/stories", {}, 1),
+    ],
+)
+def test_a_batch_counts_by_its_length(path: str, fields: dict[str, str], weight: int) -> None:
+    """What is sent there lies on the disk; who does not say how much comes is taken at the most."""
+    scope: Any = {"path": path, "headers": [(name.encode(), value.encode()) for name, value in fields.items()]}
+    assert weight_of(scope) == weight
+
+
+async def test_a_long_request_takes_several_and_never_more_than_there_are() -> None:
+    """Of each limit as many as its weight, so that the longest still passes once."""
+    client = Client(weigh=lambda scope: int(scope["path"].rpartition("/")[2]))
+    status, fields, _ = await client.get("/api/2")
+    assert (status, [one.remaining for one in parse_limit_field(fields["ratelimit"])]) == (200, [8, 0])
+    assert (await client.get("/api/1"))[0] == 429
+    status, fields, _ = await Client(weigh=lambda _: 1000).get("/api/x")
+    assert (status, [one.remaining for one in parse_limit_field(fields["ratelimit"])]) == (200, [0, 0])

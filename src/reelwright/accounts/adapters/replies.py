@@ -17,6 +17,10 @@ from reelwright.kernel.keys import KeyRing
 
 KEPT_MS = 24 * 3_600_000
 """How long an answer is given again; afterwards its key is as good as new."""
+KEPT_BYTES = 64 << 10
+"""Of a longer answer only that it was given is kept: a day of them would fill the disk."""
+KEYS_MOST = 10_000
+"""Of one person; the oldest goes for a new one."""
 _PURPOSE = "idempotency"
 
 
@@ -57,14 +61,15 @@ class Replies:
         )
 
     async def end(self, user_id: UserId, key: str, reply: Reply, *, secret: bool) -> None:
-        """Keep the answer; of a secret one only that it was given."""
+        """Keep the answer; of a secret or a long one only that it was given."""
+        untold = secret or len(reply.body) > KEPT_BYTES
         await self._database.write(
             _complete,
             user_id,
             key,
             status=reply.status,
-            headers=msgspec.json.encode(() if secret else reply.headers).decode(),
-            body=None if secret else reply.body,
+            headers=msgspec.json.encode(() if untold else reply.headers).decode(),
+            body=None if untold else reply.body,
         )
 
     async def forget_all(self, user_id: UserId) -> None:
@@ -84,11 +89,20 @@ def _claim(
     connection.execute(table.delete().where(table.c.created_ms < now_ms - KEPT_MS))
     known = sql.find(connection, table, user_id=user_id, key=key)
     if known is None:
+        _make_room(connection, user_id)
         name, signature = signed
         sql.insert(
             connection, table, user_id=user_id, key=key, signed_by=name, signature=signature, created_ms=now_ms
         )
     return known
+
+
+def _make_room(connection: sa.Connection, user_id: str) -> None:
+    table = sql.REPLIES
+    mine = sa.select(table.c.created_ms).where(table.c.user_id == user_id).order_by(table.c.created_ms.desc())
+    oldest_ms = connection.execute(mine.offset(KEYS_MOST - 1).limit(1)).scalar()
+    if oldest_ms is not None:
+        connection.execute(table.delete().where(table.c.user_id == user_id, table.c.created_ms <= oldest_ms))
 
 
 def _complete(connection: sa.Connection, /, user_id: str, key: str, **values: Any) -> None:

@@ -13,6 +13,8 @@ from reelwright.kernel.principal import EVERYTHING, RANK, UNRATED
 PROFILES_MOST = 8
 SESSIONS_MOST = 1000
 """Of one account: kiosks may share one; the session that was used longest ago ends for a new one."""
+TOKENS_MOST = 100
+"""Of one person that are good; expired ones go for new ones."""
 KIDS_LIMIT = 7
 """Of a kids profile for which no limit was chosen: what suits a young child."""
 PIN_FREE_TRIES = 3

@@ -98,7 +98,11 @@ def _as_csv(table: pa.Table) -> bytes:
 
 
 def _flat(column: Any) -> Any:
-    """A column as CSV can have it: lists and structures as text."""
+    """A column as CSV can have it: lists and structures as text, and no text that a spreadsheet would compute."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        from pyarrow import compute
+
+        return compute.replace_substring_regex(column, r"\A([=+\-@\t\r])", r"'\1")
     if not (pa.types.is_nested(column.type) or pa.types.is_binary(column.type)):
         return column
     return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())

@@ -8,7 +8,7 @@ from litestar import Request
 from litestar.di import Provide
 from litestar.exceptions import NotAuthorizedException
 
-from reelwright.kernel.principal import principal_of
+from reelwright.kernel.principal import is_near, principal_of
 from reelwright.kernel.system import Resources
 
 LOCAL = "local"
@@ -19,8 +19,7 @@ def person_of(request: Request[Any, Any, Any], resources: Resources) -> str:
     caller = principal_of(request)
     if caller.user_id is not None:
         return caller.user_id
-    near = request.client is not None and request.client.host in ("127.0.0.1", "::1")
-    if near and not resources.settings.trusted_proxies and caller.kind == "nobody":
+    if caller.kind == "nobody" and is_near(request, resources.settings):
         return LOCAL
     raise NotAuthorizedException("sign in first; without an account one practises only on the machine itself")
 

@@ -14,7 +14,7 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.kernel.ids import new_id
-from reelwright.practice.adapters import lab_runs, notes, opinions, sql
+from reelwright.practice.adapters import lab_runs, notes, opinions, room, sql
 from reelwright.practice.contract import (
     Criterion,
     Dimension,
@@ -91,8 +91,10 @@ class PracticeService:
     ) -> Interview:
         """Begin a stage: questions that this person has not seen come first. The first one is asked at once.
 
-        A round of a loop that has begun already is gone on with.
+        A round of a loop that has begun already is gone on with. Raises Conflict where practice is full.
         """
+        await self._database.read(room.check_new_interview, person)
+        await self._database.read(room.check_room, person)
         answered = await self._database.read(sql.list_answered, person)
         interview_id = new_id(self._clock)
         plan = loop.plan_stage(
@@ -126,10 +128,12 @@ class PracticeService:
     async def answer(self, *, person: str, interview_id: str, turn: int, text: str) -> Interview:
         """Save and judge the answer to the turn that waits, and ask what comes next.
 
-        Raises TurnMoved where that turn is not the one that waits: another device was first, and nothing is lost.
+        Raises TurnMoved where that turn is not the one that waits: another device was first, and nothing is lost;
+        Conflict where practice is full.
         """
         text = clean(text)
         row = await self._row(person, interview_id)
+        await self._database.read(room.check_room, person)
         turns = await self._database.read(sql.list_turns, interview_id)
         waiting = turns[-1]
         if row["state"] == "finished" or waiting["answer"] is not None or waiting["number"] != turn:
@@ -220,8 +224,12 @@ class PracticeService:
         return await self.get(person=person, interview_id=interview_id)
 
     async def put_draft(self, *, person: str, interview_id: str, turn: int, text: str) -> None:
-        """Keep what was typed so far. Raises TurnMoved where the turn has its answer."""
+        """Keep what was typed so far.
+
+        Raises TurnMoved where the turn has its answer, Conflict where practice is full.
+        """
         await self._row(person, interview_id)
+        await self._database.read(room.check_room, person)
         kept = clean(text)
         if not await self._database.write(sql.put_draft, interview_id, turn, kept):
             raise TurnMoved(f"turn {turn} has been answered; reload the interview")

@@ -16,7 +16,7 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, ReelwrightError
 from reelwright.kernel.ids import new_id
-from reelwright.practice.adapters import lab_runs
+from reelwright.practice.adapters import lab_runs, room
 from reelwright.practice.adapters.sandbox import ENDING, Confinement, choose_confinement, end_all
 from reelwright.practice.contract import LabResult, LabRun, LabTold, NoLab, Valid
 from reelwright.practice.labs.lab import Lab, grade, practise, starter
@@ -75,8 +75,12 @@ class LabsService:
         predicted: float | None = None,
         agreed: bool = False,
     ) -> LabRun:
-        """Begin a run; its result comes later. Raises NoLab, Refused, Conflict while two of the person's are open."""
+        """Begin a run; its result comes later.
+
+        Raises NoLab, Refused, Conflict while two of the person's are open and where practice is full.
+        """
         lab = self.get_lab(lab_id)
+        await self._database.read(room.check_room, person)
         confinement = await self.confinement(agreed=agreed)
         row = {
             "id": new_id(self._clock), "person": person, "lab": lab_id, "hidden": hidden,

@@ -11,7 +11,7 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.ids import new_id
-from reelwright.practice.adapters import sql
+from reelwright.practice.adapters import room, sql
 from reelwright.practice.contract import (
     Interview,
     Loop,
@@ -44,7 +44,8 @@ class LoopsService:
     async def create(
         self, *, person: str, role: Role, track: Track, pace: Pace, style: str = "netflix", sample: bool = False
     ) -> Loop:
-        """Plan a loop. Raises NoStyle."""
+        """Plan a loop. Raises NoStyle, and Conflict where there are too many."""
+        await self._database.read(room.check_new_loop, person)
         known = self._styles.get(style)
         if known is None or role not in known.roles:
             raise NoStyle(f"no style {style[:40]!r} with role {role}; the styles are {', '.join(self._styles)}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
-from reelwright.kernel.errors import Conflict
+from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.practice.adapters import notes
 from reelwright.practice.contract import NoNote
 
@@ -26,17 +26,24 @@ class Shelf(Generic[T]):
         self._most = most
 
     async def put(self, person: str, note_id: str, body: T, *, sample: bool = False) -> T:
-        """Keep a document in place of the one with that id. Raises Conflict where there are too many."""
+        """Keep a document in place of the one with that id.
+
+        Raises Conflict where there are too many, Invalid where nothing is left of it that can be stored.
+        """
+        values = _without_zeros(msgspec.to_builtins(body))
+        try:
+            kept = msgspec.convert(values, self._shape)
+        except msgspec.ValidationError as error:
+            raise Invalid(str(error)) from None
         known = await self._database.read(notes.get_note, person, self._kind, note_id)
         count = await self._database.read(notes.count_notes, person, self._kind)
         if known is None and count >= self._most:
             raise Conflict(f"there are {count} already, and {self._most} is the most; delete one first")
-        values = msgspec.json.decode(msgspec.json.encode(body).replace(rb"\u0000", b""))
         await self._database.write(
             notes.put_note, person=person, kind=self._kind, id=note_id, body=values, sample=sample,
             changed_ms=self._clock.wall_ns() // 1_000_000,
         )  # fmt: skip
-        return msgspec.convert(values, self._shape)
+        return kept
 
     async def get(self, person: str, note_id: str) -> T:
         """The document. Raises NoNote."""
@@ -64,3 +71,12 @@ class Shelf(Generic[T]):
         """Forget a document. Raises NoNote."""
         if not await self._database.write(notes.delete_note, person, self._kind, note_id):
             raise NoNote(f"no {self._kind} {note_id[:40]!r} of yours")
+
+
+def _without_zeros(value: Any) -> Any:
+    """The same without zero characters, which PostgreSQL does not store."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, dict):
+        return {_without_zeros(key): _without_zeros(one) for key, one in value.items()}
+    return [_without_zeros(one) for one in value] if isinstance(value, list | tuple) else value

@@ -14,12 +14,13 @@ from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, Transient
 from reelwright.practice.adapters import opinions as sql
+from reelwright.practice.adapters import room
 from reelwright.practice.contract import Criterion, Opinion, Turn, Verdict
 from reelwright.practice.core.counting import counts
 from reelwright.practice.core.evidence import locate, rubric_hash
 from reelwright.practice.core.levels import dimension_levels
 from reelwright.practice.core.reply import MAX_REPLY_CHARS, prompt, read_reply
-from reelwright.practice.service.interviews import PracticeService
+from reelwright.practice.service.interviews import PracticeService, clean
 from reelwright.practice.service.model import ModelService
 
 Form = Mapping[str, tuple[str, str]]
@@ -60,11 +61,16 @@ class OpinionsService:
     async def put_form(
         self, *, person: str, interview_id: str, number: int, kind: Literal["self", "human"], name: str, form: Form
     ) -> Opinion:
-        """One's own verdicts, or another person's. Raises Invalid where 'met' has no words that are in the answer."""
+        """One's own verdicts, or another person's.
+
+        Raises Invalid where 'met' has no words that are in the answer, Conflict where practice is full.
+        """
         turn, criteria = await self.get_turn(person=person, interview_id=interview_id, number=number)
-        if kind == "human" and not name.strip():
+        await self._database.read(room.check_room, person)
+        name = clean(name).strip()
+        if kind == "human" and not name:
             raise Invalid("say who judges: another person's verdicts count, and are kept under their name")
-        grader = "self" if kind == "self" else f"human:{name.strip()[:80]}"
+        grader = "self" if kind == "self" else f"human:{name[:80]}"
         verdicts = tuple(_stated(one, form.get(one.id, ("", "")), turn.answer or "", grader) for one in criteria)
         return await self._put(person, interview_id, number, kind=kind, grader=grader, verdicts=verdicts)
 

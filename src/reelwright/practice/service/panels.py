@@ -14,6 +14,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid
 from reelwright.kernel.ids import new_id
 from reelwright.practice.adapters import panels as sql
+from reelwright.practice.adapters import room
 from reelwright.practice.contract import BadQuestions, Grader, NoInvite, NoPanel, Question, Unfit, Verdict
 from reelwright.practice.core.loop import wording
 from reelwright.practice.core.panels import (
@@ -118,7 +119,13 @@ class PanelsService:
         await self._packs.delete(person, name)
 
     async def create(self, *, person: str, draft: PanelDraft, sample: bool = False) -> tuple[str, dict[str, str]]:
-        """Set up an interview; returns its id and each seat's link token, which is told this once."""
+        """Set up an interview; returns its id and each seat's link token, which is told this once.
+
+        Raises Unfit, and Conflict where practice is full.
+        """
+        await self._database.read(room.check_new_panel, person)
+        await self._database.read(room.check_room, person)
+        draft = _named(draft)
         packs = await self.list_packs(person=person)
         known = {**self._bank, **{one.id: one for pack in packs.values() for one in pack}}
         missing = [name for name in draft.question_ids if name not in known]
@@ -232,8 +239,10 @@ class PanelsService:
             raise Conflict("answers are kept from your consent until you finish")
 
     async def finish(self, token: str) -> None:
-        """The candidate is done; answers stand. Raises NoInvite, Forbidden."""
+        """The candidate is done; answers stand. Raises NoInvite, Forbidden; Conflict before consent."""
         seat, row = await self._seat(token, "candidate")
+        if not row["consent_ms"]:
+            raise Conflict("this interview has not begun: agree first")
         entry = self._entry(row["owner"], row["id"], seat.kind, "finished")
         await self._database.write(sql.change_panel, row["id"], "finished_ms", self._now_ms(), entry)
 
@@ -329,6 +338,14 @@ class PanelsService:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 1_000_000
+
+
+def _named(draft: PanelDraft) -> PanelDraft:
+    """The draft with names that can be stored. Raises Unfit where nothing is left of one."""
+    names = [clean(one).strip() for one in (draft.candidate, *draft.interviewers)]
+    if not all(names):
+        raise Unfit("the candidate and each interviewer have a name")
+    return msgspec.structs.replace(draft, candidate=names[0], interviewers=tuple(names[1:]))
 
 
 def _read(text: str, name: str) -> tuple[Question, ...]:

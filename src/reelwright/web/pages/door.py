@@ -12,7 +12,7 @@ from reelwright.accounts.api import Cookies, session_cookie
 from reelwright.accounts.service import AccountsService
 from reelwright.catalog.service import CatalogService
 from reelwright.kernel.errors import NotFound, Terminal
-from reelwright.kernel.principal import principal_of
+from reelwright.kernel.principal import is_near, principal_of
 from reelwright.kernel.system import Resources
 from reelwright.recommend.contract import RecommendClient
 from reelwright.web.contract import DEMO_FILE, DemoAccount
@@ -24,8 +24,7 @@ from reelwright.web.render import Renderer
 def demo_account(request: Request[Any, Any, Any], resources: Resources) -> DemoAccount | None:
     """The demo's account, for requests of this machine to a demo; it needs no password, so nobody else gets it."""
     path = resources.data / DEMO_FILE
-    near = request.client is not None and request.client.host in ("127.0.0.1", "::1")
-    if not near or resources.settings.trusted_proxies or not path.exists():
+    if not is_near(request, resources.settings) or not path.exists():
         return None
     return msgspec.json.decode(path.read_bytes(), type=DemoAccount)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from litestar import Controller, Response, get, post
 
-from reelwright.kernel.errors import Invalid
-from reelwright.practice.contract import Interview, TurnMoved
+from reelwright.kernel.errors import Conflict, Invalid
+from reelwright.practice.contract import Interview
 from reelwright.practice.core.guards import MAX_CHARS
 from reelwright.practice.service import PracticeService
 from reelwright.web.forms import go
@@ -32,7 +32,7 @@ class RoomPages(Controller):
 
     @post("/")
     async def answer(self, visit: Visit, practice: PracticeService, interview_id: str) -> Response[Any]:
-        """Answer, pause or go on; an answer that came too late is given back, not lost."""
+        """Answer, pause or go on; an answer that is not taken is given back, not lost."""
         form, named = await visit.form(most=MOST_FORM_CHARS), {"person": visit.person, "interview_id": interview_id}
         turn, text = form.get("turn", ""), form.get("answer", "")
         if not turn.isdecimal():
@@ -44,7 +44,7 @@ class RoomPages(Controller):
                 await practice.put_timer(**named, running=form["do"] == "go_on")
             else:
                 await practice.answer(**named, turn=number, text=text)
-        except TurnMoved as error:
+        except Conflict as error:
             return await _page(visit, await practice.get(**named), status=409, problem=str(error), unsaved=text)
         return go(f"/practice/interviews/{interview_id}")
 

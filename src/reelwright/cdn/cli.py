@@ -11,6 +11,7 @@ import typer
 from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid, Unavailable
+from reelwright.kernel.files import read_typed
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
 from reelwright.kernel.operations import own_url
 from reelwright.kernel.peers import peer_token
@@ -262,7 +263,7 @@ def plan(
         return
     try:
         known = (
-            msgspec.json.decode(scenario.read_bytes(), type=Scenario) if scenario else made_up(viewers, regions, isps)
+            msgspec.json.decode(read_typed(scenario), type=Scenario) if scenario else made_up(viewers, regions, isps)
         )
     except (OSError, msgspec.MsgspecError) as error:
         raise Invalid(f"{scenario} is no scenario: {error}; --example prints one") from error
@@ -348,7 +349,7 @@ def _steer_by_file(edges: Path, region: str, bps: float, explain: bool) -> None:
     from reelwright.cdn.core.steering import EdgeState, rank, steering_document
 
     try:
-        known = msgspec.json.decode(edges.read_bytes(), type=list[EdgeState])
+        known = msgspec.json.decode(read_typed(edges), type=list[EdgeState])
     except (OSError, msgspec.MsgspecError) as error:
         raise Invalid(f"{edges} is no list of edges: {error}") from error
     found = rank(region, known, bps=bps)

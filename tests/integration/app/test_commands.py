@@ -86,6 +86,14 @@ def test_keys_of_no_service_are_not_rotated(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [("accounts", "list"), ("catalog", "list"), ("experiments", "list")], ids=" ".join)
+def test_a_mistyped_database_is_not_made(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Empty tables would pass for a service without people."""
+    found = run(tmp_path, *words, "--database", f"sqlite:///{tmp_path}/typo.sqlite")
+    assert found.returncode == 1 and "there is no database at" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_commands_work_in_the_folder_of_a_whole_service(tmp_path: Path) -> None:
     """Each knows the schema of its own system; the others' is left alone."""
     Composed(tmp_path / "data")

@@ -178,7 +178,7 @@ def sql(
     if as_json:
         print(json.dumps({"columns": answer.columns, "rows": answer.rows, "truncated": answer.truncated}))
         return
-    console.print(shown(answer))
+    console.print(shown(answer, console.width))
     rows_said = f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}"
     console.print(f"{rows_said} in {answer.took_ms} ms{', and more' if answer.truncated else ''}", style="dim")
 

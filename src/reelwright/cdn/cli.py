@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -315,7 +316,8 @@ def nginx(
     )
     typer.echo(f"{server.home / CONFIG} is good; nginx sends {folder}")
     if run:
-        server.run().wait()
+        sys.stdout.flush()
+        server.become()
     elif server.pid() is not None:
         server.reload()
         typer.echo("reloaded; transfers under way go on")

@@ -240,6 +240,8 @@ async def test_a_broker_that_is_away_is_said_and_nothing_is_acknowledged(
     own_kafka.stop()
     with pytest.raises(Unavailable, match="send the batch again"):
         await writer.append(batch(event()))
+    with pytest.raises(Unavailable, match="send the batch again"):
+        writer.append(batch(event())).send(None)  # it is known now: nobody else waits to hear it
     own_kafka.start()
     last = event()
     async with asyncio.timeout(60):
@@ -247,8 +249,38 @@ async def test_a_broker_that_is_away_is_said_and_nothing_is_acknowledged(
             with suppress(Unavailable):
                 await writer.append(batch(last))
                 break
+            await asyncio.sleep(0.1)
     assert ids(open_reader(bus))[-1] == last.id
     await writer.close()
+
+
+async def test_while_the_broker_is_away_it_is_said_that_events_are_not_stored(
+    own_kafka: KafkaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no longer once they are."""
+    monkeypatch.setattr("reelwright.events.adapters.kafka._DELIVERY_MS", 1500)
+    database = Database(f"sqlite:///{tmp_path}/test.sqlite")
+    database.migrate(["reelwright.events"])
+    service = EventsService(
+        database=database,
+        clock=SystemClock(),
+        settings=EventsSettings(bus=kafka_url(own_kafka)),
+        folder=tmp_path / "events",
+        source="web-a",
+    )
+    await service.start()
+    own_kafka.stop()
+    with pytest.raises(Unavailable):
+        await service.record([event()], profile_id=ADA)
+    assert "takes no events" in service.refused
+    own_kafka.start()
+    async with asyncio.timeout(60):
+        while service.refused:
+            with suppress(Unavailable):
+                await service.record([event()], profile_id=ADA)
+            await asyncio.sleep(0.1)
+    await service.stop()
+    database.close()
 
 
 async def test_a_broker_that_has_lost_its_topics_is_not_taken_for_an_empty_one(kafka_server: KafkaServer) -> None:

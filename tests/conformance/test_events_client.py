@@ -158,7 +158,7 @@ async def test_a_collector_that_is_away_is_unavailable(resources: Resources) -> 
     )
     with pytest.raises(Unavailable, match="send the batch again"):
         await client.record([heartbeat(1)], profile_id=PROFILE)
-    assert client.problem
+    assert client.refused
     await client.stop()
 
 

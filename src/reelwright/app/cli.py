@@ -21,11 +21,12 @@ from reelwright import __version__
 from reelwright.app.installed import systems_with
 from reelwright.app.simulating import simulate_experiments
 from reelwright.kernel.bench import Row, calibration
-from reelwright.kernel.errors import ReelwrightError
+from reelwright.kernel.errors import NotFound, ReelwrightError, final_line
 from reelwright.kernel.telemetry import configure_logging
 from reelwright.kernel.terminal import console
 
-app = typer.Typer(help="Run your own streaming service. Then learn to build one.", no_args_is_help=True)
+HELP_NAMES = {"help_option_names": ["--help", "-h"]}
+app = typer.Typer(no_args_is_help=True, context_settings=HELP_NAMES)
 
 BENCHMARKS = systems_with("bench")
 ABOVE = {"experiments": ("simulate",)}
@@ -37,8 +38,8 @@ def main() -> None:
     configure_logging(level="warning", log_format="auto", process="command")
     try:
         command_tree()()
-    except ReelwrightError as error:
-        sys.exit(f"reelwright: {error}")
+    except (ReelwrightError, OSError) as error:
+        sys.exit(final_line(error))
 
 
 def command_tree() -> Any:
@@ -50,6 +51,21 @@ def command_tree() -> Any:
                 own.command("simulate")(simulate_experiments)
             app.add_typer(own, name=name)
     return typer.main.get_command(app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run your own streaming service. Then learn to build one."""
 
 
 @app.command()
@@ -162,7 +178,7 @@ def sql(
     if as_json:
         print(json.dumps({"columns": answer.columns, "rows": answer.rows, "truncated": answer.truncated}))
         return
-    console.print(shown(answer))
+    console.print(shown(answer, console.width))
     rows_said = f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}"
     console.print(f"{rows_said} in {answer.took_ms} ms{', and more' if answer.truncated else ''}", style="dim")
 
@@ -178,6 +194,8 @@ def rotate_keys(
     from reelwright.kernel.settings import ServiceSettings, Source, keys_file
 
     path = data / KEYS_FILE if data else keys_file(Source.open().section("", ServiceSettings))
+    if not path.exists():
+        raise NotFound(f"no key ring at {path}; name the service's folder with --data")
     ring = KeyRing.open(path).rotated()
     ring.save(path)
     console.print(f"New key {ring.newest.name}; {len(ring.keys) - 1} older still verify.")
@@ -187,7 +205,7 @@ def rotate_keys(
 @app.command()
 def version() -> None:
     """Print the version."""
-    print(__version__)
+    _say_version(True)
 
 
 def _rows(system: str, only: str) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +11,13 @@ from reelwright.app.incidents import read_incidents
 from reelwright.kernel.errors import ReelwrightError
 from reelwright.kernel.operations import Incident, ProcessState, read_processes
 from reelwright.kernel.system import Health, System
+from reelwright.kernel.units import say_bytes
 
 ANSWER_S = 1.0
 """A part that has not said how it is within this time is down."""
+
+LEAST_BYTES = 100 << 20
+"""With less on the disk of the data folder it is soon full."""
 
 
 class ServiceOperations:
@@ -31,8 +36,16 @@ class ServiceOperations:
         return read_incidents(self._folder)[::-1]
 
     async def health(self) -> Sequence[Health]:
-        """One line a system."""
-        return await asyncio.gather(*(_ask(system) for system in self._systems))
+        """One line a system; first the disk, where that is the cause of what the systems say."""
+        return [*_disk(self._folder.parent), *await asyncio.gather(*(_ask(system) for system in self._systems))]
+
+
+def _disk(data: Path) -> list[Health]:
+    free = shutil.disk_usage(data).free
+    if free >= LEAST_BYTES:
+        return []
+    says = f"the disk of {data} has {say_bytes(free)} left; once it is full nothing can be saved or signed in to"
+    return [Health(system="disk", state="degraded", says=says, do="free some; all goes on by itself then")]
 
 
 async def _ask(system: System) -> Health:

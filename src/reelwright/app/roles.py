@@ -13,6 +13,8 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
+from reelwright.kernel.errors import ReelwrightError, final_line
+
 Role = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -67,18 +69,27 @@ def _watch_supervisor(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) 
         loop.add_reader(0, closed)
 
 
-def main() -> None:
-    """Entry of a child process; ends without waiting for stray threads."""
-    role = ROLES[sys.argv[1]]
+def _run(role: Role) -> None:
     try:
         import uvloop
 
         uvloop.run(serve(role))
     except ImportError:
         asyncio.run(serve(role))
+
+
+def main() -> None:
+    """Entry of a child process; ends without waiting for stray threads."""
+    role = ROLES[sys.argv[1]]
+    code = 0
+    try:
+        _run(role)
+    except ReelwrightError as error:
+        print(final_line(error), file=sys.stderr)
+        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from reelwright.app.places import own_edge_url, public_url
 from reelwright.app.sections import check as check_sections
 from reelwright.app.supervisor import Child, Supervisor
 from reelwright.cdn.settings import CdnSettings
-from reelwright.kernel.errors import Conflict, Invalid, ReelwrightError
+from reelwright.kernel.errors import Conflict, Invalid, ReelwrightError, final_line
 from reelwright.kernel.settings import ServiceSettings, Source
 from reelwright.kernel.telemetry import configure_logging
 
@@ -34,8 +34,8 @@ def main() -> None:
     roles = tuple(role for role in sys.argv[1:] if role != WITH_PARENT) or EVERYTHING
     try:
         asyncio.run(serve(roles, with_parent=with_parent))
-    except ReelwrightError as error:
-        sys.exit(f"reelwright: {error}")
+    except (ReelwrightError, OSError) as error:
+        sys.exit(final_line(error))
 
 
 async def serve(roles: tuple[str, ...], *, with_parent: bool = False) -> None:

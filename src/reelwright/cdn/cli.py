@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid, Unavailable
+from reelwright.kernel.files import read_typed
 from reelwright.kernel.keys import KEYS_FILE, KeyRing
 from reelwright.kernel.operations import own_url
 from reelwright.kernel.peers import peer_token
@@ -262,7 +264,7 @@ def plan(
         return
     try:
         known = (
-            msgspec.json.decode(scenario.read_bytes(), type=Scenario) if scenario else made_up(viewers, regions, isps)
+            msgspec.json.decode(read_typed(scenario), type=Scenario) if scenario else made_up(viewers, regions, isps)
         )
     except (OSError, msgspec.MsgspecError) as error:
         raise Invalid(f"{scenario} is no scenario: {error}; --example prints one") from error
@@ -314,7 +316,8 @@ def nginx(
     )
     typer.echo(f"{server.home / CONFIG} is good; nginx sends {folder}")
     if run:
-        server.run().wait()
+        sys.stdout.flush()
+        server.become()
     elif server.pid() is not None:
         server.reload()
         typer.echo("reloaded; transfers under way go on")
@@ -348,7 +351,7 @@ def _steer_by_file(edges: Path, region: str, bps: float, explain: bool) -> None:
     from reelwright.cdn.core.steering import EdgeState, rank, steering_document
 
     try:
-        known = msgspec.json.decode(edges.read_bytes(), type=list[EdgeState])
+        known = msgspec.json.decode(read_typed(edges), type=list[EdgeState])
     except (OSError, msgspec.MsgspecError) as error:
         raise Invalid(f"{edges} is no list of edges: {error}") from error
     found = rank(region, known, bps=bps)

@@ -7,6 +7,7 @@ import gzip
 import heapq
 import json
 import lzma
+import math
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from reelwright.kernel.errors import Invalid
 
 _ORACLE = struct.Struct("<IQIq")
 FORMATS = ("csv", "oracle", "events")
+LARGEST_BYTES = 1 << 50
+"""No object is larger; what says so is a mistake of whoever wrote the trace."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -134,7 +137,8 @@ def read_trace(path: Path, *, kind: str = "") -> Trace:
         raise Invalid(f"cannot read {path}: {error}") from error
     if not trace.visits:
         raise Invalid(
-            f"{path} holds no request that can be read as {kind}: {'; '.join(trace.refused[:3]) or 'empty'}"
+            f"{path} holds no request that can be read as {kind}{', `time,key,size`' if kind == 'csv' else ''}: "
+            f"{'; '.join(trace.refused[:3]) or 'empty'}"
         )
     return trace
 
@@ -166,7 +170,7 @@ def _read_csv(file: IO[bytes]) -> Trace:
     visits: list[Visit] = []
     refused: list[str] = []
     for number, raw in enumerate(file, 1):
-        line = raw.decode("utf-8", "replace")
+        line = raw.decode("utf-8-sig", "replace")
         row = next(csv.reader([line])) if "," in line else line.split()
         if not row or (number == 1 and not row[0].strip().replace(".", "", 1).isdigit()):
             continue
@@ -178,11 +182,11 @@ def _read_csv(file: IO[bytes]) -> Trace:
 
 
 def _visit(row: list[str]) -> Visit:
-    size = int(row[2])
-    if size <= 0:
-        raise ValueError(size)
+    size, at_s = int(row[2]), float(row[0])
+    if not 0 < size <= LARGEST_BYTES or not math.isfinite(at_s):
+        raise ValueError(row)
     session, stream, index = [*row[3:6], "", "", "-1"][:3] if len(row) >= 6 else ["", "", "-1"]
-    return Visit(row[1].strip(), size, float(row[0]), session, stream, int(index))
+    return Visit(row[1].strip(), size, at_s, session, stream, int(index))
 
 
 def _read_events(file: IO[bytes]) -> Trace:

@@ -49,6 +49,9 @@ class Answer(msgspec.Struct, frozen=True):
 class CollectorClient(Projections):
     """Implements `EventsClient` against a collector that runs apart."""
 
+    problem = ""
+    """What waits to be counted is for the collector to say."""
+
     def __init__(
         self,
         *,
@@ -63,7 +66,6 @@ class CollectorClient(Projections):
         self._projected_url = url + PROJECTED
         self._keys = keys
         self._http = httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport)
-        self.problem = ""
 
     async def record_array(
         self,
@@ -114,7 +116,7 @@ class CollectorClient(Projections):
 
     async def catch_up(self) -> None:
         """Wait until what the collector has stored is projected, a second at most; not while it is away."""
-        if self.problem:
+        if self.refused:
             return
         with contextlib.suppress(httpx.HTTPError):
             await self._http.get(self._projected_url, headers=self._headers(), timeout=_ASKED_S)
@@ -127,8 +129,8 @@ class CollectorClient(Projections):
         try:
             response = await self._http.post(self._url, content=msgspec.json.encode(report), headers=headers)
         except httpx.HTTPError as error:
-            self.problem = f"the collector at {self._url} does not answer: {error}"
-            raise Unavailable(f"{self.problem}; send the batch again") from error
+            self._refuse(f"the collector at {self._url} does not answer: {error}")
+            raise Unavailable(f"{self.refused}; send the batch again") from error
         return self._verdicts(response)
 
     def _verdicts(self, response: httpx.Response) -> list[Verdict]:
@@ -137,9 +139,9 @@ class CollectorClient(Projections):
         if response.status_code in (401, 403):
             raise Invalid("the collector does not know us: give both the same keys.json, and set their clocks")
         if response.status_code >= 300:
-            self.problem = f"the collector at {self._url} answered {response.status_code}"
-            raise Unavailable(f"{self.problem}; send the batch again")
-        self.problem = ""
+            self._refuse(f"the collector at {self._url} answered {response.status_code}")
+            raise Unavailable(f"{self.refused}; send the batch again")
+        self._refusal = ""
         return msgspec.json.decode(response.content, type=Answer).verdicts
 
     async def record(

@@ -38,6 +38,7 @@ from reelwright.events.ports import Projector
 from reelwright.events.settings import EventsSettings
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.ids import PlayableId, ProfileId, TitleId
 from reelwright.kernel.telemetry import counter, gauge, logger
 
@@ -49,6 +50,8 @@ _CATCH_UP_S = 0.5
 _PROJECT_AT_ONCE = 2_000
 _REST = 3.0
 """While more comes than it can do, the projection rests for this many times as long as it worked."""
+_REFUSED_S = 60.0
+"""How long it is told that events were refused: players come again much sooner."""
 _STEP_S = 0.1
 """While events keep coming one by one and nobody waits for them, they are projected together this often: a step costs
 milliseconds however few it is for."""
@@ -65,6 +68,17 @@ class Projections:
         self._database = database
         self._clock = clock
         self._intake = Intake(intake_bytes)
+        self._refusal = ""
+        self._refused_ns = 0
+
+    @property
+    def refused(self) -> str:
+        """Why no event could be stored of late; empty when they are."""
+        since_s = (self._clock.monotonic_ns() - self._refused_ns) / 1e9
+        return self._refusal if since_s < _REFUSED_S else ""
+
+    def _refuse(self, problem: str) -> None:
+        self._refusal, self._refused_ns = problem, self._clock.monotonic_ns()
 
     def take(self, size_bytes: int) -> AbstractContextManager[None]:
         """Room for a request of this size while it is read and stored."""
@@ -254,6 +268,10 @@ class EventsService(Projections):
             self._waiting += 1
             try:
                 await self._wal.append(record)
+                self._refusal = ""
+            except Unavailable as error:
+                self._refuse(str(error))
+                raise
             finally:
                 self._waiting -= 1
             self._recent.add(sifted.ids)

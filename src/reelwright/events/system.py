@@ -60,7 +60,14 @@ class EventsSystem:
         await self.service.stop()
 
     async def health(self) -> Health:
-        """Degraded while events are stored but not projected."""
+        """Degraded while events cannot be stored, or are stored but not projected."""
+        if self.service.refused:
+            return Health(
+                system=self.name,
+                state="degraded",
+                says=f"events cannot be stored: {self.service.refused}",
+                do="bring back what it names; players keep their events and send them again",
+            )
         if self.service.problem:
             return Health(
                 system=self.name,

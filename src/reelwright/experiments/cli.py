@@ -24,6 +24,7 @@ from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
+from reelwright.kernel.files import read_typed
 from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
 from reelwright.kernel.terminal import console
 
@@ -205,7 +206,7 @@ async def _change(url: str, call: Any) -> None:
 def _read(file: Path) -> Any:
     """The JSON of a file. Raises Invalid with what is wrong with it."""
     try:
-        body = sys.stdin.buffer.read(FILE_MOST + 1) if str(file) == "-" else _bytes(file)
+        body = sys.stdin.buffer.read(FILE_MOST + 1) if str(file) == "-" else read_typed(file, FILE_MOST + 1)
         if len(body) > FILE_MOST:
             raise Invalid(f"{file}: larger than {FILE_MOST >> 20} MiB")
         return msgspec.json.decode(body)
@@ -213,11 +214,6 @@ def _read(file: Path) -> Any:
         raise Invalid(f"{file}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"{file} is no JSON: {error}") from error
-
-
-def _bytes(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(FILE_MOST + 1)
 
 
 def _print_card(card: Scorecard) -> None:

@@ -84,3 +84,11 @@ class MissingExtra(Terminal, ImportError):
 
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the extra [{extra}]: pip install 'reelwright[{extra}]'")
+
+
+def final_line(error: ReelwrightError | OSError) -> str:
+    """What a command says that cannot go on; what the machine refuses (a full disk, no permission) names the file."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"reelwright: {place}{error.strerror}"
+    return f"reelwright: {error}"

@@ -5,6 +5,7 @@ Only what was synced counts: bytes of a file after `sync` on it, its name after 
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -111,6 +112,12 @@ class LocalDisk:
             os.pwrite(descriptor, data, 0)
         finally:
             os.close(descriptor)
+
+
+def read_typed(path: Path, most: int = -1) -> bytes:
+    """What somebody's editor wrote, `most` bytes of it, without the mark that some put in front. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(most).removeprefix(codecs.BOM_UTF8)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

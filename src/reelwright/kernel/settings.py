@@ -113,6 +113,9 @@ def database_url(settings: ServiceSettings) -> str:
 
 def require_kept(settings: ServiceSettings, *, file: str = "") -> None:
     """Raises NotFound where no service has kept anything yet: a command in the wrong folder must not begin one."""
+    name = settings.database.removeprefix("sqlite:///")
+    if name != settings.database and not Path(name).exists():
+        raise NotFound(f"there is no database at {name}; a service makes it at its first start")
     if not settings.database and not (Path(settings.data) / file).exists():
         raise NotFound(f"no service keeps its data in {settings.data}; name its folder with --data")
 

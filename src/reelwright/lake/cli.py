@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+from rich.console import RenderableType
 from rich.table import Table as Shown
+from rich.text import Text
 
 from reelwright.events.adapters.bus import bus_of, open_reader
 from reelwright.events.service import Projections
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from reelwright.lake.jobs import Keeper
 
 app = typer.Typer(help="The lake: events as tables.", no_args_is_help=True)
+READABLE = 26
+"""Characters of a column that have to be seen, where it has so many: an id is one word."""
 Data = Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")]
 
 
@@ -62,12 +67,21 @@ def open_service(data: Path | None, **overrides: Any) -> LakeService:
     return LakeService(folder=place.data / "lake", events=place.bus, settings=place.settings, clock=SystemClock())
 
 
-def shown(answer: Answer) -> Shown:
-    """An answer as a table for a terminal."""
+def shown(answer: Answer, width: int) -> RenderableType:
+    """An answer as a table for a terminal of `width` columns; where that is too narrow, one row below the other."""
+    rows = [["" if value is None else str(value) for value in row] for row in answer.rows]
+    whole = [max(map(len, column)) for column in zip(answer.columns, *rows, strict=True)]
+    if sum(min(most, READABLE) + 2 for most in whole) > width:
+        return Text("\n\n".join(_record(answer.columns, row) for row in rows) or ", ".join(answer.columns))
     table = Shown(*answer.columns, box=None)
-    for row in answer.rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _record(columns: Sequence[str], row: Sequence[str]) -> str:
+    widest = max(map(len, columns))
+    return "\n".join(f"{name:<{widest}}  {value}" for name, value in zip(columns, row, strict=True))
 
 
 @app.callback()

@@ -39,7 +39,7 @@ from reelwright.lake.contract import (
     TookTooLong,
 )
 from reelwright.lake.core import account, charts
-from reelwright.lake.core.offsets import place
+from reelwright.lake.core.offsets import Offsets, place
 from reelwright.lake.core.tables import EVENTS, TABLES
 from reelwright.lake.settings import LakeSettings
 
@@ -247,14 +247,9 @@ class LakeService:
         """What is wrong with the committer, empty when nothing is: called now and then, it notices standstill."""
         try:
             snapshot = self._published.get(EVENTS)
+            behind = self._sources_behind(snapshot.offsets)
         except Unavailable as error:
             return str(error)
-        behind = [
-            source
-            for source in self._reader.sources()
-            if self._reader.durable(source) > place(snapshot.offsets, source)
-            and self._reader.durable(source) > (1, 0)
-        ]
         now_s = self._clock.monotonic_ns() / 1e9
         if not behind:
             self._behind_since = None
@@ -263,6 +258,13 @@ class LakeService:
         elif now_s - self._behind_since[1] > LATE_S:
             return f"events of {', '.join(behind)} are acknowledged but have not reached the lake for {LATE_S:g} s"
         return ""
+
+    def _sources_behind(self, offsets: Offsets) -> list[str]:
+        return [
+            source
+            for source in self._reader.sources()
+            if self._reader.durable(source) > max((1, 0), place(offsets, source))
+        ]
 
 
 def checked_day(text: str) -> str:

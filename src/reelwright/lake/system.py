@@ -29,6 +29,8 @@ ERASE_S = 20.0
 GRACE_S = 600.0
 """How old a file must be that no snapshot names, before an erasure takes it for nobody's."""
 AGAIN_S = 5.0
+ANSWER_S = 0.8
+"""How long health waits for what may be on other machines; within the second that all of it may take."""
 Projected = Callable[[], Awaitable[Mapping[str, Position]]]
 """How far the projections of events are in each log."""
 log = logger(__name__)
@@ -47,6 +49,7 @@ class LakeSystem:
             clock=resources.clock,
             database=resources.database,
         )
+        self._asked: asyncio.Task[str] | None = None
 
     def routes(self) -> Sequence[Any]:
         """Analytics."""
@@ -62,12 +65,19 @@ class LakeSystem:
         await self.service.stop()
 
     async def health(self) -> Health:
-        """Degraded while acknowledged events do not reach the tables."""
-        problem = await asyncio.to_thread(self.service.problem) if self.service.is_kept else ""
+        """Degraded while acknowledged events do not reach the tables, or where they lie does not answer."""
+        problem = await self._problem() if self.service.is_kept else ""
         if problem:
             do = "look at the worker's log; the events stay in their log, and nothing is lost meanwhile"
             return Health(system=self.name, state="degraded", says=problem, do=do)
         return Health(system=self.name, state="ok")
+
+    async def _problem(self) -> str:
+        """One question at a time: a store that hangs would take all threads, of which others need some, too."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(asyncio.to_thread(self.service.problem))
+        answered, _ = await asyncio.wait({self._asked}, timeout=ANSWER_S)
+        return self._asked.result() if answered else "the bus, the catalog or the warehouse does not answer"
 
 
 def bus(resources: Resources) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import math
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.errors import Invalid
+from reelwright.kernel.files import read_typed
 from reelwright.kernel.terminal import console
 from reelwright.limits.core.descriptors import Node
 from reelwright.limits.core.grammar import parse_limits
@@ -24,6 +26,8 @@ from reelwright.limits.core.rules import read_rules
 from reelwright.limits.replay import Request, try_limits
 
 app = typer.Typer(help="Rate limits: check rules, try them on recorded traffic, serve them.", no_args_is_help=True)
+
+REQUEST = '`seconds,key[,cost]`, or JSON as {"at_s": 0.5, "key": "a", "cost": 1}'
 
 
 @app.command()
@@ -113,7 +117,7 @@ async def _serve(files: list[Path], store: str, host: str, port: int, grpc_port:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_typed(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid(f"{path} cannot be read: {error}") from error
 
@@ -132,12 +136,18 @@ def _requests(path: Path) -> Iterator[Request]:
         try:
             yield _request(line)
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise Invalid(f"{path}:{number}: a request is `seconds,key[,cost]` or JSON, got {line[:60]!r}") from error
+            raise Invalid(f"{path}:{number}: a request is {REQUEST}, got {line[:60]!r}") from error
 
 
 def _request(line: str) -> Request:
     if line.lstrip().startswith("{"):
         found = json.loads(line)
-        return Request(float(found["at_s"]), str(found["key"]), int(found.get("cost", 1)))
+        return _checked(Request(float(found["at_s"]), str(found["key"]), int(found.get("cost", 1))))
     at_s, key, *cost = next(csv.reader([line]))
-    return Request(float(at_s), key, int(cost[0]) if cost else 1)
+    return _checked(Request(float(at_s), key, int(cost[0]) if cost else 1))
+
+
+def _checked(request: Request) -> Request:
+    if not math.isfinite(request.at_s) or request.cost < 0:
+        raise ValueError(request)
+    return request

@@ -98,14 +98,23 @@ class Limits:
     async def check(self, attributes: Mapping[str, str], *, cost: int = 1, domain: str = "") -> Answer:
         """Ask all limits on the way down the domain's hierarchy, in one trip; a refused request is charged nowhere.
 
-        `domain` may be left out where there is only one. Raises Invalid for a negative cost.
+        `domain` may be left out where there is only one. Raises Invalid for a negative cost, and for rules that say
+        nothing of attributes: such a program would believe that it is limited.
         """
         return await self.decide(self._policy_of(attributes, domain).asks, cost=cost)
 
     def _policy_of(self, attributes: Mapping[str, str], domain: str) -> Policy:
-        name = domain or next(iter(self.domains), "")
+        name = domain or (next(iter(self.domains)) if len(self.domains) == 1 else "")
         rules = self.domains.get(name)
-        return self.policy(name, prefixes(rules.hierarchy, dict(attributes)) if rules else [])
+        if rules is None:
+            known = ", ".join(self.domains) or "no rules were loaded"
+            raise Invalid(f"there is no domain {name!r}; known: {known}" if name else f"which domain? known: {known}")
+        if not rules.hierarchy:
+            raise Invalid(
+                f"domain {name!r} has no hierarchy, so that no limit would be met: write the attributes from the "
+                "outermost to the innermost beside `domain`, as `hierarchy: [organisation, user]`"
+            )
+        return self.policy(name, prefixes(rules.hierarchy, dict(attributes)))
 
     async def decide(self, asks: Sequence[Ask], *, cost: int = 1) -> Answer:
         """Ask these limits together."""
@@ -297,7 +306,7 @@ class Reservation:
 
     def settle(self, actual: int) -> None:
         """What it really cost: the rest is given back, or charged on top. Raises Invalid for a negative cost."""
-        if actual < 0:
+        if not actual >= 0:
             raise Invalid(f"a cost is at least 0, got {actual}")
         self._actual = actual
 
@@ -319,7 +328,7 @@ def policy_of(asks: Sequence[Ask]) -> Policy:
 
 def with_cost(asks: Sequence[Ask], cost: int) -> tuple[Ask, ...]:
     """The asks at another cost; a slot of concurrency is one. Raises Invalid for a negative cost."""
-    if cost < 0:
+    if not cost >= 0:  # NaN is neither
         raise Invalid(f"a cost is at least 0, got {cost}")
     return tuple(
         ask if ask.limit.algorithm == "concurrency" else msgspec.structs.replace(ask, cost=cost) for ask in asks

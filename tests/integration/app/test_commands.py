@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.composed import Composed
 
+from reelwright import __version__
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
 
@@ -46,6 +47,51 @@ def test_where_no_service_is_a_command_says_so_and_makes_none(tmp_path: Path, wo
     last = found.stderr.strip().splitlines()[-1]
     assert last == "reelwright: no service keeps its data in reelwright-data; name its folder with --data"
     assert "Traceback" not in found.stderr and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"), [(("--version",), __version__), (("sql", "-h"), "\n Usage: reelwright sql")]
+)
+def test_the_customary_options_are_known(tmp_path: Path, words: tuple[str, ...], begins: str) -> None:
+    """Whoever asks a program for its version or for help types these first."""
+    found = run(tmp_path, *words)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.replace(" " * 80, "").startswith(begins)
+
+
+@pytest.mark.parametrize("words", [("serve",), ("rotate-keys",), ("accounts", "create-user", "Ada")], ids=" ".join)
+def test_a_place_where_nothing_can_be_written_is_told_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """As a folder of somebody else, or on a disk that is full or only read: the message names the file."""
+    (tmp_path / "file").write_text("not a folder")
+    found = run(tmp_path, *words, "--data", "file/state", typed="secret secret\nsecret secret\n")
+    assert found.returncode == 1 and "Traceback" not in found.stderr, found.stderr
+    last = found.stderr.strip().splitlines()[-1]
+    assert last.startswith("reelwright: ") and "file/state" in last
+
+
+def test_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    """As where the disk is full; the answer of the command says that something is missing."""
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(
+            [str(Path(sys.executable).with_name("reelwright")), "practice", "lab"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path,
+        )  # fmt: skip
+    assert (found.returncode, found.stderr) == (1, "reelwright: No space left on device\n")
+
+
+def test_keys_of_no_service_are_not_rotated(tmp_path: Path) -> None:
+    """Somebody in the wrong folder would believe that the leaked key is gone."""
+    found = run(tmp_path, "rotate-keys")
+    assert found.returncode == 1 and "no key ring at" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("accounts", "list"), ("catalog", "list"), ("experiments", "list")], ids=" ".join)
+def test_a_mistyped_database_is_not_made(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Empty tables would pass for a service without people."""
+    found = run(tmp_path, *words, "--database", f"sqlite:///{tmp_path}/typo.sqlite")
+    assert found.returncode == 1 and "there is no database at" in found.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_commands_work_in_the_folder_of_a_whole_service(tmp_path: Path) -> None:

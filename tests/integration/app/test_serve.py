@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.service import RunningService, expect, set_up
+from tests.composed import Composed
+from tests.service import RunningService, expect, free_port, set_up
 
 
 @pytest.fixture
@@ -103,6 +105,20 @@ def test_a_wrong_value_is_refused_with_the_place_and_what_it_may_be(
     """Whoever set a variable does not look for the mistake in the file."""
     with pytest.raises(AssertionError, match=says):
         RunningService(tmp_path / "data", environ={variable: value}).start()
+
+
+def test_a_database_of_a_newer_version_is_told_in_one_line(tmp_path: Path) -> None:
+    """Whoever went back a version reads what to do, and no traceback each time that the supervisor tries again."""
+    Composed(tmp_path / "data")
+    with closing(sqlite3.connect(tmp_path / "data" / "reelwright.sqlite")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'practice9999' WHERE version_num LIKE 'practice%'")
+    found = subprocess.run(
+        [sys.executable, "-m", "reelwright.app.roles", "web"],
+        env={**os.environ, "REELWRIGHT_DATA": str(tmp_path / "data"), "REELWRIGHT_PORT": str(free_port())},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=90,
+    )  # fmt: skip
+    assert found.returncode == 1 and "Traceback" not in found.stderr, found.stderr
+    assert "reelwright: the database is of a newer version of Reelwright (practice9999)" in found.stderr
 
 
 def test_listening_beyond_loopback_without_tls_is_refused(tmp_path: Path) -> None:

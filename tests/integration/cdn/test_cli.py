@@ -208,6 +208,27 @@ def test_a_replay_prints_each_policy_between_lru_and_belady(tmp_path: Path, kind
     assert 0.45 <= float(rows["sieve"][0]) <= 1
 
 
+def test_a_trace_from_a_spreadsheet_is_read_whole(tmp_path: Path) -> None:
+    """Its mark is no header; sizes and times that cannot be are told with their lines."""
+    path = tmp_path / "trace.csv"
+    path.write_bytes("\ufeff1,a,100\r\n2,b,200\r\n".encode())
+    assert run("replay", str(path), "--policy", "lru").output.startswith("2 requests, 300 distinct bytes")
+    path.write_text("1,a,99999999999999999999999\nnan,b,5\n")
+    refused = run("replay", str(path)).exception
+    assert refused is not None and "`time,key,size`: line 1" in str(refused) and "line 2" in str(refused)
+
+
+@pytest.mark.parametrize("edge", ['"capacity_bps": 0', '"capacity_bps": 1e9, "costs": {"*": -5}'])
+def test_edges_that_cannot_be_are_refused(tmp_path: Path, edge: str) -> None:
+    """An edge without capacity is one that is left out of the list."""
+    path = tmp_path / "edges.json"
+    path.write_text(f'[{{"name": "a", {edge}}}]')
+    refused = run("steer", "--edges", str(path)).exception
+    assert refused is not None and "is no list of edges" in str(refused)
+    path.write_bytes(b'\xef\xbb\xbf[{"name": "a", "capacity_bps": 1e9, "costs": {"*": 1}}]')
+    assert '"a"' in run("steer", "--edges", str(path)).output
+
+
 def test_a_plan_says_how_many_edges_where_what_offload_and_what_cost(tmp_path: Path) -> None:
     """Pulled through and filled ahead, on one demand; a failed site costs its neighbours."""
     path = tmp_path / "scenario.json"

@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from tests.integration.cdn.test_edge import FAR, ORIGIN, Stage
 from reelwright.cdn.adapters.nginx import Nginx, owner_of
 from reelwright.cdn.core.nginx import NginxSite, nginx_config
 from reelwright.kernel.errors import Invalid
+from reelwright.kernel.processes import free_port, wait_for_port
 
 pytestmark = [
     pytest.mark.anyio,
@@ -80,6 +84,23 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
     await asyncio.to_thread(made.process.wait)
     for server in stage.servers:
         await server.stop()
+
+
+def test_what_stops_the_command_stops_nginx(tmp_path: Path) -> None:
+    """As systemd, Docker or `kill` do: one that stayed would hold the port against the next start."""
+    (tmp_path / "cache").mkdir()
+    port, edge = free_port(), free_port()
+    words = ["cdn", "nginx", "--data", ".", "--listen", f"127.0.0.1:{port}", "--edge", f"http://127.0.0.1:{edge}"]
+    command = [str(Path(sys.executable).with_name("reelwright")), *words, "--run"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_for_port(port, process, most_s=60)
+            process.terminate()
+            assert process.wait(60) == 0
+            assert Nginx(tmp_path / "nginx").pid() is None
+        finally:
+            if (left := Nginx(tmp_path / "nginx").pid()) is not None:
+                os.kill(left, signal.SIGTERM)
 
 
 async def test_a_miss_goes_to_driver_a_and_the_next_is_nginx_own(front: Front) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.limits.cases import S, case_file, cases
 
+import reelwright.limits
 from reelwright.kernel.clock import VirtualClock
+from reelwright.kernel.errors import Invalid
 from reelwright.limits import Limits, MemoryStore
 from reelwright.limits.contract import BadRules
 from reelwright.limits.core.descriptors import Match, find, pattern_of, prefixes, say_key, without_replaced
@@ -160,6 +163,41 @@ async def test_limits_of_a_hierarchy_are_asked_together() -> None:
     assert refused.verdicts[0].remaining == 47, "nothing was charged to the organisation"
     assert (await limits.check({"organisation": "ours", "user": "u"})).verdicts == ()
     assert len((await limits.check({"organisation": "a"})).verdicts) == 2
+
+
+@pytest.mark.anyio
+async def test_the_readmes_example_is_as_printed() -> None:
+    """Its rules, under the request that stands above them."""
+    readme = Path(reelwright.limits.__file__).with_name("README.md").read_text("utf-8")
+    text = readme.split("```yaml\n")[1].split("```")[0]
+    limits = Limits(domains=read_rules([("limits.yaml", text)]))
+    assert len((await limits.check({"organisation": "a", "user": "u7"}, cost=3)).verdicts) == 3
+    async with limits.reserve({"organisation": "a"}, cost=100) as reservation:
+        reservation.settle(42)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain", "says"),
+    [
+        ("domain: d\ndescriptors: [{key: user, limit: 1/day}]\n", "", "has no hierarchy"),
+        (OURS, "film", "no domain 'film'; known: films"),
+        (f"{OURS}---\ndomain: d\n", "", "which domain\\? known: films, d"),
+        ("", "", "no rules were loaded"),
+    ],
+)
+def test_rules_that_can_limit_nobody_are_refused(text: str, domain: str, says: str) -> None:
+    """A program whose every request is admitted would believe that it is limited."""
+    limits = Limits(domains=read_rules([("rules", text)]))
+    with pytest.raises(Invalid, match=says):
+        limits.check_now({"user": "u"}, domain=domain)
+
+
+@pytest.mark.parametrize("cost", [-1, math.nan])
+def test_a_cost_that_is_none_is_refused(cost: float) -> None:
+    """Not a number is not below zero either, and would be admitted for ever."""
+    limits = Limits(domains=read_rules([("ours.yaml", OURS)]))
+    with pytest.raises(Invalid, match="at least 0"):
+        limits.check_now({"organisation": "a"}, cost=cost)  # type: ignore[arg-type]
 
 
 def test_a_rule_replaces_another_by_name() -> None:

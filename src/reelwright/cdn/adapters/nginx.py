@@ -8,12 +8,14 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 from reelwright.cdn.core.nginx import NginxSite, nginx_config
 from reelwright.kernel.errors import Invalid, Unavailable
 from reelwright.kernel.files import replace_file
 
 CONFIG = "nginx.conf"
+_FOREGROUND = ("-g", "daemon off;")
 
 
 class Nginx:
@@ -40,7 +42,11 @@ class Nginx:
 
     def run(self) -> subprocess.Popen[bytes]:
         """Start it in the foreground, as a child."""
-        return subprocess.Popen(self._command(self.home / CONFIG, "-g", "daemon off;"), stdin=subprocess.DEVNULL)
+        return subprocess.Popen(self._command(self.home / CONFIG, *_FOREGROUND), stdin=subprocess.DEVNULL)
+
+    def become(self) -> NoReturn:
+        """Be it from now on: what stops this process stops nginx, and its exit code is ours."""
+        os.execv(self._program, self._command(self.home / CONFIG, *_FOREGROUND))  # noqa: S606
 
     def reload(self) -> None:
         """New workers with the new configuration; the old ones end with their last transfer. Raises Unavailable."""

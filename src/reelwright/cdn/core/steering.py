@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from reelwright.cdn.core.placement import ranked as by_hash
 from reelwright.kernel.errors import Invalid
@@ -29,12 +30,12 @@ class EdgeState(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str = ""
-    capacity_bps: float
-    load_bps: float = 0.0
+    capacity_bps: Annotated[float, Meta(gt=0)]
+    load_bps: Annotated[float, Meta(ge=0)] = 0.0
     state: Literal["ok", "draining", "down", "distrusted"] = "ok"
     holds: float = 1.0
     """Share of the wanted content that lies there; the rest is fetched through."""
-    costs: dict[str, float] = {}
+    costs: dict[str, Annotated[float, Meta(ge=0)]] = {}
     """By region, what a gigabit from here costs; `*` is for all others."""
 
     def cost(self, region: str) -> float | None:

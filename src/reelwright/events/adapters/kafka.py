@@ -25,7 +25,11 @@ DEFAULT_PREFIX = "reelwright"
 SEGMENT = 10_000
 ANSWER_S = 15.0
 """How long the broker may take for an answer."""
-_DELIVERY_MS = 20_000
+_DELIVERY_MS = 10_000
+_ASK_S = 1.0
+"""How long a broker that was away may take to say that it is back."""
+_COME_BACK_MS = 1000
+"""The longest pause between two attempts to reach it."""
 _MOST_BYTES = LARGEST_BYTES + (1 << 20)
 _WAITING_RECORDS = 100_000
 _TOPIC = {"retention.ms": "-1", "cleanup.policy": "delete", "max.message.bytes": str(_MOST_BYTES)}
@@ -75,6 +79,7 @@ class Broker:
                     "delivery.timeout.ms": _DELIVERY_MS,
                     "message.max.bytes": _MOST_BYTES,
                     "queue.buffering.max.messages": _WAITING_RECORDS,
+                    "reconnect.backoff.max.ms": _COME_BACK_MS,
                 }
             )
         )
@@ -237,6 +242,8 @@ class KafkaLog:
                 f"the topic {self._broker.topic(source)} ends at {self._end}, but {offset_of(after)} records of it "
                 "were projected: name a new prefix in [events] bus, or bring the topic back"
             )
+        self._away = ""
+        """Why the bus takes nothing; until it answers again nobody waits for it."""
         self._producer = self._broker.producer()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._serve, name=f"kafka-{source}", daemon=True)
@@ -245,6 +252,15 @@ class KafkaLog:
     def _serve(self) -> None:
         while not self._closed.is_set():
             self._producer.poll(0.1)
+            if self._away and self._answers():
+                self._away = ""
+
+    def _answers(self) -> bool:
+        try:
+            self._producer.list_topics(self._broker.topic(self._source), timeout=_ASK_S)
+        except self._broker.kafka.KafkaException:
+            return False
+        return True
 
     @property
     def durable(self) -> Position:
@@ -252,7 +268,13 @@ class KafkaLog:
         return position_of(self._end) if self._end else (1, 0)
 
     async def append(self, payload: bytes) -> None:
-        """Store a payload; returns once the broker has acknowledged it. On Backlogged or Unavailable ask again."""
+        """Store a payload; returns once the broker has acknowledged it. On Backlogged or Unavailable ask again.
+
+        Where one has waited in vain, all are refused at once until the broker answers: who waits holds a place of
+        those who play.
+        """
+        if self._away:
+            raise Unavailable(f"the bus takes no events: {self._away}; send the batch again")
         if self._waiting + len(payload) > self._waiting_bytes:
             raise Backlogged("the bus is not keeping up; send the batch again in a second")
         loop = asyncio.get_running_loop()
@@ -269,6 +291,8 @@ class KafkaLog:
         except BufferError as error:
             raise Backlogged("the bus is not keeping up; send the batch again in a second") from error
         except self._broker.kafka.KafkaException as error:
+            if error.args[0].code() == self._broker.kafka.KafkaError._MSG_TIMED_OUT:
+                self._away = error.args[0].str()
             raise Unavailable(f"the bus takes no events: {error.args[0].str()}; send the batch again") from error
         finally:
             self._waiting -= len(payload)

@@ -63,10 +63,10 @@ async def test_an_interview_without_an_account(home: Composed) -> None:
         "csrf": csrf, "candidate": "Ada", "interviewers": "Kim\r\nLee\r\n", "role": "senior", "minutes": "60",
         "extra_time": "25", "retention_days": "30", "invite_days": "7", f"ask-{QUESTION.id}": "on",
     }  # fmt: skip
-    made = await owner.post("/practice/interviewer/new", data=form)
-    links = [html.unescape(one) for one in re.findall(r"<code>http://[^/]+(/invited/[^<]+)</code>", made.text)]
-    assert made.status_code == 200 and len(links) == 3 and made.headers["cache-control"] == "no-store"
-    candidate, *interviewers = links
+    candidate, *interviewers = links = await made_links(
+        owner, await owner.post("/practice/interviewer/new", data=form)
+    )
+    assert len(links) == 3
     guest = home.client()
     page = await guest.get(candidate)
     assert "75 minutes" in page.text and "not validated for hiring" in page.text and "never decide" in page.text
@@ -98,6 +98,63 @@ async def test_an_interview_without_an_account(home: Composed) -> None:
     assert not re.search(r"<td[^>]*></td>", packet)
     log = (await owner.get(found[0])).text
     assert "decided: no_hire" in log and "agreed, and began" in log
+
+
+async def made_links(owner: httpx.AsyncClient, answered: httpx.Response) -> list[str]:
+    """The links on the page that a form goes on to."""
+    assert answered.status_code == 303, "else a reload would send the form again"
+    owner.headers["Cookie"] += f"; links={answered.cookies['links']}"
+    page = await owner.get(answered.headers["location"])
+    assert page.headers["cache-control"] == "no-store"
+    return [html.unescape(one) for one in re.findall(r"<code>http://[^/]+(/invited/[^<]+)</code>", page.text)]
+
+
+async def test_a_reload_makes_neither_an_interview_nor_a_link(home: Composed) -> None:
+    """What a form made is shown by a page of its own, to the browser that sent it; a link that is void is not."""
+    owner = await home.session(await home.person("Boss"))
+    csrf = owner.headers["X-CSRF-Token"]
+    form = {
+        "csrf": csrf, "candidate": "Ada", "interviewers": "Kim", "role": "senior", "minutes": "60", "extra_time": "0",
+        "retention_days": "30", "invite_days": "7", f"ask-{QUESTION.id}": "on",
+    }  # fmt: skip
+    answered = await owner.post("/practice/interviewer/new", data=form)
+    first = await made_links(owner, answered)
+    assert first == await made_links(owner, answered), "they are there after a reload"
+    panel = (await owner.get("/api/v1/practice/panels")).json()
+    assert len(panel) == 1
+    page = f"/practice/interviewer/{panel[0]['id']}"
+    candidate = next(one["id"] for one in panel[0]["seats"] if one["kind"] == "candidate")
+    renewed = await owner.post(page, data={"csrf": csrf, "do": "renew", "seat": candidate})
+    second = await made_links(owner, renewed)
+    assert len(second) == 2 and first[0] not in second and first[1] in second
+    assert (await home.client().get(second[0])).status_code == 200
+    await owner.post(page, data={"csrf": csrf, "do": "revoke", "seat": candidate})
+    assert second[0] not in (await owner.get(page)).text and first[1] in (await owner.get(page)).text
+    owner.headers["Cookie"] = owner.headers["Cookie"].split(";")[0]
+    assert "/invited/" not in (await owner.get(page)).text, "another browser"
+
+
+async def test_what_a_candidate_writes_too_late_stays_on_their_screen(home: Composed) -> None:
+    """After every scorecard is in, after they were done, and when the invitation is void: the page says which, and
+    holds their words; a form that is still open somewhere loses none."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest = panel.stranger
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
+    for link in (panel.kim, panel.lee):
+        await guest.post(link, data=card())
+    late = await guest.post(panel.candidate, data={"do": "keep", "answer-0": "BETTER <words>"})
+    assert late.status_code == 409 and "Your answers stand" in late.text and "BETTER &lt;words&gt;" in late.text
+    assert "CANDIDATEWORDS" in late.text and "<textarea" not in late.text
+    again = await guest.post(panel.candidate, data={"do": "finish", "answer-0": ANSWER})
+    assert "not kept" not in again.text
+    second = await guest.post(panel.kim, data=card(reasons="A second view, on another day."))
+    assert second.status_code == 409 and "A second view, on another day." in second.text
+    await panel.owner.delete(f"/api/v1/practice/panels/{panel.id}")
+    gone = await guest.post(panel.candidate, data={"do": "keep", "answer-0": "LASTWORDS"})
+    assert gone.status_code == 404 and "LASTWORDS" in gone.text and "not open any more" in gone.text
+    assert gone.headers["cache-control"] == "no-store"
+    assert "not open any more" in (await guest.get(panel.kim)).text
 
 
 async def test_who_chooses_nothing_has_not_said_yes(home: Composed) -> None:

@@ -176,6 +176,13 @@ class PanelsService:
         )  # fmt: skip
         return token
 
+    async def find_links(self, *, person: str, panel_id: str, tokens: Sequence[str]) -> dict[str, str]:
+        """Those of these tokens that open a seat of the panel now, by the seat's id. Raises NoPanel."""
+        await self._row(person, panel_id)
+        by_hash = {token_hash(one): one for one in tokens}
+        seats = await self._database.read(sql.list_seats, panel_id)
+        return {one["id"]: by_hash[one["token"]] for one in seats if one["token"] in by_hash and one["expires_ms"]}
+
     async def decide(self, *, person: str, panel_id: str, decision: Decision) -> Panel:
         """What people decided. Raises NoPanel, Invalid while scorecards are missing, Conflict where it is decided."""
         row = await self._row(person, panel_id)

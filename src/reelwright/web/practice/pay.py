@@ -41,7 +41,7 @@ class PayPages(Controller):
         except Invalid as error:
             return await _page(visit, practice_pay, problem=str(error), sent=form)
         offer_id = await practice_pay.create_offer(person=visit.person, offer=offer)
-        return go(f"/practice/pay?second={offer_id}#compare")
+        return go(f"/practice/pay?kept=1&second={offer_id}#compare")
 
     @get("/offers/{offer_id:str}")
     async def edit(self, visit: Visit, practice_pay: PayService, offer_id: str) -> Response[Any]:

@@ -54,7 +54,7 @@ class StoryPages(Controller):
             story_id = await practice_stories.create(person=visit.person, story=read_story(form))
         except Invalid as error:
             return await _form(visit, form, status=400, problem=str(error))
-        return go(f"/practice/stories/{story_id}")
+        return go(f"/practice/stories/{story_id}?kept=1")
 
     @get("/{story_id:str}")
     async def edit(self, visit: Visit, practice_stories: StoriesService, story_id: str) -> Response[Any]:
@@ -104,7 +104,7 @@ class PastWorkPages(Controller):
             await practice_stories.put_project(person=visit.person, project=project, project_id=named)
         except Invalid as error:
             return await _past_work(visit, practice_stories, problem=str(error), sent=form)
-        return go("/practice/past-work")
+        return go("/practice/past-work?kept=1")
 
 
 async def _form(

@@ -100,7 +100,7 @@ class PlansService:
         wish = await self._wishes.find(person, ONE)
         if wish is None:
             return None
-        today = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC).date()
+        today = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC).astimezone().date()  # of this machine
         return make_plan(wish, await self._known(person), today)
 
     async def is_sample(self, *, person: str) -> bool:

@@ -27,7 +27,7 @@ from reelwright.practice.core.panels import (
 )
 from reelwright.practice.service import PanelsService
 from reelwright.practice.service.panels import Pack
-from reelwright.web.forms import go, read_form
+from reelwright.web.forms import go, read_form, say_wrong
 from reelwright.web.practice.visit import VISIT, Visit
 from reelwright.web.render import Renderer
 
@@ -285,7 +285,7 @@ def _converted(kind: type[Any], values: Any) -> Any:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid(f"this cannot be kept: {error}") from error
+        raise Invalid(f"this cannot be kept: {say_wrong(error)}") from error
 
 
 def _told(cookies: Cookies, panel_id: str, tokens: Iterable[str], *, more: str = "") -> Response[None]:

@@ -13,7 +13,7 @@ from reelwright.kernel.system import Resources
 from reelwright.practice.core.cards import Rating
 from reelwright.practice.core.plan import PlanWish
 from reelwright.practice.service import CardsService, PlansService
-from reelwright.web.forms import go
+from reelwright.web.forms import go, say_wrong
 from reelwright.web.practice.visit import VISIT, Visit, chosen
 
 CALENDAR = {"Content-Disposition": 'attachment; filename="practice.ics"'}
@@ -44,7 +44,7 @@ class PlanPages(Controller):
                  "begins_at": form.get("begins_at", "18:00")}, PlanWish, strict=False,
             )  # fmt: skip
         except msgspec.ValidationError as error:
-            return await _page(visit, practice_plans, problem=f"this is no plan: {error}", sent=form)
+            return await _page(visit, practice_plans, problem=f"this is no plan: {say_wrong(error)}", sent=form)
         await practice_plans.put_wish(person=visit.person, wish=wish)
         return go("/practice/plan")
 

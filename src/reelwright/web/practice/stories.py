@@ -12,7 +12,7 @@ from reelwright.kernel.errors import Invalid
 from reelwright.practice.core.past_work import ASKED, CV, Project, find_lines, questions_about
 from reelwright.practice.core.stories import PARTS, TOPICS, Story, draw_matrix, find_flags
 from reelwright.practice.service import StoriesService
-from reelwright.web.forms import go
+from reelwright.web.forms import go, say_wrong
 from reelwright.web.practice.visit import VISIT, Visit
 
 MOST_CHARS = 20_000
@@ -143,4 +143,4 @@ def _read(kind: Any, values: Mapping[str, Any]) -> Any:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise Invalid(f"this cannot be kept: {error}") from error
+        raise Invalid(f"this cannot be kept: {say_wrong(error)}") from error

@@ -282,7 +282,7 @@ async def test_a_link_does_only_what_its_seat_may(home: Composed) -> None:
     for form in (
         {"do": "agree", "agreed": "yes"},
         {"do": "keep", "answer-0": "x"},
-        {"do": "erase"},
+        {"do": "erase", "word": "erase"},
         {"do": "export"},
     ):
         assert (await guest.post(panel.kim, data=form)).status_code == 403
@@ -296,8 +296,10 @@ async def test_a_candidate_takes_answers_away_and_withdraws(home: Composed) -> N
     await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
     await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
     taken: dict[str, Any] = (await guest.post(panel.candidate, data={"do": "export"})).json()
+    slip = await guest.post(panel.candidate, data={"do": "erase"})
+    assert slip.status_code == 400 and "nothing was erased" in slip.text and "CANDIDATEWORDS" in slip.text
     assert taken["name"] == "Ada" and taken["answers"][0]["text"] == ANSWER
-    assert "Everything is erased" in (await guest.post(panel.candidate, data={"do": "erase"})).text
+    assert "Everything is erased" in (await guest.post(panel.candidate, data={"do": "erase", "word": "Erase "})).text
     assert (await guest.get(panel.candidate)).status_code == 404
     assert (await panel.owner.get("/api/v1/practice/panels")).json() == []
     log = (await panel.owner.get("/practice/interviewer")).text
@@ -327,6 +329,46 @@ async def test_the_service_erases_what_is_past_its_retention(home: Composed) -> 
             await anyio.sleep(0.05)
     await system.stop()
     assert [one["id"] for one in left] == [new.id]
+
+
+async def test_who_never_gives_a_scorecard_does_not_hold_up_the_others(home: Composed) -> None:
+    """The owner goes on without them: the seal opens, their link is void for good, and the log says so; one scorecard
+    there must be, and one that is in stays."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest, owner, page = panel.stranger, panel.owner, f"/practice/interviewer/{panel.id}"
+    seats = {
+        one["name"]: one["id"]
+        for one in (await owner.get(f"/api/v1{page.replace('interviewer', 'panels')}")).json()["seats"]
+    }
+    form = {"csrf": owner.headers["X-CSRF-Token"], "do": "excuse"}
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
+    await guest.post(panel.kim, data=card())
+    assert (await owner.post(page, data={**form, "seat": seats["Kim"]})).status_code == 409
+    assert (await owner.post(page, data={**form, "seat": seats["Ada"]})).status_code == 404
+    assert SECRET not in (await owner.get(page)).text and "Go on without" in (await owner.get(page)).text
+    assert (await owner.post(page, data={**form, "seat": seats["Lee"]})).status_code == 303
+    opened = (await owner.get(page)).text
+    assert SECRET in opened and "went on without interviewer" in opened and "excused" in opened
+    assert (await guest.get(panel.lee)).status_code == 404
+    assert (await guest.post(panel.lee, data=card())).status_code == 404
+    assert (await owner.post(page, data={**form, "do": "renew", "seat": seats["Lee"]})).status_code == 409
+    decided = {
+        **form,
+        "do": "",
+        "outcome": "no_hire",
+        "reasons": "Kim found two gaps, by the words.",
+        "decided_by": "Boss",
+    }
+    assert (await owner.post(page, data=decided)).status_code == 303
+    assert "Kim found two gaps" in (await owner.get(f"{page}/packet")).text
+    alone = await set_up(home, owner)
+    where = f"/practice/interviewer/{alone.id}"
+    for seat in (await owner.get(f"/api/v1/practice/panels/{alone.id}")).json()["seats"]:
+        if seat["kind"] == "interviewer":
+            await owner.post(where, data={**form, "seat": seat["id"]})
+    assert "To be decided" not in (await owner.get(where)).text, "without any scorecard nothing is decided"
+    assert (await owner.post(where, data={**decided})).status_code == 400
 
 
 async def test_nothing_is_noted_before_consent(home: Composed) -> None:

@@ -31,6 +31,7 @@ from reelwright.web.forms import go, read_form, say_wrong
 from reelwright.web.practice.visit import VISIT, Visit
 from reelwright.web.render import Renderer
 
+UNSURE = "type the word erase; nothing was erased"
 PACK_CHARS = 200_000
 ANSWER_CHARS = 100_000
 PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
@@ -112,9 +113,14 @@ class PanelPages(Controller):
     ) -> Response[Any]:
         """Decide, renew or revoke a link, export, erase."""
         form, named = await visit.form(), {"person": visit.person, "panel_id": panel_id}
+        if form.get("do") == "erase" and form.get("word", "").strip().lower() != "erase":
+            return await _panel(visit, practice_panels, panel_id, problem=UNSURE)
         if form.get("do") == "erase":
             await practice_panels.erase(**named)
             return go("/practice/interviewer")
+        if form.get("do") == "excuse":
+            await practice_panels.excuse(**named, seat_id=form.get("seat", ""))
+            return go(f"/practice/interviewer/{panel_id}")
         if form.get("do") == "export":
             return _download(await practice_panels.export(**named), "interview.json")
         if form.get("do") in ("renew", "revoke"):
@@ -165,6 +171,8 @@ class InvitedPages(Controller):
             elif do == "export":
                 return _download(await practice_panels.export_own(token), "my-answers.json")
             elif do == "erase":
+                if form.get("word", "").strip().lower() != "erase":
+                    raise Invalid(UNSURE)
                 await practice_panels.erase_own(token)
                 page = renderer.page(request, "practice/invited_gone.html")
                 page.headers.update(PRIVATE)

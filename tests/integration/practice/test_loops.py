@@ -143,7 +143,7 @@ async def test_pauses_and_a_clock_set_back_add_nothing_to_the_timer(home: Compos
 
 
 async def test_who_closes_the_page_and_comes_back_tomorrow_has_not_used_a_day(home: Composed) -> None:
-    """Nobody pauses by closing a laptop: a turn that took longer than the stage, or a clock set ahead, adds nothing."""
+    """Nobody pauses by closing a laptop: a turn longer than the stage, or a clock set ahead, adds nothing."""
     clock = VirtualClock()
     system = PracticeSystem(msgspec.structs.replace(home.resources, clock=clock))
     made = await system.service.start(person="x", stage="phone", role="senior", track="streaming")

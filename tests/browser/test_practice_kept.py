@@ -123,6 +123,10 @@ def test_code_of_a_lab_outlives_a_reload(alone: RunningService, browser: Browser
     code.fill("class Mine: ...")
     page.reload()
     expect(code).to_have_value("class Mine: ...")
+    page.get_by_role("button", name="Practise on seeds").click()
+    page.wait_for_url("**?run=*")
+    page.get_by_role("link", name="Begin anew").click()
+    expect(code).to_have_value(re.compile("To begin with"))
     page.context.close()
 
 
@@ -195,6 +199,7 @@ def test_an_interview_being_set_up_outlives_a_reload(alone: RunningService, brow
     page.reload()
     expect(page.locator("[name=candidate]")).to_have_value("Lin")
     expect(page.locator("[name^=ask-]").first).to_be_checked()
+    expect(page.locator("[name^=ask-]").first).to_be_visible()
     page.get_by_role("button", name="Set up, and make the links").click()
     page.wait_for_url(re.compile(r"/practice/interviewer/[0-9a-z]{26}$"))
     links = page.locator("code").all_inner_texts()

@@ -42,6 +42,7 @@ class KeepElement extends HTMLElement {
       const one = kept[field.name];
       if (one?.from !== served(field)) continue;
       write(field, one.text);
+      field.closest('details')?.setAttribute('open', '');
       field.dispatchEvent(new Event('input', { bubbles: true }));
     }
   }

@@ -246,6 +246,7 @@ async def _new(visit: Visit, panels: PanelsService, sent: Mapping[str, str], *, 
         areas.setdefault(AREA_NAMES.get(one.area, one.area.replace("_", " ").capitalize()), []).append(one)
     return await visit.page(
         "panel_new", status=400 if problem else 200, areas=areas, sent=sent, problem=problem,
+        asked={name.removeprefix("ask-") for name in sent if name.startswith("ask-")},
         limits={"minutes": 60, "extra_time": 0, "retention_days": 90, "invite_days": 7},
     )  # fmt: skip
 

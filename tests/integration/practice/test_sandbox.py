@@ -106,6 +106,15 @@ def test_what_is_wrong_is_told_without_our_own_lines(driver: str, source: str, b
 
 
 @needs_bubblewrap
+def test_ones_own_line_is_told_however_deep_below_it_the_error_is() -> None:
+    """What broke lies in a library; who called it is what can be mended."""
+    source = "import json\n\nclass Lease:\n    def __init__(self):\n        json.loads('torn')\n"
+    with Sandbox(source, driver="objects.py", bounds=SPUN) as box, pytest.raises(Broken) as raised:
+        box.ask([["one", "Lease", []]])
+    assert "line 5 of your code" in str(raised.value) and str(raised.value).strip().endswith("(char 0)")
+
+
+@needs_bubblewrap
 def test_what_is_printed_is_in_the_log_of_practice_and_of_no_hidden_seed() -> None:
     """Who looks for a fault prints; a hidden seed shows nothing of itself."""
     lab = LABS["bitrate"]

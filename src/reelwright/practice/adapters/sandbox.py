@@ -194,7 +194,7 @@ class Sandbox:
             if not isinstance(answer, dict):
                 return answer
             if "failed" in answer:
-                raise Broken(f"the code raised: {self._too_much() or _told(str(answer['failed'])[:2000])}")
+                raise Broken(f"the code raised: {self._too_much() or _told(str(answer['failed'])[-8000:])[-2000:]}")
             if serve is None or "call" not in answer:
                 return answer.get("answer", answer)
             self._send(msgspec.json.encode(serve(answer["call"])) + b"\n")

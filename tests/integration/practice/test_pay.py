@@ -129,4 +129,6 @@ def test_the_terminal_compares() -> None:
     assert told.exit_code == 0 and "Break-even growth" in told.output and "no upside" in told.output
     as_json = CliRunner().invoke(app, ["pay", "--base", "220000", "--grant", "400000", "--json"])
     assert json.loads(as_json.output)["second"]["offer"]["grant"] == 400_000
+    wrong = CliRunner().invoke(app, ["pay", "--base", "200000", "--tax", "100"])
+    assert wrong.exit_code == 2 and "tax: at most 90 %" in wrong.output
     assert CliRunner().invoke(app, ["pay", "--base", "-1"]).exit_code == 2

@@ -25,9 +25,10 @@ from reelwright.practice.core.panels import (
     Scorecard,
     criteria_of,
 )
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import PanelsService
 from reelwright.practice.service.panels import Pack
-from reelwright.web.forms import go, read_form, say_wrong
+from reelwright.web.forms import go, read_form
 from reelwright.web.practice.visit import VISIT, Visit
 from reelwright.web.render import Renderer
 

@@ -12,13 +12,21 @@ from markupsafe import Markup, escape
 
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.contract import Pay, Role
-from reelwright.practice.core.pay import Assumptions, Comparison, Offer, Year, cash_offer, path_points, say_growth
+from reelwright.practice.core.pay import (
+    SHARES,
+    Assumptions,
+    Comparison,
+    Offer,
+    Year,
+    cash_offer,
+    path_points,
+    say_growth,
+)
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import PayService
-from reelwright.web.forms import go, say_wrong
+from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit
 
-SHARES = frozenset({"bonus", "bonus_paid", "growth", "volatility", "tax", "discount"})
-"""Typed as percent."""
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d{1,2}")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 _SCALE = {"k": 1_000, "m": 1_000_000}

@@ -12,8 +12,9 @@ from reelwright.kernel.errors import Conflict
 from reelwright.kernel.system import Resources
 from reelwright.practice.core.cards import Rating
 from reelwright.practice.core.plan import PlanWish
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import CardsService, PlansService
-from reelwright.web.forms import go, say_wrong
+from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit, chosen
 
 CALENDAR = {"Content-Disposition": 'attachment; filename="practice.ics"'}

@@ -11,8 +11,9 @@ from litestar import Controller, Response, get, post
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.core.past_work import ASKED, CV, Project, find_lines, questions_about
 from reelwright.practice.core.stories import PARTS, TOPICS, Story, draw_matrix, find_flags
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import StoriesService
-from reelwright.web.forms import go, say_wrong
+from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit
 
 MOST_CHARS = 20_000

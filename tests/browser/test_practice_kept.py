@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -122,4 +123,91 @@ def test_code_of_a_lab_outlives_a_reload(alone: RunningService, browser: Browser
     code.fill("class Mine: ...")
     page.reload()
     expect(code).to_have_value("class Mine: ...")
+    page.get_by_role("button", name="Practise on seeds").click()
+    page.wait_for_url("**?run=*")
+    page.get_by_role("link", name="Begin anew").click()
+    expect(code).to_have_value(re.compile("To begin with"))
+    page.context.close()
+
+
+STORY = {"title": "The counters", "situation": "Forty million titles.", "own_action": "I rebuilt them."}
+
+
+def test_a_story_outlives_a_reload_until_it_is_kept(alone: RunningService, browser: Browser) -> None:
+    """Typed and ticked; once it is kept, the next new story begins empty, and so it does when that one is deleted."""
+    page = browser.new_context().new_page()
+    page.goto(f"{alone.url}/practice/stories/new")
+    for name, text in STORY.items():
+        page.locator(f"[name={name}]").fill(text)
+    page.get_by_label("Candor").check()
+    page.reload()
+    for name, text in STORY.items():
+        expect(page.locator(f"[name={name}]")).to_have_value(text)
+    expect(page.get_by_label("Candor")).to_be_checked()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator("[name=title]")).to_have_count(0)
+    page.context.set_offline(False)
+    page.goto(f"{alone.url}/practice/stories/new")
+    expect(page.locator("[name=situation]")).to_have_value(STORY["situation"])
+    page.get_by_role("button", name="Keep").click()
+    page.wait_for_url(re.compile(r"/practice/stories/[0-9a-z]{26}$"))
+    page.get_by_role("button", name="Delete this story").click()
+    page.wait_for_url("**/practice/stories")
+    page.goto(f"{alone.url}/practice/stories/new")
+    expect(page.locator("[name=situation]")).to_have_value("")
+    expect(page.get_by_label("Candor")).not_to_be_checked()
+    page.context.close()
+
+
+def test_pay_and_past_work_outlive_a_reload_and_a_refusal(alone: RunningService, browser: Browser) -> None:
+    """What was refused is still there on the way back; what is kept does not come back in the next form."""
+    page = browser.new_context().new_page()
+    pay = f"{alone.url}/practice/pay"
+    page.goto(pay)
+    page.locator("[name=name]").fill("Startup")
+    page.locator("[name=base]").fill("a lot")
+    page.reload()
+    expect(page.locator("[name=base]")).to_have_value("a lot")
+    page.get_by_role("button", name="Keep this offer").click()
+    expect(page.get_by_text("is no number")).to_be_visible()
+    page.goto(pay)
+    expect(page.locator("[name=base]")).to_have_value("a lot")
+    page.locator("[name=base]").fill("200000")
+    page.get_by_role("button", name="Keep this offer").click()
+    page.wait_for_url(re.compile(r"/practice/pay\?second="))
+    expect(page.locator("[name=base]")).to_have_value("")
+    page.goto(f"{alone.url}/practice/past-work")
+    page.locator("[name=text]").fill("I cut the wait from 40 s to 3 s.")
+    page.locator("[name=name]").fill("Queue")
+    page.reload()
+    expect(page.locator("[name=text]")).to_have_value("I cut the wait from 40 s to 3 s.")
+    page.get_by_role("button", name="Keep the project").click()
+    expect(page.locator("[name=text]").first).to_have_value("I cut the wait from 40 s to 3 s.")
+    expect(page.locator("[name=text]").last).to_have_value("")
+    page.context.close()
+
+
+def test_an_interview_being_set_up_outlives_a_reload(alone: RunningService, browser: Browser) -> None:
+    """Its questions, too; reloading the page with the links makes no second one."""
+    page = browser.new_context().new_page()
+    page.goto(f"{alone.url}/practice/interviewer/new")
+    page.locator("[name=candidate]").fill("Lin")
+    page.locator("[name=interviewers]").fill("Kim")
+    page.locator("summary").first.click()
+    page.locator("[name^=ask-]").first.check()
+    page.reload()
+    expect(page.locator("[name=candidate]")).to_have_value("Lin")
+    expect(page.locator("[name^=ask-]").first).to_be_checked()
+    expect(page.locator("[name^=ask-]").first).to_be_visible()
+    page.get_by_role("button", name="Set up, and make the links").click()
+    page.wait_for_url(re.compile(r"/practice/interviewer/[0-9a-z]{26}$"))
+    links = page.locator("code").all_inner_texts()
+    assert len(links) == 2
+    page.reload()
+    assert page.locator("code").all_inner_texts() == links
+    page.goto(f"{alone.url}/practice/interviewer")
+    expect(page.get_by_role("link", name="Lin")).to_have_count(1)
+    page.goto(f"{alone.url}/practice/interviewer/new")
+    expect(page.locator("[name=candidate]")).to_have_value("")
     page.context.close()

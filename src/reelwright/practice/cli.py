@@ -40,8 +40,9 @@ from reelwright.practice.contract import (
 )
 from reelwright.practice.core.calibration import LEAST_KAPPA, LEAST_QWK, MOST_LIFT, MOST_OVERPRAISE, passes
 from reelwright.practice.core.calibration import calibrate as measure
-from reelwright.practice.core.pay import Assumptions, Comparison, Offer, cash_offer, compare, say_growth
+from reelwright.practice.core.pay import SHARES, Assumptions, Comparison, Offer, cash_offer, compare, say_growth
 from reelwright.practice.core.rules import RuleGrader
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.labs.lab import Lab, grade, practise, starter, unheard
 from reelwright.practice.labs.labs import LABS
 from reelwright.practice.service import ModelService, PracticeService, StoriesService
@@ -193,7 +194,7 @@ def pay(
         offer, assumptions = msgspec.convert(offered, Offer), msgspec.convert(assumed, Assumptions)
         cash = msgspec.convert({"name": cash.name, "base": salary or cash.base}, Offer)
     except msgspec.ValidationError as error:
-        typer.echo(f"reelwright: {error}", err=True)
+        typer.echo(f"reelwright: {say_wrong(error, shares=SHARES)}", err=True)
         raise typer.Exit(2) from None
     found = compare(cash, offer, assumptions, seed=SEED)
     if as_json:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from litestar import Request, Response
 
 from reelwright.accounts.contract import Profile
 from reelwright.kernel.http import Problem, handle_error
-from reelwright.web.forms import go
+from reelwright.kernel.principal import principal_of
+from reelwright.web.forms import go, safe_path
 from reelwright.web.render import Renderer
 
 ADVICE = {
@@ -38,11 +39,12 @@ def page_of(
     problem_response = handle_error(request, error)
     problem = msgspec.json.decode(problem_response.content, type=Problem)
     if problem.status == 401:
-        where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return go(f"/sign-in?next={quote(where, safe='/')}" if request.method == "GET" else "/sign-in")
+        return go(f"/sign-in?next={quote(_where(request), safe='/')}")
     if problem.status == 403 and "choose a profile" in problem.detail:
         return go("/profiles")
     heading, advice = ADVICE.get(problem.status, ("This did not work", "Go back, look at what was sent, try again."))
+    if problem.status == 404 and principal_of(request).kind == "nobody":
+        advice = "It may have been removed, or it is for whoever signs in."
     context: dict[str, Any] = {"heading": heading, "advice": advice, "ways": _ways(request, problem)}
     page = renderer.page(
         request, "error.html", status=problem.status, profile=profile, detail=_detail(problem), **context
@@ -55,7 +57,17 @@ def page_of(
 
 def _ways(request: Request[Any, Any, Any], problem: Problem) -> tuple[tuple[str, str], ...]:
     again = problem.status in AGAIN and request.method == "GET"
+    if problem.status == 404 and principal_of(request).kind == "nobody" and request.url.path.startswith("/practice/"):
+        # on its own machine practice asks for no account, and what is an account's looks like nothing
+        return (("Sign in", f"/sign-in?next={quote(_where(request), safe='/')}"), ("Practice", "/practice"))
     return ((("Try again", request.url.path),) if again else ()) + WAYS.get(problem.status, (("Home", "/"),))
+
+
+def _where(request: Request[Any, Any, Any]) -> str:
+    """The page to come back to: this one, or that with the form."""
+    if request.method != "GET":
+        return safe_path(urlsplit(request.headers.get("referer", "")).path)
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _detail(problem: Problem) -> str:

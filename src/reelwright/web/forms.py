@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 from litestar.enums import RequestEncodingType
+from litestar.exceptions import NotAuthorizedException
 
 from reelwright.accounts.api import session_cookie
 from reelwright.accounts.service import AccountsService
@@ -24,7 +25,8 @@ async def read_form(
 ) -> dict[str, str]:
     """The fields of a form, each of at most `most` characters.
 
-    Raises Forbidden where a session's form lacks its CSRF value."""
+    Raises Forbidden where a session's form lacks its CSRF value, NotAuthorized where its session has ended: on a
+    machine where practice needs no account, what is sent without one would be somebody else's."""
     fields = await _sent(request)
     for name, value in fields.items():
         if len(value) > most:
@@ -33,6 +35,8 @@ async def read_form(
         session_cookie(request), fields.get("csrf", "")
     ):
         raise Forbidden("this page was open too long; go back, reload it, and send the form again")
+    if principal_of(request).kind == "nobody" and fields.get("csrf"):
+        raise NotAuthorizedException("this page's session has ended; sign in, and send the form again")
     return fields
 
 

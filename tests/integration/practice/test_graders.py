@@ -214,10 +214,14 @@ async def test_a_pasted_reply_is_checked_as_strictly(tmp_path: Path) -> None:
         told = (await client.post(f"{path}/opinions", json=body)).json()
         found = [one["state"] for one in told["verdicts"]]
         assert found[:3] == ["met", "unmet", "not_assessable"] and not told["counts"]
-        nonsense = (
-            await client.post(f"{path}/opinions", json={"kind": "paste", "reply": "great answer! 5/5"})
-        ).json()
-        assert {one["state"] for one in nonsense["verdicts"]} == {"not_assessable"}
+        cut_off, foreign = body["reply"][:60], body["reply"].replace('"criterion": "', '"criterion": "other-')
+        for reply in ("great answer! 5/5", "", cut_off, foreign):
+            refused = await client.post(f"{path}/opinions", json={"kind": "paste", "reply": reply})
+            assert refused.status_code == 400 and "no verdict on this question" in refused.text, reply
+        page = f"/practice/interviews/{interview_id}/turns/0"
+        shown = await client.post(page, data={"kind": "paste", "reply": "TYPED {"})
+        assert shown.status_code == 400 and "TYPED {" in shown.text and "paste" in shown.text
+        assert quotes[0] in (await client.get(page)).text, "the earlier one stands"
 
 
 async def test_ones_own_verdicts_and_anothers_through_the_page(tmp_path: Path) -> None:

@@ -63,10 +63,10 @@ async def test_an_interview_without_an_account(home: Composed) -> None:
         "csrf": csrf, "candidate": "Ada", "interviewers": "Kim\r\nLee\r\n", "role": "senior", "minutes": "60",
         "extra_time": "25", "retention_days": "30", "invite_days": "7", f"ask-{QUESTION.id}": "on",
     }  # fmt: skip
-    made = await owner.post("/practice/interviewer/new", data=form)
-    links = [html.unescape(one) for one in re.findall(r"<code>http://[^/]+(/invited/[^<]+)</code>", made.text)]
-    assert made.status_code == 200 and len(links) == 3 and made.headers["cache-control"] == "no-store"
-    candidate, *interviewers = links
+    candidate, *interviewers = links = await made_links(
+        owner, await owner.post("/practice/interviewer/new", data=form)
+    )
+    assert len(links) == 3
     guest = home.client()
     page = await guest.get(candidate)
     assert "75 minutes" in page.text and "not validated for hiring" in page.text and "never decide" in page.text
@@ -98,6 +98,63 @@ async def test_an_interview_without_an_account(home: Composed) -> None:
     assert not re.search(r"<td[^>]*></td>", packet)
     log = (await owner.get(found[0])).text
     assert "decided: no_hire" in log and "agreed, and began" in log
+
+
+async def made_links(owner: httpx.AsyncClient, answered: httpx.Response) -> list[str]:
+    """The links on the page that a form goes on to."""
+    assert answered.status_code == 303, "else a reload would send the form again"
+    owner.headers["Cookie"] += f"; links={answered.cookies['links']}"
+    page = await owner.get(answered.headers["location"])
+    assert page.headers["cache-control"] == "no-store"
+    return [html.unescape(one) for one in re.findall(r"<code>http://[^/]+(/invited/[^<]+)</code>", page.text)]
+
+
+async def test_a_reload_makes_neither_an_interview_nor_a_link(home: Composed) -> None:
+    """What a form made is shown by a page of its own, to the browser that sent it; a link that is void is not."""
+    owner = await home.session(await home.person("Boss"))
+    csrf = owner.headers["X-CSRF-Token"]
+    form = {
+        "csrf": csrf, "candidate": "Ada", "interviewers": "Kim", "role": "senior", "minutes": "60", "extra_time": "0",
+        "retention_days": "30", "invite_days": "7", f"ask-{QUESTION.id}": "on",
+    }  # fmt: skip
+    answered = await owner.post("/practice/interviewer/new", data=form)
+    first = await made_links(owner, answered)
+    assert first == await made_links(owner, answered), "they are there after a reload"
+    panel = (await owner.get("/api/v1/practice/panels")).json()
+    assert len(panel) == 1
+    page = f"/practice/interviewer/{panel[0]['id']}"
+    candidate = next(one["id"] for one in panel[0]["seats"] if one["kind"] == "candidate")
+    renewed = await owner.post(page, data={"csrf": csrf, "do": "renew", "seat": candidate})
+    second = await made_links(owner, renewed)
+    assert len(second) == 2 and first[0] not in second and first[1] in second
+    assert (await home.client().get(second[0])).status_code == 200
+    await owner.post(page, data={"csrf": csrf, "do": "revoke", "seat": candidate})
+    assert second[0] not in (await owner.get(page)).text and first[1] in (await owner.get(page)).text
+    owner.headers["Cookie"] = owner.headers["Cookie"].split(";")[0]
+    assert "/invited/" not in (await owner.get(page)).text, "another browser"
+
+
+async def test_what_a_candidate_writes_too_late_stays_on_their_screen(home: Composed) -> None:
+    """After every scorecard is in, after they were done, and when the invitation is void: the page says which, and
+    holds their words; a form that is still open somewhere loses none."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest = panel.stranger
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
+    for link in (panel.kim, panel.lee):
+        await guest.post(link, data=card())
+    late = await guest.post(panel.candidate, data={"do": "keep", "answer-0": "BETTER <words>"})
+    assert late.status_code == 409 and "Your answers stand" in late.text and "BETTER &lt;words&gt;" in late.text
+    assert "CANDIDATEWORDS" in late.text and "<textarea" not in late.text
+    again = await guest.post(panel.candidate, data={"do": "finish", "answer-0": ANSWER})
+    assert "not kept" not in again.text
+    second = await guest.post(panel.kim, data=card(reasons="A second view, on another day."))
+    assert second.status_code == 409 and "A second view, on another day." in second.text
+    await panel.owner.delete(f"/api/v1/practice/panels/{panel.id}")
+    gone = await guest.post(panel.candidate, data={"do": "keep", "answer-0": "LASTWORDS"})
+    assert gone.status_code == 404 and "LASTWORDS" in gone.text and "not open any more" in gone.text
+    assert gone.headers["cache-control"] == "no-store"
+    assert "not open any more" in (await guest.get(panel.kim)).text
 
 
 async def test_who_chooses_nothing_has_not_said_yes(home: Composed) -> None:
@@ -225,7 +282,7 @@ async def test_a_link_does_only_what_its_seat_may(home: Composed) -> None:
     for form in (
         {"do": "agree", "agreed": "yes"},
         {"do": "keep", "answer-0": "x"},
-        {"do": "erase"},
+        {"do": "erase", "word": "erase"},
         {"do": "export"},
     ):
         assert (await guest.post(panel.kim, data=form)).status_code == 403
@@ -239,8 +296,10 @@ async def test_a_candidate_takes_answers_away_and_withdraws(home: Composed) -> N
     await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
     await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
     taken: dict[str, Any] = (await guest.post(panel.candidate, data={"do": "export"})).json()
+    slip = await guest.post(panel.candidate, data={"do": "erase"})
+    assert slip.status_code == 400 and "nothing was erased" in slip.text and "CANDIDATEWORDS" in slip.text
     assert taken["name"] == "Ada" and taken["answers"][0]["text"] == ANSWER
-    assert "Everything is erased" in (await guest.post(panel.candidate, data={"do": "erase"})).text
+    assert "Everything is erased" in (await guest.post(panel.candidate, data={"do": "erase", "word": "Erase "})).text
     assert (await guest.get(panel.candidate)).status_code == 404
     assert (await panel.owner.get("/api/v1/practice/panels")).json() == []
     log = (await panel.owner.get("/practice/interviewer")).text
@@ -270,6 +329,46 @@ async def test_the_service_erases_what_is_past_its_retention(home: Composed) -> 
             await anyio.sleep(0.05)
     await system.stop()
     assert [one["id"] for one in left] == [new.id]
+
+
+async def test_who_never_gives_a_scorecard_does_not_hold_up_the_others(home: Composed) -> None:
+    """The owner goes on without them: the seal opens, their link is void for good, and the log says so; one scorecard
+    there must be, and one that is in stays."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest, owner, page = panel.stranger, panel.owner, f"/practice/interviewer/{panel.id}"
+    seats = {
+        one["name"]: one["id"]
+        for one in (await owner.get(f"/api/v1{page.replace('interviewer', 'panels')}")).json()["seats"]
+    }
+    form = {"csrf": owner.headers["X-CSRF-Token"], "do": "excuse"}
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "keep", "answer-0": ANSWER})
+    await guest.post(panel.kim, data=card())
+    assert (await owner.post(page, data={**form, "seat": seats["Kim"]})).status_code == 409
+    assert (await owner.post(page, data={**form, "seat": seats["Ada"]})).status_code == 404
+    assert SECRET not in (await owner.get(page)).text and "Go on without" in (await owner.get(page)).text
+    assert (await owner.post(page, data={**form, "seat": seats["Lee"]})).status_code == 303
+    opened = (await owner.get(page)).text
+    assert SECRET in opened and "went on without interviewer" in opened and "excused" in opened
+    assert (await guest.get(panel.lee)).status_code == 404
+    assert (await guest.post(panel.lee, data=card())).status_code == 404
+    assert (await owner.post(page, data={**form, "do": "renew", "seat": seats["Lee"]})).status_code == 409
+    decided = {
+        **form,
+        "do": "",
+        "outcome": "no_hire",
+        "reasons": "Kim found two gaps, by the words.",
+        "decided_by": "Boss",
+    }
+    assert (await owner.post(page, data=decided)).status_code == 303
+    assert "Kim found two gaps" in (await owner.get(f"{page}/packet")).text
+    alone = await set_up(home, owner)
+    where = f"/practice/interviewer/{alone.id}"
+    for seat in (await owner.get(f"/api/v1/practice/panels/{alone.id}")).json()["seats"]:
+        if seat["kind"] == "interviewer":
+            await owner.post(where, data={**form, "seat": seat["id"]})
+    assert "To be decided" not in (await owner.get(where)).text, "without any scorecard nothing is decided"
+    assert (await owner.post(where, data={**decided})).status_code == 400
 
 
 async def test_nothing_is_noted_before_consent(home: Composed) -> None:

@@ -143,6 +143,20 @@ async def test_pauses_and_a_clock_set_back_add_nothing_to_the_timer(home: Compos
     assert (await system.service.get(person="x", interview_id=made.id)).elapsed_s == running.elapsed_s == 600
 
 
+async def test_who_closes_the_page_and_comes_back_tomorrow_has_not_used_a_day(home: Composed) -> None:
+    """Nobody pauses by closing a laptop: a turn longer than the stage, or a clock set ahead, adds nothing."""
+    clock = VirtualClock()
+    system = PracticeSystem(msgspec.structs.replace(home.resources, clock=clock))
+    made = await system.service.start(person="x", stage="phone", role="senior", track="streaming")
+    clock.advance(600)
+    answered = await system.service.answer(person="x", interview_id=made.id, turn=0, text="I measured it.")
+    clock.advance(20 * 3600)
+    assert (await system.service.get(person="x", interview_id=made.id)).elapsed_s == answered.elapsed_s == 600
+    again = await system.service.answer(person="x", interview_id=made.id, turn=1, text="And again, the next day.")
+    clock.advance(300)
+    assert (await system.service.get(person="x", interview_id=made.id)).elapsed_s == again.elapsed_s + 300 == 900
+
+
 async def test_a_loop_belongs_to_one_person_and_goes_with_everything_else(home: Composed) -> None:
     """Another's loop is not found; deleting everything leaves none."""
     ada, bob = [await home.session(await home.person(name)) for name in ("Ada", "Bob")]

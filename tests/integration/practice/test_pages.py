@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from tests.composed import Composed, composed
+from tests.composed import URL, Composed, composed
 
 from reelwright.practice.adapters import room
 from reelwright.practice.adapters.bank import load_questions
@@ -105,6 +105,22 @@ async def test_behind_a_tunnel_that_was_not_told_of_nobody_is_at_the_machine(tmp
         assert (await client.get("/api/v1/practice/interviews")).status_code == 401
         assert (await client.get("/metrics")).status_code == 403
         assert (await client.post("/demo")).status_code == 404
+
+
+async def test_who_lost_their_session_is_asked_to_sign_in_again(home: Composed) -> None:
+    """On the machine itself nobody signed in is its local person: what is an account's is not found, and what its
+    page sends does not become theirs."""
+    ada = await home.session(await home.person("Ada"))
+    csrf = ada.headers["X-CSRF-Token"]
+    room = (await ada.post("/practice", data={"csrf": csrf, "stage": "phone"})).headers["location"]
+    ended = home.client(Referer=f"{URL}{room}")
+    missing = await ended.get(room)
+    assert missing.status_code == 404 and f'href="/sign-in?next={room}"' in missing.text
+    answered = await ended.post(room, data={"csrf": csrf, "turn": "0", "answer": "I owned it."})
+    assert (answered.status_code, answered.headers["location"]) == (303, f"/sign-in?next={room}")
+    story = {"csrf": csrf, "title": "HERS", "situation": "s", "own_action": "I did it."}
+    assert (await ended.post("/practice/stories/new", data=story)).headers["location"].startswith("/sign-in")
+    assert "HERS" not in (await ended.get("/practice/stories")).text
 
 
 async def test_two_people_do_not_see_each_other(home: Composed) -> None:

@@ -48,6 +48,40 @@ async def test_an_offer_is_set_against_a_level(home: Composed) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "base"),
+    [("$200,000", 200_000), ("200.000 €", 200_000), ("200k", 200_000), ("0.2M", 200_000), ("£95 500", 95_500),
+     ("1234,5", 1234.5)],
+)  # fmt: skip
+async def test_money_is_read_as_people_write_it(home: Composed, typed: str, base: float) -> None:
+    """In any currency; a point or comma that groups thousands is none before decimals."""
+    client = home.client()
+    assert (await client.post("/practice/pay/offers", data={**OFFER, "base": typed})).status_code == 303
+    offers = (await client.get("/api/v1/practice/pay/offers")).json()
+    assert [one["base"] for one in offers.values()] == [base]
+
+
+async def test_what_is_wrong_is_said_in_words(home: Composed) -> None:
+    """As it was typed: percent, years; what was typed stays, and a cliff after the last vesting is no offer."""
+    client = home.client()
+    await client.post("/practice/pay/offers", data=OFFER)
+    page = await client.get("/practice/pay?tax=100&growth=7,5")
+    assert page.status_code == 400 and "tax: at most 90 %" in page.text and 'name="growth"' in page.text
+    assert 'value="7,5"' in page.text and "Over 4 years" in page.text
+    refused = await client.post("/practice/pay/offers", data={**OFFER, "base": "1e12"})
+    assert "base: at most 1,000,000,000" in refused.text
+    refused = await client.post("/practice/pay/offers", data={**OFFER, "vest_years": "4", "cliff_months": "60"})
+    assert refused.status_code == 400 and "longer than the 4 years of vesting" in refused.text
+    planned = await client.post(
+        "/practice/plan", data={"interview": "31.12.2026", "hours_a_week": "5", "begins_at": "18:00"}
+    )
+    assert "a date is needed, like 2026-12-31, in `interview`" in planned.text
+    planned = await client.post(
+        "/practice/plan", data={"interview": "2026-12-31", "hours_a_week": "0", "begins_at": "6pm"}
+    )
+    assert "hours a week: at least 0.5" in planned.text or "a time is needed, like 18:00" in planned.text
+
+
+@pytest.mark.parametrize(
     "field", [{"base": "lots"}, {"base": "-1"}, {"base": "nan"}, {"name": ""}, {"grant": "1e99"}]
 )
 async def test_a_wrong_offer_is_given_back(home: Composed, field: dict[str, str]) -> None:
@@ -95,4 +129,6 @@ def test_the_terminal_compares() -> None:
     assert told.exit_code == 0 and "Break-even growth" in told.output and "no upside" in told.output
     as_json = CliRunner().invoke(app, ["pay", "--base", "220000", "--grant", "400000", "--json"])
     assert json.loads(as_json.output)["second"]["offer"]["grant"] == 400_000
+    wrong = CliRunner().invoke(app, ["pay", "--base", "200000", "--tax", "100"])
+    assert wrong.exit_code == 2 and "tax: at most 90 %" in wrong.output
     assert CliRunner().invoke(app, ["pay", "--base", "-1"]).exit_code == 2

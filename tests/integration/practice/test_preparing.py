@@ -133,6 +133,24 @@ async def test_missed_points_become_cards(home: Composed) -> None:
     assert (await client.post("/practice/cards", data={"card": "0" * 20, "text": "x"})).status_code == 404
 
 
+async def test_a_form_that_comes_twice_recalls_a_card_once(home: Composed) -> None:
+    """By a reload or a double click; without an answer the card stays, and the page says what is missing."""
+    client = home.client()
+    room = (await client.post("/practice", data={"stage": "phone"})).headers["location"]
+    await client.post(room, data={"turn": "0", "answer": "I do not know."})
+    page = (await client.get("/practice/cards")).text
+    card = re.search(r'name="card" value="(\w+)"><input type="hidden" name="reviews" value="0"', page)
+    assert card
+    form = {"card": card[1], "reviews": "0", "rating": "good"}
+    assert "It comes back on" in (await client.post("/practice/cards", data=form)).text
+    once = (await client.get("/api/v1/practice/cards")).json()
+    again = await client.post("/practice/cards", data=form)
+    assert (again.status_code, again.headers["location"]) == (303, "/practice/cards")
+    assert (await client.get("/api/v1/practice/cards")).json() == once
+    empty = await client.post("/practice/cards", data={"card": once[0]["id"], "reviews": "0", "text": " "})
+    assert empty.status_code == 400 and "say how well you knew it" in empty.text and 'name="card"' in empty.text
+
+
 async def test_all_of_it_belongs_to_who_made_it(home: Composed) -> None:
     """Another person finds nothing, whatever id they name; deleting everything forgets it."""
     ada, bob = [await home.session(await home.person(name)) for name in ("Ada", "Bob")]

@@ -19,6 +19,8 @@ from reelwright.practice.adapters import sandbox as sandbox_module
 from reelwright.practice.adapters.sandbox import Bounds, Sandbox, bubblewrap_works, choose_confinement
 from reelwright.practice.contract import Broken, Refused
 from reelwright.practice.labs.escapes import ESCAPES
+from reelwright.practice.labs.lab import run_alone, starter
+from reelwright.practice.labs.labs import LABS
 
 needs_bubblewrap = pytest.mark.skipif(
     not bubblewrap_works(), reason="bubblewrap with user namespaces: apt-get install bubblewrap"
@@ -56,7 +58,7 @@ def test_an_escape_fails(body: str, error: str) -> None:
         ("import time\ntime.sleep(1000)", "no answer within"),
         ("while True: pass", "killed after 3 s of CPU time: it is far too slow, or loops without end$"),
         ("import os\nwhile True: os.write(1, b'x' * 65536)", "more output than"),
-        ("import sys\nwhile True: sys.stderr.write('x' * 65536)", "OSError|no answer within"),
+        ("import sys\nwhile True: sys.stderr.write('x' * 65536)", "printed more than 1 MB|no answer within"),
         ("return float('nan')", "no JSON"),
         ("return [1e400]", "no JSON"),
         ("return 'x' * (2 << 20)", "more output than"),
@@ -81,6 +83,50 @@ def test_a_name_that_is_missing_is_named_first() -> None:
     told = pytest.raises(Broken, match="raised: it has no answer, which the lab calls by this name")
     with Sandbox("def reply(message): ...", driver="echo.py", bounds=SHORT) as box, told:
         box.ask(1)
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("driver", ["echo.py", "objects.py", "token_bucket.py", "exactly_once.py"])
+@pytest.mark.parametrize(
+    ("source", "begins"),
+    [
+        ("x = 1\ndef broken(:\n", "line 2 of your code"),
+        ("def inner():\n    return 1 / 0\n\ninner()", "line 4 of your code"),
+        ("print('x' * 3000)\nprint('y' * 9000)\nraise ValueError('mine')", "line 3 of your code"),
+        ("while True: print('hello')", "it printed more than 1 MB"),
+    ],
+)
+def test_what_is_wrong_is_told_without_our_own_lines(driver: str, source: str, begins: str) -> None:
+    """The first file and line that a newcomer sees is theirs, also after much that was printed."""
+    with Sandbox(source, driver=driver, bounds=SPUN) as box, pytest.raises(Broken) as raised:
+        box.ask([["one", "Lease", []]])
+    said = str(raised.value)
+    assert begins in said, said
+    assert "driver.py" not in said and "runpy" not in said, said
+
+
+@needs_bubblewrap
+def test_ones_own_line_is_told_however_deep_below_it_the_error_is() -> None:
+    """What broke lies in a library; who called it is what can be mended."""
+    source = "import json\n\nclass Lease:\n    def __init__(self):\n        json.loads('torn')\n"
+    with Sandbox(source, driver="objects.py", bounds=SPUN) as box, pytest.raises(Broken) as raised:
+        box.ask([["one", "Lease", []]])
+    assert "line 5 of your code" in str(raised.value) and str(raised.value).strip().endswith("(char 0)")
+
+
+@needs_bubblewrap
+def test_what_is_printed_is_in_the_log_of_practice_and_of_no_hidden_seed() -> None:
+    """Who looks for a fault prints; a hidden seed shows nothing of itself."""
+    lab = LABS["bitrate"]
+    said: list[str] = []
+    source = starter(lab).replace(
+        "def choose(self, known):", "def choose(self, known):\n        print('SEEN', known.rung)"
+    )
+    run_alone(lab, source, (1,), told=said.append)
+    assert any(one.startswith("it printed: SEEN ") for one in said) and len(said) < 20
+    said.clear()
+    run_alone(lab, source, (1,), hidden=True, told=said.append)
+    assert "SEEN" not in "".join(said)
 
 
 @needs_bubblewrap

@@ -134,12 +134,18 @@ def test_the_calendar_is_read_by_another_library() -> None:
 
 
 def test_a_second_export_changes_events_and_doubles_none() -> None:
-    """UIDs follow from owner, day and action."""
+    """UIDs follow from owner and action; what moved has the same one on another day, and a later revision."""
     plan = make_plan(wish(), NOTHING, TODAY)
     first, second = (write_calendar(plan, now_ms=now, owner="ada") for now in (1_000, 2_000))
     assert [one for one in first.split(b"\r\n") if b"UID" in one] == [
         one for one in second.split(b"\r\n") if b"UID" in one
     ]
+    later = msgspec.structs.replace(wish(), interview=wish().interview + timedelta(days=5))
+    before = events_of(write_calendar(plan, now_ms=60_000, owner="ada"))
+    after = events_of(write_calendar(make_plan(later, NOTHING, TODAY), now_ms=120_000, owner="ada"))
+    assert before[-1]["UID"] == after[-1]["UID"] and before[-1]["DTSTART"].dt < after[-1]["DTSTART"].dt
+    assert {one["SEQUENCE"] for one in before} == {1} and {one["SEQUENCE"] for one in after} == {2}
+    assert {str(one["UID"]) for one in before} <= {str(one["UID"]) for one in after}, "none is left behind"
 
 
 @settings(max_examples=300, deadline=None)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelwright.practice.contract import Criterion, Structure
+from reelwright.practice.core.denial import is_denied
 from reelwright.practice.core.predicate import STRUCTURES, find_evidence, find_met, sentences, term_pattern
 from reelwright.practice.core.question import parse_predicate
 
@@ -132,3 +133,61 @@ def test_a_long_answer_is_read_in_linear_time() -> None:
     ends = ("a. " * 300_000, "." * 1_000_000, "." * 1_000_000 + "x", "a?" + '"' * 1_000_000 + "x", "a.x" * 300_000)
     for text in ("word " * 200_000, "x" * 1_000_000, "\n" * 1_000_000, *ends):
         assert found("bucket & refill", text) == []
+
+
+@pytest.mark.parametrize(
+    ("says", "needs", "yes", "no"),
+    [
+        ("Daily looks inflate false positives.", "daily|look & inflat*|false",
+         "Daily looks inflate the error.", "Daily looks do not inflate the false positives."),
+        ("The split is checked.", "split & check",
+         "I check the split first.", "The split doesn't need to be checked because the hash is random."),
+        ("The rungs have the same times.", "same & time & rung",
+         "All rungs have the same times.", "Keyframes don't have to be at the same time in the rungs."),
+        ("A shield makes one of many edges ask.", "shield & one|edge",
+         "A shield makes one request of many edges.", "A shield cannot help, each edge still asks."),
+        ("Each edge acknowledges.", "acknowledg* & edge", "Each edge sends an ack.", "No edge has to acknowledge."),
+    ],
+)  # fmt: skip
+def test_what_is_said_not_to_be_so_is_no_evidence(says: str, needs: str, yes: str, no: str) -> None:
+    """A confident wrong fact has the right words; that they are negated, rules can tell."""
+    criterion = Criterion(id="a", dimension="design", level=1, says=says, needs=(parse_predicate(needs),))
+    assert find_met(criterion, yes) and find_met(criterion, no)
+    assert not is_denied(criterion, yes)
+    assert is_denied(criterion, no)
+
+
+@pytest.mark.parametrize(
+    ("says", "needs", "text"),
+    [
+        (
+            "One step, since two nodes race.",
+            "atomic* & race|two nodes",
+            "It is one atomic step, so two nodes cannot race.",
+        ),
+        ("Objects seen once are not admitted.", "once & admit*", "What is asked for once is not admitted."),
+        ("Which exactness a reader gets.", "no snapshot & reader", "A reader gets no snapshot of one moment."),
+        ("Says what was told.", "gave & decision", "I gave them a list, since nobody could follow the decision."),
+        ("It ends durable.", "answer* & fsync", "It answers nobody until fsync has returned."),
+    ],
+)
+def test_what_is_right_with_a_negation_is_evidence(says: str, needs: str, text: str) -> None:
+    """The aim of a step, what a criterion itself denies, a term that holds its own negation, one's own story."""
+    criterion = Criterion(id="a", dimension="design", level=1, says=says, needs=(parse_predicate(needs),))
+    assert find_met(criterion, text) and not is_denied(criterion, text)
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        ("same transaction", "both in an identical transaction"),
+        ("refus*", "the server rejects it"),
+        ("rendition", "all quality levels"),
+        ("discard*", "we throw the rows away, or get rid of them"),
+        ("acknowledg*", "each sends an ack"),
+        ("stor*", "it remembers the outcome"),
+    ],
+)
+def test_a_term_finds_what_says_the_same(term: str, text: str) -> None:
+    """People have their own words for what is stored, refused, equal."""
+    assert term_pattern(term).search(text)

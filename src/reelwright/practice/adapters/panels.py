@@ -132,6 +132,15 @@ def put_scorecard(connection: sa.Connection, seat_id: str, scorecard: Any, entry
     return bool(changed)
 
 
+def excuse_seat(connection: sa.Connection, seat_id: str, expires_ms: int, entry: Entry) -> bool:
+    """Void a seat's link for good; False where its scorecard is in."""
+    statement = SEATS.update().where(SEATS.c.id == seat_id, SEATS.c.scorecard.is_(None)).values(expires_ms=expires_ms)
+    changed = connection.execute(statement).rowcount
+    if changed:
+        connection.execute(AUDIT.insert().values(**entry))
+    return bool(changed)
+
+
 def put_link(connection: sa.Connection, seat_id: str, token: str, expires_ms: int, entry: Entry) -> None:
     """A new link for a seat, in place of the old one."""
     connection.execute(SEATS.update().where(SEATS.c.id == seat_id).values(token=token, expires_ms=expires_ms))

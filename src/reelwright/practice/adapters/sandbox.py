@@ -33,6 +33,7 @@ Confinement = Literal["bubblewrap", "limits"]
 DRIVERS = Path(__file__).resolve().parents[1] / "labs" / "drivers"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
 TMP_BYTES = 16 << 20
+PRINTED_BYTES, TOLD_BYTES = 1 << 20, 4000
 BUSY_SHARE = 0.5
 """Of the wall clock: who waited longer than this for a processor was not given their time."""
 _LIVE: weakref.WeakSet[Sandbox] = weakref.WeakSet()
@@ -86,6 +87,7 @@ def end_all() -> None:
         sandbox.kill()
 
 
+_OWN = re.compile(r'File "/lab/solution\.py", line (\d+)')
 _MISSING = re.compile(r"File \"/lab/driver\.py\", line \d+, in \w+\n[^\n]*\n(?:[ ^~]+\n)?KeyError: '(\w+)'\s*$")
 
 
@@ -192,7 +194,7 @@ class Sandbox:
             if not isinstance(answer, dict):
                 return answer
             if "failed" in answer:
-                raise Broken(f"the code raised: {_told(str(answer['failed'])[:2000])}")
+                raise Broken(f"the code raised: {self._too_much() or _told(str(answer['failed'])[-8000:])[-2000:]}")
             if serve is None or "call" not in answer:
                 return answer.get("answer", answer)
             self._send(msgspec.json.encode(serve(answer["call"])) + b"\n")
@@ -253,9 +255,24 @@ class Sandbox:
             status = self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             status = None
-        self._errors.seek(0)
-        said = self._errors.read(4000).decode("utf-8", "replace").strip()
-        return f"the code ended with status {status}{self._meaning(status)}" + (f": {said[-800:]}" if said else "")
+        said = self._too_much() or _told(self.printed())[-800:]
+        return f"the code ended with status {status}{self._meaning(status)}" + (f": {said}" if said else "")
+
+    def printed(self) -> str:
+        """The last of what the code printed, tracebacks of its end among it."""
+        said = os.pread(self._errors.fileno(), TOLD_BYTES, max(0, self._size() - TOLD_BYTES))
+        return said.decode("utf-8", "replace").strip()
+
+    def _size(self) -> int:
+        return os.fstat(self._errors.fileno()).st_size
+
+    def _too_much(self) -> str:
+        full = self._size() >= PRINTED_BYTES
+        return (
+            f"it printed more than {PRINTED_BYTES >> 20} MB, and there is no room for more: print less"
+            if full
+            else ""
+        )
 
     def _meaning(self, status: int | None) -> str:
         """What a status says to whoever wrote the code; a signal's is negative, or above 128 from bubblewrap."""
@@ -269,8 +286,8 @@ class Sandbox:
     def _limits(self) -> list[str]:
         bounds = self._bounds
         return [
-            "prlimit", f"--cpu={bounds.cpu_s}", f"--as={bounds.memory_bytes}", f"--fsize={1 << 20}", "--nofile=64",
-            "--core=0", "--",
+            "prlimit", f"--cpu={bounds.cpu_s}", f"--as={bounds.memory_bytes}", f"--fsize={PRINTED_BYTES}",
+            "--nofile=64", "--core=0", "--",
         ]  # fmt: skip
 
     def _bare(self, folder: Path) -> list[str]:
@@ -323,6 +340,10 @@ def _bound(places: Sequence[str]) -> list[str]:
 
 
 def _told(failed: str) -> str:
-    """A traceback that ends in our driver says first which name it looked for in vain."""
-    found = _MISSING.search(failed)
-    return f"it has no {found[1]}, which the lab calls by this name\n{failed}" if found else failed
+    """Of a traceback what concerns the code: from its first line on, or which name our driver looked for in vain."""
+    found, own = _MISSING.search(failed), _OWN.search(failed)
+    if found:
+        return f"it has no {found[1]}, which the lab calls by this name"
+    begins = failed.rfind("Traceback (", 0, own.start()) if own else -1
+    said = failed if own is None or begins < 0 else failed[:begins] + failed[own.start() :]
+    return _OWN.sub(r"line \1 of your code", said)

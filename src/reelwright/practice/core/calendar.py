@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,8 +16,11 @@ def write_calendar(plan: Plan, *, now_ms: int, url: str = "", owner: str = "") -
     """One event for each action, one after the other from the hour asked for. Source: RFC 5545, 3.1 to 3.6."""
     stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Reelwright//Practice//EN", "CALSCALE:GREGORIAN"]
+    seen: Counter[str] = Counter()
     for action, begins in _scheduled(plan):
-        lines += _event(action, begins, stamp, url, owner)
+        named = f"{owner}/{action.kind}/{action.href}"
+        seen[named] += 1
+        lines += _event(action, begins, f"{named}/{seen[named]}", stamp, now_ms // 60_000, url)
     lines.append("END:VCALENDAR")
     return b"".join(fold(line) + b"\r\n" for line in lines)
 
@@ -48,12 +52,13 @@ def _scheduled(plan: Plan) -> Iterator[tuple[Action, datetime]]:
             begins += timedelta(minutes=action.minutes)
 
 
-def _event(action: Action, begins: datetime, stamp: str, url: str, owner: str) -> Iterator[str]:
-    """The UID follows from owner, day and action: importing again changes events and doubles none."""
-    key = f"{owner}/{begins:%Y%m%d}/{action.kind}/{action.href}"
+def _event(action: Action, begins: datetime, key: str, stamp: str, revision: int, url: str) -> Iterator[str]:
+    """The UID follows from owner, action and how many of it came before, not from the day: importing a later plan
+    moves events and doubles none, the interview least of all. The revision (3.8.7.4) is in minutes since 1970."""
     yield "BEGIN:VEVENT"
     yield f"UID:{hashlib.sha256(key.encode()).hexdigest()[:32]}@reelwright"
     yield f"DTSTAMP:{stamp}"
+    yield f"SEQUENCE:{revision}"
     if action.kind == "interview":
         yield f"DTSTART;VALUE=DATE:{begins:%Y%m%d}"
     else:

@@ -29,6 +29,7 @@ Outcome = Literal["hire", "no_hire", "more_evidence"]
 Viewer = str
 """`owner`, or the id of a seat."""
 OWNER: Viewer = "owner"
+EXCUSED = -1
 
 
 class PanelDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +94,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     kind: SeatKind
     name: str
     expires_ms: int
-    """When the link is void; 0: revoked."""
+    """When the link is void; 0: revoked; `EXCUSED`: an interviewer of whom no scorecard is waited for."""
     scorecard: Scorecard | None = None
 
 
@@ -125,8 +126,15 @@ def token_hash(token: str) -> str:
 
 
 def is_sealed(seats: Sequence[Seat]) -> bool:
-    """Whether some interviewer's scorecard is not in."""
-    return any(one.kind == "interviewer" and one.scorecard is None for one in seats)
+    """Whether some interviewer's scorecard is waited for, or none is in."""
+    return bool(waited_for(seats)) or not any(one.scorecard for one in seats)
+
+
+def waited_for(seats: Sequence[Seat]) -> tuple[str, ...]:
+    """Interviewers whose scorecard is not in, without those who are excused."""
+    return tuple(
+        one.name for one in seats if one.kind == "interviewer" and one.scorecard is None and one.expires_ms != EXCUSED
+    )
 
 
 def seen_by(viewer: Viewer, seats: Sequence[Seat], verdicts: Mapping[int, tuple[Verdict, ...]]) -> Seen:
@@ -138,8 +146,7 @@ def seen_by(viewer: Viewer, seats: Sequence[Seat], verdicts: Mapping[int, tuple[
         given, verdicts = {}, {}
     elif sealed:
         given, verdicts = {name: card for name, card in given.items() if name == viewer}, {}
-    waiting = tuple(one.name for one in seats if one.kind == "interviewer" and one.scorecard is None)
-    return Seen(sealed=sealed, waiting=waiting, scorecards=given, verdicts=dict(verdicts))
+    return Seen(sealed=sealed, waiting=waited_for(seats), scorecards=given, verdicts=dict(verdicts))
 
 
 def checked(card: Scorecard, questions: Sequence[Question], answers: Mapping[int, str]) -> Scorecard:
@@ -160,9 +167,9 @@ def criteria_of(question: Question) -> list[Criterion]:
 
 def check_decision(seats: Sequence[Seat]) -> None:
     """Raises Invalid while scorecards are missing: whoever decides has read all of them."""
-    waiting = [one.name for one in seats if one.kind == "interviewer" and one.scorecard is None]
-    if waiting:
-        raise Invalid(f"the scorecards of {', '.join(waiting)} are not in; decide once they are")
+    if is_sealed(seats):
+        whose = ", ".join(waited_for(seats)) or "any interviewer"
+        raise Invalid(f"the scorecards of {whose} are not in; decide once they are")
 
 
 def is_late(begun_ms: int, minutes: int, at_ms: int) -> bool:

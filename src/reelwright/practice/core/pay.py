@@ -25,6 +25,8 @@ PATHS = 4_000
 """Half of them mirror images of the other half, so that the mean has little noise."""
 LOW_GROWTH, HIGH_GROWTH = -0.99, 20.0
 """Between these a break-even is looked for, a year."""
+SHARES = frozenset({"bonus", "bonus_paid", "growth", "volatility", "tax", "discount"})
+"""Typed as percent."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -51,6 +51,19 @@ _SPELLINGS = tuple(
     )
 )  # fmt: skip
 """How the other side of the Atlantic writes a word."""
+_ALIKE = tuple(tuple(words.split(", ")) for words in (
+    "save, store, record, persist, remember", "same, identical, equal, equally",
+    "delete, drop, discard, remove, throw away, throw out, get rid of, clean out, wipe",
+    "rung, rendition, variant, quality level, quality, output", "refuse, reject, deny, turn away",
+    "edge, pop, box", "manifest, playlist", "segment, chunk, piece", "check, verify, test, make sure",
+    "client, caller, app", "acknowledge, ack, confirm", "last, previous, preceding", "begin, start, open",
+    "wait, block, stand in line", "stall, rebuffer", "licence, license", "percent, per cent",
+    "twice, two times, double, a second time, second time", "viewer, user, people, customer",
+    "different, differ, mismatch, unequal", "id, identifier, uuid", "simulate, replay, re-run, run through",
+    "guard, make sure, watch", "daily, every day, each day, every morning",
+    "broadcast, publish, pub/sub, message bus", "prove, show",
+))  # fmt: skip
+"""Words that say the same in answers about such systems: a term of one family finds all of it."""
 _PAST = (
     "was|made|built|wrote|chose|led|told|said|went|took|gave|ran|cut|found|began|brought|bought|held|kept|knew|left|lost|"
     "met|put|read|saw|sent|set|spent|spoke|taught|thought|understood|won|asked|drew|drove|did|got|had|paid|rebuilt|sold|"
@@ -138,6 +151,25 @@ def term_pattern(term: str) -> re.Pattern[str]:
 
 
 def _word_pattern(word: str) -> str:
+    return "(?:" + "|".join(_joined(one) for one in (word, *_alike(word))) + ")"
+
+
+def _alike(word: str) -> list[str]:
+    """What says the same as a word; as one that ends any way, from four letters."""
+    stem = word.removesuffix("*")
+    found = [
+        one
+        for one in _ALIKE
+        if word in one or (stem != word and len(stem) > 3 and any(w.startswith(stem) for w in one))
+    ]
+    return [other for one in found for other in one if other != word]
+
+
+def _joined(words: str) -> str:
+    return r"[\s\-\u2010\u2011]+".join(_spelled(word) for word in words.split())
+
+
+def _spelled(word: str) -> str:
     others = (spelling.sub(other, word) for spelling, other in _SPELLINGS)
     spelled = [form for one in dict.fromkeys((word, *others)) for form in _IRREGULAR.get(one, (one,))]
     return "(?:" + "|".join(map(_inflected, spelled)) + ")"

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from reelwright.practice.contract import Criterion, Verdict
+from reelwright.practice.core.denial import is_denied
 from reelwright.practice.core.evidence import rubric_hash
 from reelwright.practice.core.guards import MAX_CHARS, in_another_language, standing, visible
 from reelwright.practice.core.predicate import Span, find_evidence, find_met, term_pattern
 
-ID = "rules-3"
+ID = "rules-4"
 
 
 class RuleGrader:
@@ -30,7 +31,8 @@ class RuleGrader:
 
     def _judge(self, criterion: Criterion, answer: str, text: str, parts: Sequence[Span]) -> Verdict:
         rubric = rubric_hash(criterion)
-        spans = find_met(criterion, text, parts)
+        said = [part for part in parts if not is_denied(criterion, text[part.start : part.end])]
+        spans = find_met(criterion, text, said)
         if spans:
             best = max(spans, key=lambda span: _hits(criterion, text[span.start : span.end]))
             quote = answer[best.start : best.end]
@@ -38,6 +40,8 @@ class RuleGrader:
                 criterion=criterion.id, state="met", start=best.start, end=best.end, quote=quote,
                 confidence=0.8, grader=self.id, rubric=rubric,
             )  # fmt: skip
+        if len(said) < len(parts):
+            return _unknown(criterion, "its words are in the answer, but said not to be so")
         if is_scattered(criterion, text, parts):
             return _unknown(criterion, "its words are in the answer, but in no one statement")
         return Verdict(

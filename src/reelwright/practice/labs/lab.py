@@ -89,6 +89,10 @@ class InProcess:
         self._answer = self._make()
 
 
+PRINTED_LINES = 12
+"""Of each practice run, the last, are told."""
+
+
 def draw_seeds(count: int = HIDDEN_SEEDS) -> tuple[int, ...]:
     """Seeds that nobody could have trained on; stored with the result, so that it can be repeated."""
     return tuple(secrets.randbits(48) for _ in range(count))
@@ -145,7 +149,11 @@ def run_alone(
         for number, seed in enumerate(seeds, start=1):
             told(f"replay {number} of {len(seeds)}, {'a hidden seed' if hidden else f'seed {seed}'}")
             with Sandbox(source, driver=lab.driver, bounds=lab.bounds, confinement=confinement) as sandbox:
-                judged.append(lab.judge(sandbox, seed))
+                try:
+                    judged.append(lab.judge(sandbox, seed))
+                finally:
+                    for line in () if hidden else sandbox.printed().splitlines()[-PRINTED_LINES:]:
+                        told(f"it printed: {line[:200]}")
             told(f"replay {number}: {'passed' if judged[-1].passed else 'a counter-example was found'}")
             if not judged[-1].passed:
                 break

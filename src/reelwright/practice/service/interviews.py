@@ -375,8 +375,10 @@ class PracticeService:
         return {"state": state, "elapsed_ms": self._elapsed_ms(row), "running_since_ms": self._now_ms()}
 
     def _elapsed_ms(self, row: Mapping[str, Any]) -> int:
+        """What the timer shows: whoever took longer over one turn than a whole stage has left without a pause."""
         passed = max(0, self._now_ms() - row["running_since_ms"]) if row["state"] == "running" else 0
-        return int(row["elapsed_ms"]) + passed
+        away = passed > loop.STAGE_MINUTES[row["stage"]] * 60_000
+        return int(row["elapsed_ms"]) + (0 if away else passed)
 
     def _interview(self, row: Mapping[str, Any], turns: Sequence[Turn]) -> Interview:
         return Interview(

@@ -51,11 +51,16 @@ class OpinionsService:
         return prompt(asks=turn.asks, criteria=criteria, answer=turn.answer or "", fence=secrets.token_hex(8))
 
     async def put_pasted(self, *, person: str, interview_id: str, number: int, reply: str) -> Opinion:
-        """Read a reply carried back by hand, as strictly as an endpoint's."""
+        """Read a reply carried back by hand, as strictly as an endpoint's. Raises Invalid where it holds no verdict
+        on this question: one that was cut off, or is of another question, takes no place of an earlier one."""
         if len(reply) > MAX_REPLY_CHARS:
             raise Invalid(f"the reply has {len(reply)} characters, more than {MAX_REPLY_CHARS}")
         turn, criteria = await self.get_turn(person=person, interview_id=interview_id, number=number)
         verdicts = read_reply(reply, asks=turn.asks, criteria=criteria, answer=turn.answer or "", grader="paste")
+        if all(one.state == "not_assessable" for one in verdicts):
+            raise Invalid(
+                "there is no verdict on this question in it; copy the whole reply, from its first { to its last }"
+            )
         return await self._put(person, interview_id, number, kind="paste", grader="paste", verdicts=verdicts)
 
     async def put_form(

@@ -19,6 +19,7 @@ from reelwright.practice.contract import BadQuestions, Grader, NoInvite, NoPanel
 from reelwright.practice.core.loop import wording
 from reelwright.practice.core.panels import (
     DAY_MS,
+    EXCUSED,
     OWNER,
     Decision,
     PanelDraft,
@@ -168,12 +169,15 @@ class PanelsService:
         return [Entry(panel_id=row["panel_id"], at_ms=row["at_ms"], who=row["who"], did=row["did"]) for row in rows]
 
     async def renew(self, *, person: str, panel_id: str, seat_id: str, days: int = 7) -> str:
-        """A new link for a seat, the old one being void; 0 days only revokes it. Raises NoPanel."""
+        """A new link for a seat, the old one being void; 0 days only revokes it. Raises NoPanel, and Conflict for
+        who was excused, once the scores are open."""
         await self._row(person, panel_id)
         seats = await self._database.read(sql.list_seats, panel_id)
         seat = next((one for one in seats if one["id"] == seat_id), None)
         if seat is None or not 0 <= days <= 60:
             raise NoPanel(f"no seat {seat_id[:40]!r} in this interview, or no such number of days")
+        if seat["expires_ms"] == EXCUSED and not is_sealed([_seat_of(one) for one in seats]):
+            raise Conflict(f"the scores are open: {seat['name']} could give no scorecard of their own any more")
         token, now = self._mint(), self._now_ms()
         entry = self._entry(
             person, panel_id, OWNER, f"{'renewed' if days else 'revoked'} a link of the {seat['kind']}"
@@ -182,6 +186,25 @@ class PanelsService:
             sql.put_link, seat_id, token_hash(token), now + days * DAY_MS if days else 0, entry
         )  # fmt: skip
         return token
+
+    async def excuse(self, *, person: str, panel_id: str, seat_id: str) -> None:
+        """Go on without an interviewer who gives no scorecard; their link is void. Raises NoPanel, Conflict."""
+        await self._row(person, panel_id)
+        seat = next((one for one in await self._seats(panel_id) if one.id == seat_id), None)
+        if seat is None or seat.kind != "interviewer":
+            raise NoPanel(f"no interviewer {seat_id[:40]!r} in this interview")
+        entry = self._entry(person, panel_id, OWNER, f"went on without interviewer {seat_id[-6:]}")
+        if not await self._database.write(sql.excuse_seat, seat_id, EXCUSED, entry):
+            raise Conflict(f"the scorecard of {seat.name} is in, and stands")
+
+    async def find_links(self, *, person: str, panel_id: str, tokens: Sequence[str]) -> dict[str, str]:
+        """Those of these tokens that open a seat of the panel now, by the seat's id. Raises NoPanel."""
+        await self._row(person, panel_id)
+        by_hash = {token_hash(one): one for one in tokens}
+        seats = await self._database.read(sql.list_seats, panel_id)
+        return {
+            one["id"]: by_hash[one["token"]] for one in seats if one["token"] in by_hash and one["expires_ms"] > 0
+        }
 
     async def decide(self, *, person: str, panel_id: str, decision: Decision) -> Panel:
         """What people decided. Raises NoPanel, Invalid while scorecards are missing, Conflict where it is decided."""

@@ -43,13 +43,15 @@ class PayService:
         return await self._tables.put(person, style, pay)
 
     async def create_offer(self, *, person: str, offer: Offer, sample: bool = False) -> str:
-        """Keep an offer, and return its id."""
+        """Keep an offer, and return its id. Raises Unfit."""
+        _check(offer)
         offer_id = new_id(self._clock)
         await self._offers.put(person, offer_id, offer, sample=sample)
         return offer_id
 
     async def put_offer(self, *, person: str, offer_id: str, offer: Offer) -> Offer:
-        """Change an offer. Raises NoNote."""
+        """Change an offer. Raises NoNote, Unfit."""
+        _check(offer)
         await self._offers.get(person, offer_id)
         return await self._offers.put(person, offer_id, offer)
 
@@ -72,3 +74,8 @@ class PayService:
     async def compare(self, *, first: Offer, second: Offer, assumptions: Assumptions) -> Comparison:
         """What both are worth."""
         return await anyio.to_thread.run_sync(lambda: compare(first, second, assumptions, seed=SEED))
+
+
+def _check(offer: Offer) -> None:
+    if offer.grant and offer.cliff_months > 12 * offer.vest_years:
+        raise Unfit(f"a cliff of {offer.cliff_months} months is longer than the {offer.vest_years} years of vesting")

@@ -9,6 +9,7 @@ from anyio import to_thread
 
 from reelwright.kernel.clock import Clock
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Conflict
 from reelwright.practice.adapters.meaning import find_meaning
 from reelwright.practice.adapters.scheduler import recall
 from reelwright.practice.contract import NoNote
@@ -46,11 +47,18 @@ class CardsService:
         now_ms = self._clock.wall_ns() // 1_000_000
         return [one for one in await self.list_cards(person=person) if one.due_ms <= now_ms]
 
-    async def review(self, *, person: str, card_id: str, rating: Rating = "again", text: str = "") -> Reviewed:
-        """Recall a card: what is typed is judged by its criterion, else one's own rating counts. Raises NoNote."""
+    async def review(
+        self, *, person: str, card_id: str, rating: Rating = "again", text: str = "", reviews: int | None = None
+    ) -> Reviewed:
+        """Recall a card: what is typed is judged by its criterion, else one's own rating counts.
+
+        Raises NoNote, and Conflict where it was recalled more often than `reviews` times, as when a form comes twice.
+        """
         known = next((one for one in await self.list_cards(person=person) if one.id == card_id), None)
         if known is None:
             raise NoNote(f"no card {card_id[:40]!r} of yours")
+        if reviews is not None and known.reviews != reviews:
+            raise Conflict("this card was recalled meanwhile; it comes back when it is due")
         verdict = self._interviews.judge_criterion(known.missed, text) if text.strip() else None
         if verdict is not None:
             rating = "good" if verdict.state == "met" else "again"
@@ -100,7 +108,7 @@ class PlansService:
         wish = await self._wishes.find(person, ONE)
         if wish is None:
             return None
-        today = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC).date()
+        today = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC).astimezone().date()  # of this machine
         return make_plan(wish, await self._known(person), today)
 
     async def is_sample(self, *, person: str) -> bool:

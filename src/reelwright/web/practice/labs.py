@@ -33,9 +33,12 @@ class LabPages(Controller):
         )
 
     @get("/{lab_id:str}")
-    async def show(self, visit: Visit, practice_labs: LabsService, lab_id: str, run: str = "") -> Response[Any]:
-        """Brief and editor, beside the run that is named or the last one."""
-        return await _page(visit, practice_labs, lab_id, run_id=run)
+    async def show(
+        self, visit: Visit, practice_labs: LabsService, lab_id: str, run: str = "", anew: bool = False
+    ) -> Response[Any]:
+        """Brief and editor, beside the run that is named or the last one; `anew` with the code to begin with."""
+        source = starter(practice_labs.get_lab(lab_id)) if anew else None
+        return await _page(visit, practice_labs, lab_id, run_id=run, source=source)
 
     @post("/{lab_id:str}")
     async def run(self, visit: Visit, practice_labs: LabsService, lab_id: str) -> Response[Any]:

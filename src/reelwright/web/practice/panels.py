@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
+from litestar.datastructures import Cookie
 
+from reelwright.accounts.api import Cookies
 from reelwright.accounts.service import AccountsService
-from reelwright.kernel.errors import Invalid
+from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.kernel.system import Resources
 from reelwright.practice.adapters.bank import load_questions
-from reelwright.practice.contract import Role
+from reelwright.practice.contract import NoInvite, Role
 from reelwright.practice.core.committee import DIMENSION_NAMES
-from reelwright.practice.core.panels import Decision, Outcome, PanelDraft, Recommends, Scorecard, criteria_of
+from reelwright.practice.core.panels import (
+    MOST_INTERVIEWERS,
+    Decision,
+    Outcome,
+    PanelDraft,
+    Recommends,
+    Scorecard,
+    criteria_of,
+)
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import PanelsService
 from reelwright.practice.service.panels import Pack
 from reelwright.web.forms import go, read_form
 from reelwright.web.practice.visit import VISIT, Visit
 from reelwright.web.render import Renderer
 
+UNSURE = "type the word erase; nothing was erased"
 PACK_CHARS = 200_000
 ANSWER_CHARS = 100_000
 PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 """Of pages whose address is a secret."""
+
+LINKS = "links"
+LINKS_S = 600
+MOST_LINKS = 2 * (1 + MOST_INTERVIEWERS)
+"""Of a cookie that carries the links just made from the form to the page that shows them, for so many seconds."""
 
 AREA_NAMES = {
     "cdn": "CDN and edge computing",
@@ -54,14 +71,14 @@ class PanelPages(Controller):
         return await _new(visit, practice_panels, {})
 
     @post("/new")
-    async def create(self, visit: Visit, practice_panels: PanelsService, resources: Resources) -> Response[Any]:
-        """Set up an interview; its links are shown this once."""
+    async def create(self, visit: Visit, practice_panels: PanelsService, cookie_jar: Cookies) -> Response[Any]:
+        """Set up an interview; its links are shown on its page, for ten minutes."""
         form = await visit.form()
         try:
             panel_id, tokens = await practice_panels.create(person=visit.person, draft=_draft(form))
         except Invalid as error:
             return await _new(visit, practice_panels, form, problem=str(error))
-        return await _panel(visit, practice_panels, panel_id, links=_links(resources, tokens))
+        return _told(cookie_jar, panel_id, tokens.values(), more="?kept=1")
 
     @post("/packs")
     async def put_pack(self, visit: Visit, practice_panels: PanelsService) -> Response[Any]:
@@ -75,12 +92,16 @@ class PanelPages(Controller):
                 await practice_panels.put_pack(person=visit.person, pack=Pack(name=name, text=form.get("text", "")))
         except Invalid as error:
             return await _list(visit, practice_panels, problem=str(error), sent=form)
-        return go("/practice/interviewer")
+        return go("/practice/interviewer?kept=1")
 
     @get("/{panel_id:str}")
-    async def open(self, visit: Visit, practice_panels: PanelsService, panel_id: str) -> Response[Any]:
-        """One interview as its owner may see it."""
-        return await _panel(visit, practice_panels, panel_id)
+    async def open(
+        self, visit: Visit, practice_panels: PanelsService, resources: Resources, panel_id: str
+    ) -> Response[Any]:
+        """One interview as its owner may see it, with the links that were made in this browser just now."""
+        tokens = await practice_panels.find_links(person=visit.person, panel_id=panel_id, tokens=_just_made(visit))
+        links = {seat_id: f"{resources.public_url}/invited/{token}" for seat_id, token in tokens.items()}
+        return await _panel(visit, practice_panels, panel_id, links=links)
 
     @get("/{panel_id:str}/packet")
     async def packet(self, visit: Visit, practice_panels: PanelsService, panel_id: str) -> Response[Any]:
@@ -89,21 +110,24 @@ class PanelPages(Controller):
 
     @post("/{panel_id:str}")
     async def act(
-        self, visit: Visit, practice_panels: PanelsService, resources: Resources, panel_id: str
+        self, visit: Visit, practice_panels: PanelsService, cookie_jar: Cookies, panel_id: str
     ) -> Response[Any]:
         """Decide, renew or revoke a link, export, erase."""
         form, named = await visit.form(), {"person": visit.person, "panel_id": panel_id}
+        if form.get("do") == "erase" and form.get("word", "").strip().lower() != "erase":
+            return await _panel(visit, practice_panels, panel_id, problem=UNSURE)
         if form.get("do") == "erase":
             await practice_panels.erase(**named)
             return go("/practice/interviewer")
+        if form.get("do") == "excuse":
+            await practice_panels.excuse(**named, seat_id=form.get("seat", ""))
+            return go(f"/practice/interviewer/{panel_id}")
         if form.get("do") == "export":
             return _download(await practice_panels.export(**named), "interview.json")
         if form.get("do") in ("renew", "revoke"):
             days = 7 if form["do"] == "renew" else 0
-            seat_id = form.get("seat", "")
-            token = await practice_panels.renew(**named, seat_id=seat_id, days=days)
-            links = _links(resources, {seat_id: token}) if days else {}
-            return await _panel(visit, practice_panels, panel_id, links=links)
+            token = await practice_panels.renew(**named, seat_id=form.get("seat", ""), days=days)
+            return _told(cookie_jar, panel_id, [*_just_made(visit), token])
         try:
             if not form.get("outcome"):
                 raise Invalid("choose a decision: it is made once, and stands")
@@ -125,7 +149,10 @@ class InvitedPages(Controller):
         self, request: Request[Any, Any, Any], renderer: Renderer, practice_panels: PanelsService, token: str
     ) -> Response[Any]:
         """The candidate's room, or the interviewer's form."""
-        return await _invited(request, renderer, practice_panels, token)
+        try:
+            return await _invited(request, renderer, practice_panels, token)
+        except NoInvite as error:
+            return _void(request, renderer, error)
 
     @post("/")
     async def act(
@@ -145,14 +172,18 @@ class InvitedPages(Controller):
             elif do == "export":
                 return _download(await practice_panels.export_own(token), "my-answers.json")
             elif do == "erase":
+                if form.get("word", "").strip().lower() != "erase":
+                    raise Invalid(UNSURE)
                 await practice_panels.erase_own(token)
                 page = renderer.page(request, "practice/invited_gone.html")
                 page.headers.update(PRIVATE)
                 return page
             else:
                 await _keep(practice_panels, token, form)
-        except Invalid as error:
-            return await _invited(request, renderer, practice_panels, token, problem=str(error), sent=form)
+        except (Invalid, Conflict) as error:
+            return await _invited(request, renderer, practice_panels, token, error=error, sent=form)
+        except NoInvite as error:
+            return _void(request, renderer, error, unsaved=_written(form))
         return go(f"/invited/{token}")
 
 
@@ -166,15 +197,34 @@ async def _keep(panels: PanelsService, token: str, form: Mapping[str, str]) -> N
         await panels.finish(token)
 
 
+def _void(
+    request: Request[Any, Any, Any], renderer: Renderer, error: NoInvite, *, unsaved: Sequence[str] = ()
+) -> Response[Any]:
+    page = renderer.page(
+        request, "practice/invited_void.html", status=error.status, problem=str(error), unsaved=unsaved
+    )
+    page.headers.update(PRIVATE)
+    return page
+
+
+def _written(form: Mapping[str, str]) -> list[str]:
+    """What somebody wrote that would be gone with the page."""
+    own = (text for name, text in form.items() if name.startswith(("answer-", "quote-", "reasons")))
+    return [text for text in own if text.strip()]
+
+
 async def _invited(
-    request: Request[Any, Any, Any], renderer: Renderer, panels: PanelsService, token: str, *, problem: str = "",
-    sent: Mapping[str, str] | None = None,
+    request: Request[Any, Any, Any], renderer: Renderer, panels: PanelsService, token: str, *,
+    error: Invalid | Conflict | None = None, sent: Mapping[str, str] | None = None,
 ) -> Response[Any]:  # fmt: skip
     panel, seat = await panels.open(token)
+    kept = {one.text for one in panel.answers}
     page = renderer.page(
-        request, f"practice/invited_{seat.kind}.html", status=400 if problem else 200, panel=panel, seat=seat,
-        problem=problem, sent=sent or {}, recommends=get_args(Recommends), dimensions=DIMENSION_NAMES,
-        criteria_of=criteria_of, mine=panel.seen.scorecards.get(seat.id),
+        request, f"practice/invited_{seat.kind}.html", status=error.status if error else 200, panel=panel, seat=seat,
+        problem=str(error or ""), sent=sent or {},
+        unsaved=[text for text in _written(sent or {}) if text not in kept],
+        recommends=get_args(Recommends), dimensions=DIMENSION_NAMES, criteria_of=criteria_of,
+        mine=panel.seen.scorecards.get(seat.id),
     )  # fmt: skip
     page.headers.update(PRIVATE)
     return page
@@ -197,6 +247,7 @@ async def _new(visit: Visit, panels: PanelsService, sent: Mapping[str, str], *, 
         areas.setdefault(AREA_NAMES.get(one.area, one.area.replace("_", " ").capitalize()), []).append(one)
     return await visit.page(
         "panel_new", status=400 if problem else 200, areas=areas, sent=sent, problem=problem,
+        asked={name.removeprefix("ask-") for name in sent if name.startswith("ask-")},
         limits={"minutes": 60, "extra_time": 0, "retention_days": 90, "invite_days": 7},
     )  # fmt: skip
 
@@ -244,11 +295,20 @@ def _converted(kind: type[Any], values: Any) -> Any:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid(f"this cannot be kept: {error}") from error
+        raise Invalid(f"this cannot be kept: {say_wrong(error)}") from error
 
 
-def _links(resources: Resources, tokens: Mapping[str, str]) -> dict[str, str]:
-    return {seat_id: f"{resources.public_url}/invited/{token}" for seat_id, token in tokens.items()}
+def _told(cookies: Cookies, panel_id: str, tokens: Iterable[str], *, more: str = "") -> Response[None]:
+    """Go on to the interview's page. Only hashes are stored, so this browser carries the links there: else a reload
+    of the page that shows them would make others."""
+    path = f"/practice/interviewer/{panel_id}"
+    value = ".".join(list(tokens)[-MOST_LINKS:])
+    cookie = Cookie(LINKS, value=value, path=path, max_age=LINKS_S, httponly=True, secure=cookies.secure)
+    return go(f"{path}{more}", cookies=[cookie])
+
+
+def _just_made(visit: Visit) -> list[str]:
+    return [one for one in visit.request.cookies.get(LINKS, "").split(".")[:MOST_LINKS] if one]
 
 
 def _download(body: Any, name: str) -> Response[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -11,13 +12,24 @@ from markupsafe import Markup, escape
 
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.contract import Pay, Role
-from reelwright.practice.core.pay import Assumptions, Comparison, Offer, Year, cash_offer, path_points, say_growth
+from reelwright.practice.core.pay import (
+    SHARES,
+    Assumptions,
+    Comparison,
+    Offer,
+    Year,
+    cash_offer,
+    path_points,
+    say_growth,
+)
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import PayService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit
 
-SHARES = frozenset({"bonus", "bonus_paid", "growth", "volatility", "tax", "discount"})
-"""Typed as percent."""
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d{1,2}")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
+_SCALE = {"k": 1_000, "m": 1_000_000}
 
 
 class PayPages(Controller):
@@ -37,11 +49,10 @@ class PayPages(Controller):
         """Keep an offer."""
         form = await visit.form()
         try:
-            offer = read_numbers(form, Offer)
+            offer_id = await practice_pay.create_offer(person=visit.person, offer=read_numbers(form, Offer))
         except Invalid as error:
             return await _page(visit, practice_pay, problem=str(error), sent=form)
-        offer_id = await practice_pay.create_offer(person=visit.person, offer=offer)
-        return go(f"/practice/pay?second={offer_id}#compare")
+        return go(f"/practice/pay?kept=1&second={offer_id}#compare")
 
     @get("/offers/{offer_id:str}")
     async def edit(self, visit: Visit, practice_pay: PayService, offer_id: str) -> Response[Any]:
@@ -58,9 +69,9 @@ class PayPages(Controller):
             return go("/practice/pay")
         try:
             offer = read_numbers(form, Offer)
+            await practice_pay.put_offer(person=visit.person, offer_id=offer_id, offer=offer)
         except Invalid as error:
             return await visit.page("offer", status=400, sent=form, problem=str(error), name=form.get("name", ""))
-        await practice_pay.put_offer(person=visit.person, offer_id=offer_id, offer=offer)
         return go(f"/practice/pay?second={offer_id}#compare")
 
     @post("/levels")
@@ -88,14 +99,17 @@ async def _page(
     first, second = asked.get("first", "level:senior"), asked.get("second", newest)
     try:
         assumptions = read_numbers(asked, Assumptions)
+        assumed = written(assumptions)
     except Invalid as error:
-        assumptions, problem = Assumptions(), problem or str(error)
+        assumptions, problem = Assumptions(), problem or f"{error}; compared as usual instead"
+        assumed = {**written(assumptions), **asked}
     comparison = None
     if first in known and second in known:
         comparison = await pay.compare(first=known[first], second=known[second], assumptions=assumptions)
     return await visit.page(
         "pay", status=400 if problem else 200, levels=levels, offers=offers, known=known, first=first,
-        second=second, comparison=comparison, assumed=written(assumptions), problem=problem, sent=sent or {},
+        second=second, comparison=comparison, assumed=assumed, stays=written(assumptions)["years"],
+        problem=problem, sent=sent or {},
         sampled=await pay.list_sampled(person=visit.person), say_growth=say_growth,
         paths=draw_both(comparison, levels.currency) if comparison else (),
     )  # fmt: skip
@@ -117,7 +131,7 @@ def read_numbers(form: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(say_wrong(error, shares=SHARES)) from error
 
 
 def written(struct: Offer | Assumptions) -> dict[str, str]:
@@ -158,8 +172,16 @@ def draw_paths(years: Sequence[Year], top: float, currency: str) -> Markup:
 
 
 def _number(name: str, text: str) -> float:
+    """A number as people write it: `$200,000`, `200.000 €`, `200k`, `7,5 %`."""
+    bare = re.sub(r"[\s$€£¥]|%$", "", text).lower()
+    scale = _SCALE.get(bare[-1:], 1)
+    bare = bare[:-1] if scale > 1 else bare
+    if _DECIMAL_COMMA.fullmatch(bare):
+        bare = bare.replace(",", ".")
+    elif _THOUSANDS.fullmatch(bare) and name not in SHARES:
+        bare = bare.replace(".", "")
     try:
-        value = float(text.replace(",", "").replace(" ", "").removeprefix("$").removesuffix("%"))
+        value = float(bare.replace(",", "")) * scale
     except ValueError:
         raise Invalid(f"{name.replace('_', ' ')}: {text[:30]!r} is no number") from None
     if value - value != 0:

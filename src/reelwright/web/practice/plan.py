@@ -8,10 +8,11 @@ from typing import Any, get_args
 import msgspec
 from litestar import Controller, Response, get, post
 
-from reelwright.kernel.errors import Invalid
+from reelwright.kernel.errors import Conflict
 from reelwright.kernel.system import Resources
 from reelwright.practice.core.cards import Rating
 from reelwright.practice.core.plan import PlanWish
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import CardsService, PlansService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit, chosen
@@ -44,7 +45,7 @@ class PlanPages(Controller):
                  "begins_at": form.get("begins_at", "18:00")}, PlanWish, strict=False,
             )  # fmt: skip
         except msgspec.ValidationError as error:
-            return await _page(visit, practice_plans, problem=f"this is no plan: {error}", sent=form)
+            return await _page(visit, practice_plans, problem=f"this is no plan: {say_wrong(error)}", sent=form)
         await practice_plans.put_wish(person=visit.person, wish=wish)
         return go("/practice/plan")
 
@@ -73,11 +74,15 @@ class CardPages(Controller):
         form = await visit.form()
         text, rating = form.get("text", ""), chosen(form, "rating", Rating, "again")
         if "rating" not in form and not text.strip():
-            raise Invalid("type the point in a sentence, or say how well you knew it")
-        judged = "" if "rating" in form else text
-        reviewed = await practice_cards.review(
-            person=visit.person, card_id=form.get("card", ""), rating=rating, text=judged
-        )
+            return await _cards(visit, practice_cards, problem="type the point, or say how well you knew it")
+        judged, seen = "" if "rating" in form else text, form.get("reviews", "")
+        try:
+            reviewed = await practice_cards.review(
+                person=visit.person, card_id=form.get("card", ""), rating=rating, text=judged,
+                reviews=int(seen[:6]) if seen.isdecimal() else None,
+            )  # fmt: skip
+        except Conflict:  # the same form again: by a reload, a double click, another device
+            return go("/practice/cards")
         return await _cards(visit, practice_cards, reviewed=reviewed)
 
 
@@ -92,9 +97,15 @@ async def _page(visit: Visit, plans: PlansService, *, problem: str = "", sent: A
     )  # fmt: skip
 
 
-async def _cards(visit: Visit, cards: CardsService, *, reviewed: Any = None) -> Response[Any]:
+async def _cards(visit: Visit, cards: CardsService, *, reviewed: Any = None, problem: str = "") -> Response[Any]:
     due = await cards.list_due(person=visit.person)
     known = await cards.list_cards(person=visit.person)
     return await visit.page(
-        "cards", due=due, later=[one for one in known if one not in due], reviewed=reviewed, ratings=get_args(Rating)
+        "cards",
+        status=400 if problem else 200,
+        due=due,
+        later=[one for one in known if one not in due],
+        reviewed=reviewed,
+        ratings=get_args(Rating),
+        problem=problem,
     )

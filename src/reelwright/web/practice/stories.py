@@ -11,6 +11,7 @@ from litestar import Controller, Response, get, post
 from reelwright.kernel.errors import Invalid
 from reelwright.practice.core.past_work import ASKED, CV, Project, find_lines, questions_about
 from reelwright.practice.core.stories import PARTS, TOPICS, Story, draw_matrix, find_flags
+from reelwright.practice.core.wrong import say_wrong
 from reelwright.practice.service import StoriesService
 from reelwright.web.forms import go
 from reelwright.web.practice.visit import VISIT, Visit
@@ -54,7 +55,7 @@ class StoryPages(Controller):
             story_id = await practice_stories.create(person=visit.person, story=read_story(form))
         except Invalid as error:
             return await _form(visit, form, status=400, problem=str(error))
-        return go(f"/practice/stories/{story_id}")
+        return go(f"/practice/stories/{story_id}?kept=1")
 
     @get("/{story_id:str}")
     async def edit(self, visit: Visit, practice_stories: StoriesService, story_id: str) -> Response[Any]:
@@ -104,7 +105,7 @@ class PastWorkPages(Controller):
             await practice_stories.put_project(person=visit.person, project=project, project_id=named)
         except Invalid as error:
             return await _past_work(visit, practice_stories, problem=str(error), sent=form)
-        return go("/practice/past-work")
+        return go("/practice/past-work?kept=1")
 
 
 async def _form(
@@ -143,4 +144,4 @@ def _read(kind: Any, values: Mapping[str, Any]) -> Any:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise Invalid(f"this cannot be kept: {error}") from error
+        raise Invalid(f"this cannot be kept: {say_wrong(error)}") from error

@@ -17,7 +17,7 @@ def main() -> None:
         try:
             told = {"answer": solution["answer"](json.loads(line))}
         except Exception:
-            told = {"failed": traceback.format_exc(limit=-3)}
+            told = {"failed": traceback.format_exc(limit=-20)}
         out.write(json.dumps(told) + "\n")
         out.flush()
 

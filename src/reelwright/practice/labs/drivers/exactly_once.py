@@ -70,7 +70,7 @@ def main() -> None:
                 consumer.take([tuple(event) for event in message["take"]])
             tell({"answer": consumer.totals() if "totals" in message else True})
         except Exception:
-            tell({"failed": traceback.format_exc(limit=-3)})
+            tell({"failed": traceback.format_exc(limit=-20)})
 
 
 main()

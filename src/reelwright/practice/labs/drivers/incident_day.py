@@ -43,7 +43,7 @@ def main() -> None:
         try:
             tell({"answer": list(solution["OnCall"]().handle(Instance()))})
         except Exception:
-            tell({"failed": traceback.format_exc(limit=-3)})
+            tell({"failed": traceback.format_exc(limit=-20)})
 
 
 main()

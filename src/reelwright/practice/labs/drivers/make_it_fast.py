@@ -22,7 +22,7 @@ def main() -> None:
             made = solution["aggregate"](rows)
             told: dict[str, Any] = {"answer": {"made": made, "cpu_ns": clock() - begun_ns}}
         except Exception:
-            told = {"failed": traceback.format_exc(limit=-3)}
+            told = {"failed": traceback.format_exc(limit=-20)}
         out.write(json.dumps(told) + "\n")
         out.flush()
 

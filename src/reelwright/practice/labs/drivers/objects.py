@@ -42,7 +42,7 @@ def main() -> None:
             told: dict[str, Any] = {"answer": [call(*one) for one in json.loads(line, object_hook=Told)]}
             text = json.dumps(told)
         except Exception:
-            text = json.dumps({"failed": traceback.format_exc(limit=-3)})
+            text = json.dumps({"failed": traceback.format_exc(limit=-20)})
         out.write(text + "\n")
         out.flush()
 

@@ -18,7 +18,7 @@ def main() -> None:
         try:
             told: dict[str, Any] = {"answer": decide(solution, json.loads(line))}
         except Exception:
-            told = {"failed": traceback.format_exc(limit=-3)}
+            told = {"failed": traceback.format_exc(limit=-20)}
         out.write(json.dumps(told) + "\n")
         out.flush()
 

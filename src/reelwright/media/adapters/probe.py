@@ -58,18 +58,23 @@ def _source_info(found: dict[str, Any], demuxer: str, shown: str) -> SourceInfo:
     duration_s = video["duration_s"] or found["duration_s"]
     if duration_s <= 0:
         raise BadSource(f"{shown} does not say how long it is; it may be cut off: copy the film again")
+    start_s, sounds = round(video["start_s"], 6), [row for row in found["audio"] if row["decodable"]]
     return SourceInfo(
         demuxer=demuxer,
         duration_s=duration_s,
         video_stream=video["stream"],
-        video_start_s=round(video["start_s"], 6),
+        video_start_s=start_s,
+        start_s=found["start_s"],
         width=video["width"],
         height=video["height"],
         frame_rate=(video["rate"][0], video["rate"][1]),
         interlaced=video["interlaced"],
         transfer=TRANSFERS.get(video["transfer"], "sdr"),  # type: ignore[arg-type]  # values of TRANSFERS
-        sound_s=max((row["duration_s"] for row in found["audio"] if row["decodable"]), default=0.0),
-        audio=_sounds([row for row in found["audio"] if row["decodable"]]),
+        sound_s=max(
+            (row["start_s"] + row["duration_s"] - start_s for row in sounds if row["duration_s"]), default=0.0
+        ),
+        early_s=max((start_s - row["start_s"] for row in sounds), default=0.0),
+        audio=_sounds(sounds),
         subtitles=tuple(
             SubtitleInfo(
                 stream=row["stream"],

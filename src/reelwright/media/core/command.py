@@ -246,6 +246,7 @@ def sprite_command(segments: str, tile: tuple[int, int], grid: tuple[int, int], 
     ]  # fmt: skip
 
 
-def subtitle_command(plan: Plan, source: str, stream: int, file: str) -> list[str]:
-    """An embedded text track as SubRip."""
-    return [*input_options(plan, source, 0), "-map", f"0:{stream}", "-c:s", "srt", "-f", "srt", file]
+def subtitle_command(plan: Plan, source: str, outputs: Sequence[tuple[int, str]]) -> list[str]:
+    """Embedded text tracks as SubRip, each (stream, file), from one reading of the source."""
+    made = [word for stream, file in outputs for word in ("-map", f"0:{stream}", "-c:s", "srt", "-f", "srt", file)]
+    return [*input_options(plan, source, 0), *made]

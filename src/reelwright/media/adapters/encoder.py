@@ -15,7 +15,7 @@ from reelwright.media.adapters.sources import open_source
 from reelwright.media.contract import BadSource, Segment, Sprites, TextTrack, Track, asset_folder
 from reelwright.media.core import assemble, cmaf, command
 from reelwright.media.core.assemble import Piece
-from reelwright.media.core.language import clean_label, language_code, variant_name
+from reelwright.media.core.language import clean_label, language_code, language_name, variant_name
 from reelwright.media.core.plan import Plan, Rung, places_to_look
 from reelwright.media.core.remarks import Flaw
 from reelwright.media.core.sound import Cut, Cutter
@@ -195,7 +195,9 @@ class Encoder:
         found: list[TextTrack] = []
         problems: list[str] = []
         for path, language, label, forced in beside:
-            self._add_text(found, problems, Path(path), language, label, forced)
+            named = variant_name(language) or language_name(language_code(language))
+            shown = f"{named} ({label})" if label and language_code(language) != "und" else label
+            self._add_text(found, problems, Path(path), language, shown, forced)
         tracks = self._plan.info.subtitles if inside else ()
         files = [self._work / f"track {place + 1} of the film" for place in range(len(tracks))]
         outputs = [(info.stream, file.name) for info, file in zip(tracks, files, strict=True)]

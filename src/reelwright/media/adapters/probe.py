@@ -13,7 +13,7 @@ from reelwright.media.adapters.sources import open_source
 from reelwright.media.contract import BadSource
 from reelwright.media.core.channels import one_sound
 from reelwright.media.core.container import HEAD_BYTES, demuxer_of
-from reelwright.media.core.language import clean_label, language_code
+from reelwright.media.core.language import clean_label, language_code, language_name
 from reelwright.media.core.plan import AudioInfo, SourceInfo, SubtitleInfo
 
 TIMEOUT_S = 90
@@ -79,7 +79,7 @@ def _source_info(found: dict[str, Any], demuxer: str, shown: str) -> SourceInfo:
             SubtitleInfo(
                 stream=row["stream"],
                 language=language_code(row["language"]),
-                title=clean_label(row["title"]),
+                title=_title(row),
                 forced=row["forced"],
             )
             for row in found["subtitles"]
@@ -89,18 +89,26 @@ def _source_info(found: dict[str, Any], demuxer: str, shown: str) -> SourceInfo:
 
 
 def _sounds(rows: list[dict[str, Any]]) -> tuple[AudioInfo, ...]:
+    own = [row for row in rows if row["role"] not in ("commentary", "audio description")] or rows
+    usual = next((row for row in own if row["default"]), own[0]) if own else None
     tracks = tuple(
         AudioInfo(
             stream=row["stream"],
             language=language_code(row["language"]),
-            title=clean_label(row["title"]),
+            title=_title(row),
             channels=row["channels"],
-            default=row["default"],
+            default=row is usual,
         )
         for row in rows
     )
     uncompressed = all(row["codec"].startswith("pcm_") for row in rows)
     return one_sound(tracks) if uncompressed else tracks
+
+
+def _title(row: dict[str, Any]) -> str:
+    """What menus call a track that its language does not tell apart; else empty."""
+    role = f"{language_name(language_code(row['language']))} ({row['role']})" if row["role"] else ""
+    return clean_label(row["title"]) or role
 
 
 def _picture(found: dict[str, Any], shown: str) -> dict[str, Any]:

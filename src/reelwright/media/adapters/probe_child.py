@@ -21,6 +21,8 @@ MOST_TRACKS = 32
 LONGEST_TEXT = 200
 LOOK_S = 20
 """A picture is looked for in this much of the beginning."""
+ROLES = {"comment": "commentary", "visual_impaired": "audio description", "hearing_impaired": "SDH"}
+"""What a track may be beside the film's own sound and words."""
 TEXT_CODECS = ("subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text")
 
 
@@ -82,6 +84,7 @@ def common(stream: Any) -> dict[str, Any]:
         "codec": codec_of(stream),
         "language": (stream.language or "und")[:LONGEST_TEXT],
         "title": stream.metadata.get("title", "")[:LONGEST_TEXT],
+        "role": next((name for mark, name in ROLES.items() if has(stream, mark)), ""),
     }
 
 

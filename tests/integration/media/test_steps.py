@@ -188,7 +188,7 @@ def test_subtitles_beside_a_film_are_there_from_the_first_picture_on(bench: Benc
     """Whoever needs them need not wait until all is encoded; later pieces do not take them away."""
     beside = tmp_path / "film.de.srt"
     beside.write_text("1\n00:00:01,000 --> 00:00:02,000\nGuten Tag\n")
-    rows = ((str(beside), "de", "", False), (str(tmp_path / "gone.srt"), "en", "", False))
+    rows = ((str(beside), "de", "", True), (str(tmp_path / "gone.srt"), "en", "", False))
     anyio.run(lambda: bench.service.ingest(playable_id=PlayableId("p"), path=bench.source, subtitles=rows))
     plan = msgspec.convert(jobs.look(bench.asset_id, 1), Plan)
     for act in (
@@ -201,7 +201,8 @@ def test_subtitles_beside_a_film_are_there_from_the_first_picture_on(bench: Benc
         assert not package.complete and [text.language for text in package.texts] == ["deu"]
     texts, problems = jobs.subtitles(bench.asset_id, 1, plan)
     jobs.finish(bench.asset_id, 1, plan, texts, None, [], problems)
-    assert [text.language for text in anyio.run(bench.service.get_package, bench.asset_id).texts] == ["deu"]
+    (text,) = anyio.run(bench.service.get_package, bench.asset_id).texts
+    assert (text.language, text.label, text.forced) == ("deu", "Deutsch (forced)", True)
     assert "gone.srt" in bench.row().problem
 
 

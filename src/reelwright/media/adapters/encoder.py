@@ -196,7 +196,8 @@ class Encoder:
         problems: list[str] = []
         for path, language, label, forced in beside:
             named = variant_name(language) or language_name(language_code(language))
-            shown = f"{named} ({label})" if label and language_code(language) != "und" else label
+            told = clean_label(label)
+            shown = f"{named} ({told})" if told and language_code(language) != "und" else told
             self._add_text(found, problems, Path(path), language, shown, forced)
         tracks = self._plan.info.subtitles if inside else ()
         files = [self._work / f"track {place + 1} of the film" for place in range(len(tracks))]
@@ -239,7 +240,7 @@ class Encoder:
             problems.append(str(error))
             return
         name = self._put(text.encode(), ".vtt")
-        shown = clean_label(label) or variant_name(language)
+        shown = clean_label(label) or variant_name(language) or (f"{language_name(code)} (forced)" if forced else "")
         found.append(TextTrack(id=f"t{len(found)}", language=code, label=shown, name=name, forced=forced))
 
     def sprites(self, lowest: Track) -> Sprites | None:

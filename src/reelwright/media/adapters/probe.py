@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import msgspec
 
 from reelwright.media.adapters.sandbox import bare_environ, confined
 from reelwright.media.adapters.sources import open_source
 from reelwright.media.contract import BadSource
 from reelwright.media.core.channels import one_sound
+from reelwright.media.core.clock import BLOCK_BYTES, begins_anew, clocks
 from reelwright.media.core.container import HEAD_BYTES, demuxer_of
 from reelwright.media.core.language import clean_label, language_code, language_name
 from reelwright.media.core.plan import AudioInfo, SourceInfo, SubtitleInfo
 
 TIMEOUT_S = 90
+_LOOKS = 64
+"""At the clock of a stream, between its beginning and its end."""
 STILLS = ("mjpeg", "png", "bmp", "webp", "gif", "tiff")
 CHILD = Path(__file__).with_name("probe_child.py")
 TRANSFERS = {16: "pq", 18: "hlg"}
@@ -28,7 +35,18 @@ def probe(path: Path, *, name: str | None = None) -> SourceInfo:
     shown = name or path.name
     with open_source(path, shown) as file:
         demuxer = demuxer_of(file.read(HEAD_BYTES), shown)
-    return _source_info(_ask_child(demuxer, path.absolute(), shown), demuxer, shown)
+        joined = demuxer in ("mpegts", "mpeg") and begins_anew(clocks(demuxer, block) for block in _blocks(file))
+    info = _source_info(_ask_child(demuxer, path.absolute(), shown), demuxer, shown)
+    return msgspec.structs.replace(info, joined=joined)
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Some of a file from its beginning to its end: reading it all would take minutes."""
+    size = file.seek(0, os.SEEK_END)
+    length = min(BLOCK_BYTES, size // _LOOKS + HEAD_BYTES)
+    for number in range(_LOOKS):
+        file.seek(max(0, size - length) * number // (_LOOKS - 1))
+        yield file.read(length)
 
 
 def _ask_child(demuxer: str, path: Path, shown: str) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Until when there is sound after the first picture, as the container says; 0 where it does not."""
     early_s: float = 0.0
     """How long there is sound before the first picture."""
+    joined: bool = False
+    """Whether its clock begins anew in the middle, as of recordings that were joined byte by byte."""
     audio: tuple[AudioInfo, ...] = ()
     subtitles: tuple[SubtitleInfo, ...] = ()
 

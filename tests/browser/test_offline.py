@@ -68,6 +68,10 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     page.goto(f"{service.url}/watch/{playable}")
     play_until(page, 4)
     assert page.evaluate("document.querySelector('rw-player').notice") == ""  # it waits for no network
+    page.goto(f"{service.url}/watch/{playable}?t=2")  # from a link to a moment, or after signing in again
+    page.wait_for_function("document.querySelector('rw-player')?.playback")
+    assert page.evaluate("document.querySelector('rw-player').playback.startedAtS") == 2
+    play_until(page, 4)
     page.context.set_offline(False)
     assert not page.evaluate("document.querySelector('rw-player').problem") and not video(page, "v.error")
     service.start()

@@ -64,12 +64,12 @@ export class Playback extends EventTarget {
   }
 
   /** Play a film that is kept on the device. */
-  static async openStored(video: HTMLVideoElement, session: StoredSession): Promise<Playback> {
+  static async openStored(video: HTMLVideoElement, session: StoredSession, startS?: number): Promise<Playback> {
     const ended = new AbortController();
     const network = new MediaNetwork(session.urls, connection, () => session.renew());
     const whole = import('./shaka-whole.ts') as unknown as Promise<{ default: Shaka }>;
     const engine = await shakaEngine(whole, video, session, network);
-    return Playback.begin(video, { session, network, engine, ended, requestedAt: performance.now() });
+    return Playback.begin(video, { session, network, engine, ended, requestedAt: performance.now() }, startS);
   }
 
   private static async begin(video: HTMLVideoElement, parts: Parts, startS?: number): Promise<Playback> {

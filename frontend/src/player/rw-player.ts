@@ -239,7 +239,9 @@ export class RwPlayer extends LitElement {
     this.thumbnails?.close();
     this.thumbnails = null;
     try {
-      this.playback = this.stored ? await Playback.openStored(this.video, this.stored) : await Playback.open(this.video, playable, startS);
+      this.playback = this.stored
+        ? await Playback.openStored(this.video, this.stored, startS)
+        : await Playback.open(this.video, playable, startS);
     } catch (error) {
       if (error instanceof Problem && error.status === 401) this.signedOut = true;
       else this.problem = explain(error);

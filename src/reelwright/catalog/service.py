@@ -230,7 +230,9 @@ class CatalogService:
         series = name.episode is not None
         shown, year = facts.name or name.name, facts.year or name.year
         # A year tells two films of one name apart; of a series, one episode's file may name it and another's not.
-        key = f"series|{' '.join(words(shown))}|" if series else f"film|{' '.join(words(shown))}|{year or ''}"
+        key = (
+            f"series|{' '.join(words(shown))}|" if series else f"film|{' '.join(words(shown)) or shown}|{year or ''}"
+        )
         found = sql.find_title_by_key(connection, key)
         if found is not None:
             fuller = _filled(found, beside, series=series)

@@ -42,5 +42,5 @@ class MediaJobs(Controller):
 
     @post("/{asset_id:str}/retry", summary="Retry an encode", status_code=200)
     async def retry_job(self, media: MediaService, asset_id: str) -> Progress:
-        """Begin again with an encode that failed or was cancelled; one that waits comes next."""
+        """Go on with an encode that failed or was cancelled; one that waits comes next."""
         return await media.retry(AssetId(asset_id))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import hashlib
 import os
 import shutil
 import tempfile
@@ -35,13 +36,21 @@ from reelwright.media.adapters import sql
 from reelwright.media.adapters.encoder import Encoder
 from reelwright.media.adapters.probe import probe
 from reelwright.media.adapters.tryout import fitted_plan
-from reelwright.media.contract import BadSource, Package, RenditionPublished, SourceAway, Sprites, TextTrack
+from reelwright.media.contract import (
+    BadSource,
+    Package,
+    RenditionPublished,
+    SourceAway,
+    Sprites,
+    TextTrack,
+    asset_folder,
+)
 from reelwright.media.core import assemble
 from reelwright.media.core.assemble import Piece
 from reelwright.media.core.plan import CHUNK_SEGMENTS, Plan, Planner
 from reelwright.media.core.remarks import Flaw, remarks_on
-from reelwright.media.core.verify import verify
-from reelwright.media.service import WORKFLOW
+from reelwright.media.core.verify import Unsound, verify
+from reelwright.media.service import WORKFLOW, asset_id_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,7 +60,9 @@ ENCODED = counter("media_encodes_total", "Encodes that ended, by how.", ("outcom
 FILM_SECONDS = counter("media_encoded_seconds_total", "Seconds of film encoded.")
 
 DISK_FULL = "the disk is full; free some space and the job goes on by itself"
-CANCELLED = "the encode was cancelled; Studio → Jobs → Retry begins it again"
+CANCELLED = "the encode was cancelled; Studio → Jobs → Try again goes on with it"
+PICTURES_PERCENT = 99.0
+"""Of a job, when all pictures are made."""
 _LOOK_EVERY_S = 0.5
 _SPEED_SHARE = 0.2
 """Of a chunk in the speed that is told: each begins with a seek and a start of the encoder, and some are easy."""
@@ -147,7 +158,7 @@ def encode(asset_id: AssetId, attempt: int) -> str:
         fail(asset_id, attempt, str(error), outcome)
     except ReelwrightError as error:
         outcome = "failed"
-        fail(asset_id, attempt, str(error))
+        fail(asset_id, attempt, str(error), anew=isinstance(error, Unsound))
     except Exception as error:
         outcome = "failed"
         log.exception("encode broke", asset=asset_id)
@@ -195,34 +206,47 @@ def look(asset_id: AssetId, attempt: int) -> Any:
     row = _begin(asset_id, attempt, "probing")
     with _source(row) as source:
         info = probe(source, name=row["source_name"])
-        if not shop().fitted:
-            return msgspec.to_builtins(shop().planner.plan(info))
-        with _folder() as work:
-            return msgspec.to_builtins(fitted_plan(shop().planner, info, source, work))
+        if shop().fitted:
+            with _folder() as work:
+                plan = fitted_plan(shop().planner, info, source, work)
+        else:
+            plan = shop().planner.plan(info)
+    digest, stored = (
+        hashlib.sha256(msgspec.json.encode(plan)).hexdigest(),
+        set(shop().objects.list(asset_folder(asset_id))),
+    )
+    with shop().database.writing() as connection:
+        sql.take_over_pieces(connection, asset_id, attempt, plan=digest, stored=stored)
+    return msgspec.to_builtins(plan)
 
 
 @step
 def first_segment(asset_id: AssetId, attempt: int, plan: Plan) -> None:
     """The first two seconds of the lowest rung, and at once something that can be played."""
     with _encoder(asset_id, attempt, plan) as encoder:
-        _keep(asset_id, attempt, encoder.first_segment())
-    _publish(asset_id, attempt, plan)
+        if not _pieces(asset_id, attempt):
+            _keep(asset_id, attempt, encoder.first_segment())
+        texts, _ = encoder.subtitles(_beside(_row(asset_id)), inside=False)
+    _publish(asset_id, attempt, plan, texts=texts)
 
 
 @step
 def chunk(asset_id: AssetId, attempt: int, plan: Plan, number: int) -> tuple[bool, list[Flaw]]:
     """All rungs of one chunk, of the first one the lowest before the others; whether the film goes on, and flaws."""
+    start, end = plan.span(number)
+    if assemble.is_whole(plan, number, pieces := _pieces(asset_id, attempt)):  # an attempt before this one made it
+        _set(asset_id, attempt, percent=_percent(plan, plan.seconds(end)))
+        return True, assemble.flaws_of(plan, number, pieces)
     meter = _Meter(asset_id, attempt, plan, number, before=_row(asset_id)["speed"])
     with _encoder(asset_id, attempt, plan) as encoder:
         if number == 0 and (ahead := encoder.ahead(watch=_Guard(asset_id, attempt))):
             _keep(asset_id, attempt, ahead)
             _publish(asset_id, attempt, plan)
         made, flaws = encoder.chunk(number, watch=meter)
-    _keep(asset_id, attempt, made)
+    _keep(asset_id, attempt, [msgspec.structs.replace(piece, flaws=tuple(flaws)) for piece in made])
     if made:
         _publish(asset_id, attempt, plan)
     _set(asset_id, attempt, **meter.ended())
-    start, end = plan.span(number)
     FILM_SECONDS.inc(plan.seconds(end - start))
     return not assemble.ends_early(plan, number, made), flaws
 
@@ -236,10 +260,10 @@ def audio(asset_id: AssetId, attempt: int, plan: Plan, index: int, codec: str) -
         if piece.start < CHUNK_SEGMENTS:  # later ones come with the pictures, which take longer
             _publish(asset_id, attempt, plan)
 
-    guard = _Guard(asset_id, attempt)
+    meter = _SoundMeter(asset_id, attempt, plan, index, codec)
     try:
         with _encoder(asset_id, attempt, plan) as encoder:
-            whole = encoder.audio(index, codec, publish=publish, watch=guard)
+            whole = encoder.audio(index, codec, publish=publish, watch=meter)
     except (Cancelled, Transient):
         raise
     except ReelwrightError as error:
@@ -254,7 +278,11 @@ def subtitles(asset_id: AssetId, attempt: int, plan: Plan) -> tuple[list[TextTra
     if plan.info.subtitles:
         _require(row)
     with _encoder(asset_id, attempt, plan, stage="packaging") as encoder:
-        return encoder.subtitles([tuple(entry) for entry in row["subtitles"]])
+        return encoder.subtitles(_beside(row))
+
+
+def _beside(row: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
+    return [tuple(entry) for entry in row["subtitles"]]
 
 
 @step
@@ -289,17 +317,20 @@ def finish(
     """The whole package, verified, with everything that there is to say about the source."""
     row = _row(asset_id)
     if row["stage"] == "done":  # killed after it was written down, perhaps before anybody was told
-        package = msgspec.json.decode(shop().objects.get(row["package"]), type=Package)
+        package = _package_of(row)
         shop().published(package=package, playable_id=package.playable_id, state="ready")
         return
     _publish(asset_id, attempt, plan, texts=texts, sprites=sprites, complete=True, flaws=flaws, remarks=remarks)
 
 
 @step
-def fail(asset_id: AssetId, attempt: int, problem: str, stage: str = "failed") -> None:
-    """Tell everybody why nothing more will come."""
+def fail(asset_id: AssetId, attempt: int, problem: str, stage: str = "failed", *, anew: bool = False) -> None:
+    """Tell everybody why nothing more will come; with `anew` another attempt can use nothing of this one."""
     with contextlib.suppress(Cancelled):
         _set(asset_id, attempt, stage=stage, problem=problem, eta_s=None, speed=None)
+    if anew:
+        with shop().database.writing() as connection:
+            sql.delete_pieces(connection, asset_id)
     row = _row(asset_id)
     if row["attempt"] == attempt and row["stage"] == stage:
         log.warning("encode failed", asset=asset_id, source=row["source_name"], problem=problem)
@@ -319,15 +350,17 @@ def _publish(
     attempt: int,
     plan: Plan,
     *,
-    texts: Sequence[TextTrack] = (),
+    texts: Sequence[TextTrack] | None = None,
     sprites: Sprites | None = None,
     complete: bool = False,
     flaws: Sequence[Flaw] = (),
     remarks: Sequence[str] = (),
 ) -> None:
-    """Let players see what there is; what was current before goes."""
+    """Let players see what there is; what was current before goes, but for its texts where there are no others."""
     with shop().publishing:
         row = _row(asset_id)
+        if texts is None:
+            texts = _package_of(row).texts if row["package"] else ()
         tracks = assemble.tracks(plan, _pieces(asset_id, attempt))
         if complete:
             tracks = assemble.trimmed(tracks)
@@ -397,7 +430,7 @@ class _Meter(_Guard):
         self._before_s = plan.seconds(start)
         self._length_s = plan.seconds(end - start)
         self._done_s = 0.0
-        self._total_s = plan.seconds(plan.frames)
+        self._plan, self._total_s = plan, plan.seconds(plan.frames)
         self._began = time.monotonic()
 
     def news(self, done_s: float) -> dict[str, Any]:
@@ -417,13 +450,34 @@ class _Meter(_Guard):
     def _told(self, speed: float) -> dict[str, Any]:
         at_s = self._before_s + self._done_s
         left_s = (self._total_s - at_s) / speed if speed > 0 else None
-        return {"percent": round(99 * at_s / self._total_s, 1), "speed": round(speed, 2), "eta_s": left_s}
+        return {"percent": _percent(self._plan, at_s), "speed": round(speed, 2), "eta_s": left_s or None}
+
+
+class _SoundMeter(_Guard):
+    """Tells how long sound will still take, once all else waits for it."""
+
+    def __init__(self, asset_id: AssetId, attempt: int, plan: Plan, index: int, codec: str) -> None:
+        super().__init__(asset_id, attempt)
+        place = index * len(plan.audio_codecs) + plan.audio_codecs.index(codec)
+        self._to_do_s = (len(plan.info.audio) * len(plan.audio_codecs) - place) * plan.info.duration_s
+        self._began = time.monotonic()
+
+    def news(self, done_s: float) -> dict[str, Any]:
+        """Speed and remaining time of the sound, after the last picture."""
+        if _row(self._key[0])["percent"] < PICTURES_PERCENT or done_s <= 0:
+            return {}
+        speed = done_s / max(0.001, time.monotonic() - self._began)
+        return {"speed": round(speed, 2), "eta_s": max(0.0, self._to_do_s - done_s) / speed}
+
+
+def _percent(plan: Plan, at_s: float) -> float:
+    return round(PICTURES_PERCENT * at_s / plan.seconds(plan.frames), 1)
 
 
 @contextmanager
 def _encoder(asset_id: AssetId, attempt: int, plan: Plan, *, stage: str = "encoding") -> Iterator[Encoder]:
     row = _begin(asset_id, attempt, stage)
-    with _folder() as folder, _source(row) as source:
+    with _folder() as folder, _source(row, needed=stage == "encoding") as source:
         yield Encoder(
             plan=plan,
             source=source,
@@ -434,22 +488,36 @@ def _encoder(asset_id: AssetId, attempt: int, plan: Plan, *, stage: str = "encod
 
 
 @contextmanager
-def _source(row: dict[str, Any]) -> Iterator[Path]:
-    """The source; whatever was wrong with it, where it is not there any more that is what was wrong."""
+def _source(row: dict[str, Any], *, needed: bool = True) -> Iterator[Path]:
+    """The source; where it is not there before or after what is made of it, that is what was wrong.
+
+    What is not `needed` may fail.
+    """
+    if needed:
+        _require(row)
     try:
         yield Path(row["source_path"])
     except BadSource:
         _require(row)
         raise
+    if needed:
+        _require(row)
 
 
 def _require(row: dict[str, Any]) -> None:
     """Raises SourceAway."""
+    away = (
+        f"{row['source_name']} cannot be read: it is not where it was; put it back, or mount its disk again, and "
+        "it is encoded by itself"
+    )
     if not os.path.exists(row["source_path"]):  # noqa: PTH110  # `Path.exists` raises where a network drive is away
-        raise SourceAway(
-            f"{row['source_name']} cannot be read: it is not where it was; put it back, or mount its disk again, and "
-            "it is encoded by itself"
-        )
+        raise SourceAway(away)
+    try:
+        found = asset_id_of(row["playable_id"], Path(row["source_path"]))
+    except OSError as error:
+        raise SourceAway(away) from error
+    if found != row["id"]:
+        raise SourceAway(f"{row['source_name']} has been replaced by another file; put it back, or add the other one")
 
 
 @contextmanager
@@ -483,6 +551,10 @@ def _row(asset_id: AssetId) -> dict[str, Any]:
     if row is None:
         raise Terminal(f"asset {asset_id} is gone")
     return row
+
+
+def _package_of(row: dict[str, Any]) -> Package:
+    return msgspec.json.decode(shop().objects.get(row["package"]), type=Package)
 
 
 def _pieces(asset_id: AssetId, attempt: int) -> list[Piece]:

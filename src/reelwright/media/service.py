@@ -27,6 +27,7 @@ from reelwright.media.contract import BadSource, Package, Progress
 from reelwright.media.ports import JobQueue
 
 WORKFLOW = "media.encode"
+REPLACED = "another file has its name now, and is encoded in its place"
 _PACKAGES_KEPT = 64
 _SAMPLE_BYTES = 1 << 20
 
@@ -51,8 +52,8 @@ class MediaService:
     ) -> AssetId:
         """Queue `path` for encoding; the same file for the same playable is the same asset and the same job.
 
-        Where it has moved its asset follows, and begins again if it could not be found. `backlog` waits until all
-        that somebody asked for is done.
+        Where it has moved its asset follows, and begins again if it could not be found. An unfinished encode of
+        another file that had its path is away from now on. `backlog` waits until all that somebody asked for is done.
         """
         absolute = await anyio.Path(path).absolute()
         asset_id = await anyio.to_thread.run_sync(asset_id_of, playable_id, Path(absolute))
@@ -63,6 +64,9 @@ class MediaService:
             "subtitles": [list(row) for row in subtitles],
         }
         known = await self._database.read(sql.get_asset, asset_id)
+        await self._database.write(
+            sql.set_replaced, asset_id, playable_id, str(absolute), problem=REPLACED, updated_ms=now_ms
+        )
         if known is not None:
             await self._database.write(sql.move_asset, asset_id, **where)
             if known["stage"] == "away":
@@ -135,7 +139,10 @@ class MediaService:
         return await self._progress(asset_id)
 
     async def retry(self, asset_id: AssetId) -> Progress:
-        """Begin again with an encode that failed, was cancelled, or did not find its source; next, if it waits."""
+        """Go on with an encode that failed, was cancelled, or did not find its source; next, if it waits.
+
+        What it made before counts where its plan is still the same.
+        """
         row = await self._get(asset_id)
         if row["stage"] not in ("queued", "failed", "cancelled", "away"):
             raise Conflict(f"{row['source_name']} is {row['stage']}; one that is done or at work cannot be retried")
@@ -157,7 +164,7 @@ class MediaService:
     async def retry_returned(self) -> None:
         """Begin again with encodes whose source was away and is back."""
         for row in await self._database.read(sql.list_away):
-            if await anyio.to_thread.run_sync(_is_source, row):
+            if await anyio.to_thread.run_sync(is_source, row):
                 await self._begin_again(row, backlog=row["backlog"])
 
     async def _get(self, asset_id: AssetId) -> dict[str, Any]:
@@ -184,7 +191,7 @@ def asset_id_of(playable_id: PlayableId, path: Path) -> AssetId:
     return AssetId(digest.hexdigest()[:26])
 
 
-def _is_source(row: dict[str, Any]) -> bool:
+def is_source(row: dict[str, Any]) -> bool:
     """Whether the asset's source is where it was, and is no other file."""
     try:
         return bool(asset_id_of(row["playable_id"], Path(row["source_path"])) == row["id"])

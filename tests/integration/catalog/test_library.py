@@ -135,6 +135,24 @@ async def test_a_replaced_film_is_encoded_anew_under_its_title(folder: Folder) -
     assert folder.titles() == ["One"] and folder.encodes == 2
 
 
+async def test_films_of_emoji_alone_are_films_of_their_own(folder: Folder) -> None:
+    """Phones name clips so; one must not take the other's place."""
+    folder.put("🎂.mp4", b"a birthday")
+    folder.put("🏖️🐚.mp4", b"a holiday")
+    await folder.settle()
+    assert folder.titles() == ["🎂", "🏖️🐚"] and folder.encodes == 2
+
+
+async def test_subtitles_are_found_whatever_system_wrote_their_names(folder: Folder) -> None:
+    """Accents in two parts, as macOS writes them, and another case."""
+    folder.put("Café (2020).mp4", b"content")
+    folder.put("cafe\u0301 (2020).EN.srt", b"1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+    await folder.settle()
+    with folder.home.resources.database.reading() as connection:
+        (row,) = connection.execute(sa.select(ASSETS))
+    assert [subtitle[1] for subtitle in row.subtitles] == ["en"]
+
+
 async def test_a_deleted_film_keeps_its_title(folder: Folder) -> None:
     """What was encoded can still be played; come back, it is not encoded again."""
     path = folder.put("One (2020).mp4", b"one")

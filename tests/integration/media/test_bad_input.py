@@ -353,7 +353,7 @@ def test_subtitles_that_cannot_be_read_are_left_out_and_named(films: Films, tmp_
         asset_id = anyio.run(lambda: media.service.ingest(playable_id=PlayableId("p"), path=sound, subtitles=beside))
         (text,) = media.finish(asset_id).texts
         assert "Ça va très bien, n’est-ce pas ?" in media.objects.get(text.name).decode()
-        assert (text.language, text.label) == ("fra", 'L"')
+        assert (text.language, text.label) == ("fra", 'Français (L")')
         problem = media.progress(asset_id).problem
         for name, why in (("pipe", "not a file"), ("gone", "No such file"), ("film", ""), ("endless", "larger than")):
             assert re.search(rf"subtitle {name}\.srt[^;]*{why}", problem), problem

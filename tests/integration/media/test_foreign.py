@@ -11,6 +11,7 @@ from mpegdash.parser import MPEGDASHParser
 from tests.films import H264, Films, frame_hashes, misplaced, pictures_of, run_ffmpeg, sound_of
 from tests.integration.media.conftest import Packaged, Packaging
 
+from reelwright.media.adapters.probe import probe
 from reelwright.media.contract import Track
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\nGrüße\n"
@@ -154,6 +155,34 @@ def test_mono_tracks_of_an_editing_room_are_one_sound(
         strength = np.abs(np.fft.rfft(side))[[300 * (1 + track) for track in range(tracks)]]
         assert {int(track) for track in np.flatnonzero(strength > 0.1 * strength.max())} == wanted
     assert len(made.remarks) == remarks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("marks", "usual"),
+    [
+        (("comment", "visual_impaired", "0"), 2),
+        (("comment", "0", "default"), 2),
+        (("comment+default", "0", "0"), 1),
+        (("comment", "comment", "comment"), 0),
+    ],
+)
+def test_the_film_s_own_sound_plays_first_and_others_are_named(
+    marks: tuple[str, ...], usual: int, films: Films, tmp_path: Path
+) -> None:
+    """Not the director's commentary, though it may be the first track; subtitles tell what they are, too."""
+    srt, film = tmp_path / "text.srt", tmp_path / "tracks.mkv"
+    srt.write_text(SRT)
+    tones = [word for _ in marks for word in ("-f", "lavfi", "-i", "sine=duration=3")]
+    maps = [word for index in range(5) for word in ("-map", str(index))]
+    told = [word for index, mark in enumerate(marks) for word in (f"-disposition:a:{index}", mark)]
+    run_ffmpeg("-i", films.make("rushes.mp4", *H264, sound="", seconds=4), *tones, "-i", srt, *maps, "-c:v", "copy",
+               "-metadata:s", "language=fre", *told, "-disposition:s:0", "hearing_impaired", film)  # fmt: skip
+    info = probe(film)
+    assert [track.default for track in info.audio] == [index == usual for index in range(3)]
+    names = {"comment": "Français (commentary)", "visual_impaired": "Français (audio description)"}
+    assert [track.title for track in info.audio] == [names.get(mark.split("+")[0], "") for mark in marks]
+    assert [track.title for track in info.subtitles] == ["Français (SDH)"]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from tests.films import H264, Films
+from tests.films import H264, Films, run_ffmpeg
 
 from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database
@@ -18,7 +19,7 @@ from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.objects import DirectoryObjects
 from reelwright.media import jobs
 from reelwright.media.adapters import sql
-from reelwright.media.contract import BadSource, Progress
+from reelwright.media.contract import BadSource, Progress, SourceAway
 from reelwright.media.core.plan import LadderPlanner, Plan
 from reelwright.media.service import MediaService
 
@@ -74,6 +75,10 @@ class Bench:
         self.service = MediaService(
             database=self.database, objects=self.objects, clock=SystemClock(), queue=NoQueue()
         )
+        self.source = folder / f"film{film.suffix}"
+        if film != self.source:
+            shutil.copy(film, self.source)
+        film = self.source
         self.asset_id: AssetId = anyio.run(lambda: self.service.ingest(playable_id=PlayableId("p"), path=film))
 
     def published(self, *, state: str, **_: Any) -> None:
@@ -168,6 +173,74 @@ def test_nothing_that_an_old_attempt_does_counts(bench: Bench) -> None:
         assert sql.list_pieces(connection, bench.asset_id, 2) == []
 
 
+def test_a_file_that_took_the_place_of_the_film_is_not_encoded_as_it(bench: Bench, films: Films) -> None:
+    """Chunks of two films would be one; copied over it, it may even be read while it is encoded."""
+    plan = msgspec.convert(jobs.look(bench.asset_id, 1), Plan)
+    jobs.shop().away_s = 0
+    bench.source.write_bytes(films.make("other.mp4", seconds=4).read_bytes())
+    with pytest.raises(SourceAway, match=r"film\.mp4 has been replaced by another file"):
+        jobs.chunk(bench.asset_id, 1, plan, 0)
+    with bench.database.reading() as connection:
+        assert sql.list_pieces(connection, bench.asset_id, 1) == []
+
+
+def test_subtitles_beside_a_film_are_there_from_the_first_picture_on(bench: Bench, tmp_path: Path) -> None:
+    """Whoever needs them need not wait until all is encoded; later pieces do not take them away."""
+    beside = tmp_path / "film.de.srt"
+    beside.write_text("1\n00:00:01,000 --> 00:00:02,000\nGuten Tag\n")
+    rows = ((str(beside), "de", "", True), (str(tmp_path / "gone.srt"), "en", "", False))
+    anyio.run(lambda: bench.service.ingest(playable_id=PlayableId("p"), path=bench.source, subtitles=rows))
+    plan = msgspec.convert(jobs.look(bench.asset_id, 1), Plan)
+    for act in (
+        lambda: jobs.first_segment(bench.asset_id, 1, plan),
+        lambda: jobs.audio(bench.asset_id, 1, plan, 0, "aac"),
+        lambda: jobs.chunk(bench.asset_id, 1, plan, 0),
+    ):
+        act()
+        package = anyio.run(bench.service.get_package, bench.asset_id)
+        assert not package.complete and [text.language for text in package.texts] == ["deu"]
+    texts, problems = jobs.subtitles(bench.asset_id, 1, plan)
+    jobs.finish(bench.asset_id, 1, plan, texts, None, [], problems)
+    (text,) = anyio.run(bench.service.get_package, bench.asset_id).texts
+    assert (text.language, text.label, text.forced) == ("deu", "Deutsch (forced)", True)
+    assert "gone.srt" in bench.row().problem
+
+
+def test_a_text_track_that_cannot_be_read_takes_no_other_with_it(films: Films, tmp_path: Path) -> None:
+    """All are read in one go; where that fails, each for itself."""
+    srt = tmp_path / "text.srt"
+    srt.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    film = tmp_path / "film.mkv"
+    run_ffmpeg(
+        "-i", films.make("plain.mp4", *H264, "-c:a", "aac"), "-i", srt, "-map", "0", "-map", "1", "-c", "copy", film
+    )
+    bench = Bench(tmp_path, film)
+    plan = msgspec.convert(jobs.look(bench.asset_id, 1), Plan)
+    (good,) = plan.info.subtitles
+    texts = (good, msgspec.structs.replace(good, stream=99), good)
+    wrong = msgspec.structs.replace(plan, info=msgspec.structs.replace(plan.info, subtitles=texts))
+    found, problems = jobs.subtitles(bench.asset_id, 1, wrong)
+    bench.database.close()
+    assert (
+        len(found) == 2
+        and len(problems) == 1
+        and problems[0].startswith("subtitle track 2 of the film cannot be read")
+    )
+
+
+def test_what_is_left_is_told_while_only_sound_is_made(bench: Bench) -> None:
+    """A film of hours with many sound tracks would else stand at 99 % with nothing to say."""
+    plan = bench.work_until_finish()
+    assert (bench.row().percent, bench.row().eta_s) == (99.0, None)
+    meter = jobs._SoundMeter(bench.asset_id, 1, plan, 0, "aac")
+    assert meter.news(0.0) == {}
+    told = meter.news(1.0)
+    assert told["eta_s"] == pytest.approx((plan.info.duration_s - 1) / told["speed"], rel=0.2)
+    with bench.database.writing() as connection:
+        sql.set_running(connection, bench.asset_id, 1, percent=98.9)
+    assert meter.news(1.0) == {}
+
+
 def test_a_sound_track_that_cannot_be_made_is_left_out_and_named(bench: Bench) -> None:
     """The film plays without it."""
     plan = bench.work_until_finish()
@@ -175,7 +248,7 @@ def test_a_sound_track_that_cannot_be_made_is_left_out_and_named(bench: Bench) -
     broken = msgspec.structs.replace(info, stream=99)
     wrong = msgspec.structs.replace(plan, info=msgspec.structs.replace(plan.info, audio=(info, broken)))
     remark = jobs.audio(bench.asset_id, 1, wrong, 1, "aac")
-    assert remark.startswith("sound track 2 was left out: plain.mp4 could not be encoded")
+    assert remark.startswith("sound track 2 was left out: film.mp4 could not be encoded")
     jobs.finish(bench.asset_id, 1, plan, [], None, [], [remark])
     assert bench.row().problem == remark
 

@@ -163,6 +163,60 @@ def test_a_cancelled_encode_stops_and_begins_again_when_asked(films: Films, tmp_
             anyio.run(media.service.cancel, AssetId("nobody"))
 
 
+def test_a_retried_encode_goes_on_where_it_was(films: Films, calm: Package, tmp_path: Path) -> None:
+    """Cancelled, or failed, after hours of work: no chunk is made twice, and the result is that of one run."""
+    with Drill(tmp_path, codecs=("h264", "av1")) as media:
+        asset_id = media.add(small(films))
+        media.start_worker()
+        while 2 not in media.chunks_begun():
+            time.sleep(0.02)
+        anyio.run(media.service.cancel, asset_id)
+        anyio.run(media.service.retry, asset_id)
+        assert content_of(media.finish(asset_id)) == content_of(calm)
+        check_store(media, anyio.run(media.service.get_package, asset_id))
+        assert sorted(media.chunks_begun()) in ([0, 1, 2, 3], [0, 1, 2, 2, 3])
+
+
+def test_a_retried_encode_begins_anew_where_something_of_it_is_gone(
+    films: Films, calm: Package, tmp_path: Path
+) -> None:
+    """It must not fail for ever for want of a segment that is not there any more."""
+    with Drill(tmp_path, codecs=("h264", "av1")) as media:
+        asset_id = media.add(small(films))
+        media.start_worker()
+        while 2 not in media.chunks_begun():
+            time.sleep(0.02)
+        anyio.run(media.service.cancel, asset_id)
+        lost = next(name for name in media.objects.list(f"assets/{asset_id}") if name.endswith(".m4s"))
+        media.objects.delete(lost)
+        anyio.run(media.service.retry, asset_id)
+        assert content_of(media.finish(asset_id)) == content_of(calm)
+        check_store(media, anyio.run(media.service.get_package, asset_id))
+
+
+def test_a_film_that_is_replaced_while_it_is_encoded_gives_way_to_the_other(films: Films, tmp_path: Path) -> None:
+    """Nothing is made of two films; what was there before goes on once it is back under its name."""
+    with Drill(tmp_path / "data", concurrency=2) as media:
+        film, other = tmp_path / "film.mp4", tmp_path / "other.mp4"
+        film.write_bytes(small(films, 130).read_bytes())
+        other.write_bytes(small(films, 20).read_bytes())
+        media.start_worker()
+        asset_id = media.add(film)
+        while len(media.chunks_begun()) < 2:
+            time.sleep(0.02)
+        film.rename(tmp_path / "kept.mp4")
+        other.rename(film)
+        while "replaced by another file" not in media.progress(asset_id).problem:
+            time.sleep(0.02)
+        replaced = media.add(film)
+        assert media.progress(asset_id).stage == "away" and "another file" in media.progress(asset_id).problem
+        assert media.finish(replaced).duration_s == 20.0
+        (tmp_path / "kept.mp4").rename(film)
+        assert media.add(film) == asset_id
+        assert media.finish(asset_id).duration_s == 130.0
+        assert media.wait_until_told("ready")["state"] == "ready"
+
+
 def test_a_source_that_goes_away_lets_others_go_first_and_is_taken_up_again(films: Films, tmp_path: Path) -> None:
     """An unplugged disk: the job says what it cannot read, and goes through once the film is back."""
     with Drill(tmp_path / "data", away_s=0) as media:

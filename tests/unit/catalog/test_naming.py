@@ -80,6 +80,7 @@ FILMS = [
     ("   .mkv", "Untitled", None),
     ("....mkv", "Untitled", None),
     ("---.mkv", "Untitled", None),
+    ("🎬🐟.mkv", "🎬🐟", None),
     ("(1999).mkv", "1999)", None),
     ("Lantern\u202egnp.mkv", "Lanterngnp", None),
     ("Lan\x07tern\n2.mkv", "Lantern 2", None),
@@ -188,7 +189,12 @@ def test_extras_are_told_by_folder_or_name(path: str, expected: bool) -> None:
         ("Lantern (1999).en.SDH.srt", ("en", "SDH", False)),
         ("Lantern (1999).Commentary.srt", ("und", "Commentary", False)),
         ("Lantern (1999).xx.srt", ("xx", "", False)),
-        ("Lantern (1999).EN.SRT", ("und", "EN", False)),
+        ("Lantern (1999).EN.SRT", ("en", "", False)),
+        ("Lantern (1999).sdh.eng.srt", ("eng", "SDH", False)),
+        ("Lantern (1999).en.cc.srt", ("en", "SDH", False)),
+        ("Lantern (1999).de.hi.srt", ("de", "SDH", False)),
+        ("Lantern (1999).hi.srt", ("hi", "", False)),
+        ("lantern (1999).FR.Srt", ("fr", "", False)),
         ("Lantern.srt", None),
         ("Lantern (1999) extra.srt", None),
         ("Lantern (1999).txt", None),
@@ -197,3 +203,10 @@ def test_extras_are_told_by_folder_or_name(path: str, expected: bool) -> None:
 def test_subtitles_belong_by_their_name(subtitle: str, expected: tuple[str, str, bool] | None) -> None:
     """With language and `forced`, as players name them."""
     assert subtitle_of(PurePosixPath("Lantern (1999).mkv"), PurePosixPath(subtitle)) == expected
+
+
+def test_subtitles_belong_however_a_system_composes_letters() -> None:
+    """A film that came over a Mac has `é` as two characters, and its subtitles from elsewhere as one."""
+    for film, subtitle in (("Café", "Cafe\u0301"), ("Cafe\u0301", "Café")):
+        told = subtitle_of(PurePosixPath(f"{film}.mkv"), PurePosixPath(f"{subtitle}.fr.srt"))
+        assert told == ("fr", "", False)

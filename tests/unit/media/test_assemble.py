@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.media.test_plan import source
@@ -12,6 +13,7 @@ from reelwright.media.contract import Segment
 from reelwright.media.core import assemble
 from reelwright.media.core.assemble import Piece
 from reelwright.media.core.plan import LadderPlanner
+from reelwright.media.core.remarks import Flaw
 
 PLAN = LadderPlanner(codecs=("h264", "av1")).plan(source(640, 360, duration_s=40))
 SECOND = PLAN.timescale
@@ -38,6 +40,20 @@ def test_the_order_in_which_pieces_come_does_not_matter(chance: random.Random) -
     assert tracks == assemble.tracks(PLAN, pieces)
     assert [track.id for track in tracks] == [rung.id for rung in PLAN.rungs] + ["a0-aac", "a2-aac", "a10-aac"]
     assert [segment.name for segment in tracks[0].segments] == [f"{tracks[0].id}/{index}" for index in range(24)]
+
+
+def test_a_chunk_is_whole_once_every_rung_has_all_of_it_and_keeps_its_flaws() -> None:
+    """An attempt that comes later makes what is missing, and still tells what could not be decoded."""
+    flaw = Flaw("black", 20.0, 22.0)
+    made = [piece(rung.id, 8, [2 * SECOND] * 8) for rung in PLAN.rungs]
+    first, *others = (msgspec.structs.replace(one, flaws=(flaw,)) for one in made)
+    begun = [piece(first.track, 8, [2 * SECOND] * 3), piece(first.track, 11, [2 * SECOND] * 5)]
+    assert assemble.is_whole(PLAN, 1, [first, *others]) and assemble.is_whole(PLAN, 1, [*begun, *others])
+    assert assemble.flaws_of(PLAN, 1, [first, *others]) == [flaw]
+    short = piece(first.track, 8, [2 * SECOND] * 7)
+    for pieces in ([], others, [short, *others], begun + others[1:]):
+        assert not assemble.is_whole(PLAN, 1, pieces)
+    assert not assemble.is_whole(PLAN, 0, [first, *others]) and assemble.flaws_of(PLAN, 0, [first, *others]) == []
 
 
 def test_sound_after_the_last_picture_is_left_out() -> None:

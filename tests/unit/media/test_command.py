@@ -18,7 +18,7 @@ OPENING = {
     "audio": command.audio_command(PLAN, HOSTILE, SOUND, "aac", "a.mp4"),
     "look": command.look_command(PLAN, HOSTILE, 400, "look.jpg"),
     "pictures": command.picture_command(PLAN, HOSTILE, 10, [(640, 360, "still.jpg")]),
-    "subtitle": command.subtitle_command(PLAN, HOSTILE, 2, "s.srt"),
+    "subtitle": command.subtitle_command(PLAN, HOSTILE, [(2, "s.srt"), (3, "t.srt")]),
 }
 
 

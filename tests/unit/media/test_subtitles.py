@@ -60,6 +60,7 @@ def test_ass_keeps_what_is_said_and_drops_how_it_looks() -> None:
         "[Script Info]\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
         "Dialogue: 0,0:00:02.50,0:00:04.00,Default,,0,0,0,,{\\an8\\fs20}Second, line\\Nbelow\n"
         "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,First\n"
+        "Dialogue: 0,0:00:02.00,0:00:02.40,Default,,0,0,0,,{\\p1}m 0 0 l 100 0 100 -2.5 b 1 2 3 4 5 6{\\p0}\n"
         "Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Not shown\n"
     )
     assert to_webvtt(ass.encode(), "x.ass") == (

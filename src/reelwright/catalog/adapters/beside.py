@@ -43,7 +43,7 @@ def look_beside(film: Path, objects: ObjectStore) -> Beside:
     folders = [film.parent, *([series] if series != film.parent else [])] if alone else []
 
     def paths(own: Sequence[str], shared: Sequence[str]) -> list[Path]:
-        lowered = [here.get(f"{film.stem}{end}".lower()) for end in own]
+        lowered = [here.get(naming.plain(f"{film.stem}{end}")) for end in own]
         found = [film.parent / name for name in lowered if name]
         for folder in folders:
             names = here if folder == film.parent else _names(folder)
@@ -54,18 +54,20 @@ def look_beside(film: Path, objects: ObjectStore) -> Beside:
         facts=_facts(paths((".json", ".nfo"), ("movie.nfo", "tvshow.nfo"))),
         poster=_picture(paths(_ends("-", ("poster",)), _ends("", _POSTERS)), objects),
         backdrop=_picture(paths(_ends("-", _BACKDROPS), _ends("", _BACKDROPS)), objects),
-        subtitles=_subtitles(film, sorted(name for name in here.values() if name.startswith(film.stem))),
+        subtitles=_subtitles(
+            film, sorted(name for key, name in here.items() if key.startswith(naming.plain(film.stem)))
+        ),
     )
 
 
 def _names(folder: Path) -> dict[str, str]:
-    """Plain files of a folder by lower-case name; links are passed over: they may lead anywhere."""
+    """Plain files of a folder by plain name; links are passed over: they may lead anywhere."""
     try:
         with os.scandir(folder) as entries:
             found = [entry.name for entry, _ in zip(entries, range(NAMES_MOST), strict=False) if _is_plain(entry)]
     except OSError:
         return {}
-    return {name.lower(): name for name in sorted(found, reverse=True)}
+    return {naming.plain(name): name for name in sorted(found, reverse=True)}
 
 
 def _is_plain(entry: os.DirEntry[str]) -> bool:

@@ -66,6 +66,9 @@ _EDITION = re.compile(
 _PART = re.compile(rf"[\s._\-\[(](?:cd|disc|disk|dvd|part|pt)[\s._-]?(\d){_END}", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|[0-9]{3}))*")
 """A language tag, as `pt-BR`, `zh_Hant` or `es-419`."""
+_SHOUTED = re.compile(r"[A-Z]{2,3}")
+_HARD_OF_HEARING = ("sdh", "cc")
+"""Also `hi`, after a language: alone it is Hindi."""
 
 
 class FileName(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,20 +104,27 @@ def subtitle_of(video: PurePath, subtitle: PurePath) -> tuple[str, str, bool] | 
     """(language tag, label, forced) when `subtitle` belongs to `video` by its name, else None."""
     if subtitle.suffix.lower() not in SUBTITLE_SUFFIXES:
         return None
-    stem = subtitle.stem
-    if stem == video.stem:
+    stem, film = (unicodedata.normalize("NFC", path.stem) for path in (subtitle, video))
+    if plain(stem) == plain(film):
         return "und", "", False
-    if not stem.startswith(video.stem + "."):
+    if plain(stem[: len(film) + 1]) != plain(film + "."):
         return None
     language, forced, rest = "und", False, []
-    for part in stem[len(video.stem) + 1 :].split("."):
+    for part in stem[len(film) + 1 :].split("."):
         if part.lower() == "forced":
             forced = True
-        elif language == "und" and _LANGUAGE.fullmatch(part):
-            language = part.replace("_", "-")
+        elif part.lower() in _HARD_OF_HEARING or (language != "und" and part.lower() == "hi"):
+            rest.append("SDH")
+        elif language == "und" and (_LANGUAGE.fullmatch(part) or _SHOUTED.fullmatch(part)):
+            language = part.replace("_", "-") if _LANGUAGE.fullmatch(part) else part.lower()
         else:
             rest.append(part)
     return language, " ".join(rest)[:60], forced
+
+
+def plain(name: str) -> str:
+    """A name without what differs between systems: case, and how letters with accents are composed."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _as_episode(folders: list[str], stem: str) -> FileName | None:
@@ -160,7 +170,12 @@ def _as_film(folders: list[str], stem: str) -> FileName:
         name, year = told[-1]
     elif told and year is None and told[-1][0].casefold() == name.casefold():
         year = told[-1][1]
-    return FileName(name=name or _tidy(stem) or "Untitled", year=year)
+    return FileName(name=name or _tidy(stem) or _pictured(stem) or "Untitled", year=year)
+
+
+def _pictured(text: str) -> str:
+    """A name of nothing but emoji and other symbols."""
+    return text.strip()[:LONGEST_NAME] if any(unicodedata.category(one)[0] == "S" for one in text) else ""
 
 
 def _name_and_year(text: str) -> tuple[str, int | None]:

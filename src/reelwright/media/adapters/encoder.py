@@ -15,7 +15,7 @@ from reelwright.media.adapters.sources import open_source
 from reelwright.media.contract import BadSource, Segment, Sprites, TextTrack, Track, asset_folder
 from reelwright.media.core import assemble, cmaf, command
 from reelwright.media.core.assemble import Piece
-from reelwright.media.core.language import clean_label, language_code, variant_name
+from reelwright.media.core.language import clean_label, language_code, language_name, variant_name
 from reelwright.media.core.plan import Plan, Rung, places_to_look
 from reelwright.media.core.remarks import Flaw
 from reelwright.media.core.sound import Cut, Cutter
@@ -185,22 +185,41 @@ class Encoder:
     def _run(self, arguments: list[str], watch: Watch = unwatched) -> int:
         return ffmpeg.run(arguments, source=self._source, work=self._work, watch=watch)
 
-    def subtitles(self, beside: list[tuple[str, str, str, bool]]) -> tuple[list[TextTrack], list[str]]:
-        """Every text track that can be read, those beside the source first, and what was wrong with the others."""
+    def subtitles(
+        self, beside: list[tuple[str, str, str, bool]], *, inside: bool = True
+    ) -> tuple[list[TextTrack], list[str]]:
+        """Every text track that can be read, those beside the source first, and what was wrong with the others.
+
+        Those `inside` take a reading of the whole source.
+        """
         found: list[TextTrack] = []
         problems: list[str] = []
         for path, language, label, forced in beside:
-            self._add_text(found, problems, Path(path), language, label, forced)
-        for place, info in enumerate(self._plan.info.subtitles):
-            file = self._work / f"track {place + 1} of the film"
-            try:
-                self._run(command.subtitle_command(self._plan, str(self._source), info.stream, file.name))
-            except BadSource as error:
-                problems.append(f"subtitle {file.name} cannot be read: {error}")
+            named = variant_name(language) or language_name(language_code(language))
+            told = clean_label(label)
+            shown = f"{named} ({told})" if told and language_code(language) != "und" else told
+            self._add_text(found, problems, Path(path), language, shown, forced)
+        tracks = self._plan.info.subtitles if inside else ()
+        files = [self._work / f"track {place + 1} of the film" for place in range(len(tracks))]
+        outputs = [(info.stream, file.name) for info, file in zip(tracks, files, strict=True)]
+        refused = self._texts(outputs) if outputs else {}
+        for info, file in zip(tracks, files, strict=True):
+            if file.name in refused:
+                problems.append(f"subtitle {file.name} cannot be read: {refused[file.name]}")
             else:
                 shift_ms = -round(1000 * self._plan.info.video_start_s)
                 self._add_text(found, problems, file, info.language, info.title, info.forced, shift_ms)
         return found, problems
+
+    def _texts(self, outputs: list[tuple[int, str]]) -> dict[str, BadSource]:
+        """Write embedded text tracks in one run; where that fails one by one, and returns why some cannot be made."""
+        try:
+            self._run(command.subtitle_command(self._plan, str(self._source), outputs))
+        except BadSource as error:
+            if len(outputs) == 1:
+                return {outputs[0][1]: error}
+            return {file: why for output in outputs for file, why in self._texts([output]).items()}
+        return {}
 
     def _add_text(
         self,
@@ -221,7 +240,7 @@ class Encoder:
             problems.append(str(error))
             return
         name = self._put(text.encode(), ".vtt")
-        shown = clean_label(label) or variant_name(language)
+        shown = clean_label(label) or variant_name(language) or (f"{language_name(code)} (forced)" if forced else "")
         found.append(TextTrack(id=f"t{len(found)}", language=code, label=shown, name=name, forced=forced))
 
     def sprites(self, lowest: Track) -> Sprites | None:

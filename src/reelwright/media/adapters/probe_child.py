@@ -21,6 +21,8 @@ MOST_TRACKS = 32
 LONGEST_TEXT = 200
 LOOK_S = 20
 """A picture is looked for in this much of the beginning."""
+ROLES = {"comment": "commentary", "visual_impaired": "audio description", "hearing_impaired": "SDH"}
+"""What a track may be beside the film's own sound and words."""
 TEXT_CODECS = ("subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text")
 
 
@@ -51,6 +53,7 @@ def describe(source: Any, again: Callable[[], Any]) -> dict[str, Any]:
     start = source.start_time or 0
     return {
         "duration_s": (source.duration or 0) / 1_000_000,
+        "start_s": start / 1_000_000,
         "video": [
             video(stream, start, source.duration, again)
             for stream in source.streams.video[:MOST_TRACKS]
@@ -59,6 +62,7 @@ def describe(source: Any, again: Callable[[], Any]) -> dict[str, Any]:
         "audio": [
             {
                 **common(stream),
+                "start_s": start_of(stream, start),
                 "channels": stream.channels or 2,
                 "duration_s": float((stream.duration or 0) * (stream.time_base or 0)),
                 "default": has(stream, "default"),
@@ -80,7 +84,13 @@ def common(stream: Any) -> dict[str, Any]:
         "codec": codec_of(stream),
         "language": (stream.language or "und")[:LONGEST_TEXT],
         "title": stream.metadata.get("title", "")[:LONGEST_TEXT],
+        "role": next((name for mark, name in ROLES.items() if has(stream, mark)), ""),
     }
+
+
+def start_of(stream: Any, start: int) -> float:
+    """When a track begins, in seconds after the container's `start` in microseconds."""
+    return max(0.0, float((stream.start_time or 0) * (stream.time_base or 0)) - start / 1_000_000)
 
 
 def has(stream: Any, disposition: str) -> bool:
@@ -104,16 +114,16 @@ def video(stream: Any, start: int, length: int | None, again: Callable[[], Any])
     if frame is not None and int(frame.rotation) % 180 == 90:
         width, height = height, width
     seconds = float((stream.duration or 0) * (stream.time_base or 0))
-    start_s = float((stream.start_time or 0) * (stream.time_base or 0)) - start / 1_000_000
+    start_s = start_of(stream, start)
     rate = stream.guessed_rate or stream.average_rate or stream.base_rate or Fraction(25)
-    duration_s = seconds or max(0.0, (length or 0) / 1_000_000 - max(0.0, start_s))
+    duration_s = seconds or max(0.0, (length or 0) / 1_000_000 - start_s)
     return {
         **common(stream),
         "width": width,
         "height": height,
         "rate": [rate.numerator, rate.denominator],
         "duration_s": duration_s or last_packet_s(stream.index, again),
-        "start_s": max(0.0, start_s),
+        "start_s": start_s,
         "decodable": frame is not None,
         "interlaced": frame is not None and bool(frame.interlaced_frame),
         "transfer": int(frame.color_trc) if frame is not None else 2,

@@ -32,6 +32,7 @@ ASSETS = sa.Table(
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("updated_ms", sa.BigInteger, nullable=False, index=True),
     sa.Column("backlog", sa.Boolean, nullable=False),
+    sa.Column("plan", sa.String(64), nullable=False, server_default=""),
 )
 PIECES = sa.Table(
     "media_pieces",
@@ -82,7 +83,15 @@ def begin_attempt(
     begun = {"attempt": attempt, "stage": "queued", "percent": 0.0, "speed": None, "eta_s": None}
     fresh = {**begun, "problem": "", "backlog": backlog, "updated_ms": updated_ms}
     connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(**fresh))
-    delete_pieces(connection, asset_id)
+
+
+def set_replaced(
+    connection: sa.Connection, /, asset_id: AssetId, playable_id: PlayableId, source_path: str, **values: Any
+) -> None:
+    """End the encodes of other files that had the source's path: theirs is away."""
+    others = (ASSETS.c.playable_id == playable_id) & (ASSETS.c.source_path == source_path) & (ASSETS.c.id != asset_id)
+    running = others & ASSETS.c.stage.not_in(ENDED)
+    connection.execute(ASSETS.update().where(running).values(stage="away", eta_s=None, speed=None, **values))
 
 
 def put_pieces(connection: sa.Connection, asset_id: AssetId, attempt: int, pieces: Sequence[Piece]) -> None:
@@ -101,8 +110,23 @@ def list_pieces(connection: sa.Connection, asset_id: AssetId, attempt: int) -> l
     return [msgspec.json.decode(row.piece, type=Piece) for row in rows]
 
 
+def take_over_pieces(
+    connection: sa.Connection, asset_id: AssetId, attempt: int, *, plan: str, stored: Collection[str]
+) -> None:
+    """Give an attempt what the one before published, if the digest of its plan is the same and all is stored."""
+    own, known = PIECES.c.asset_id == asset_id, get_asset(connection, asset_id)
+    before = connection.scalar(sa.select(sa.func.max(PIECES.c.attempt)).where(own & (PIECES.c.attempt != attempt)))
+    begun = connection.execute(sa.select(PIECES.c.start).where(own & (PIECES.c.attempt == attempt))).first()
+    if before is not None and begun is None and known is not None and known["plan"] == plan:
+        names = {name for piece in list_pieces(connection, asset_id, before) for name in piece.objects}
+        if names <= set(stored):
+            connection.execute(PIECES.update().where(own & (PIECES.c.attempt == before)).values(attempt=attempt))
+    connection.execute(PIECES.delete().where(own & (PIECES.c.attempt != attempt)))
+    connection.execute(ASSETS.update().where(ASSETS.c.id == asset_id).values(plan=plan))
+
+
 def delete_pieces(connection: sa.Connection, asset_id: AssetId) -> None:
-    """Forget them: the package says it all now, or another attempt begins."""
+    """Forget them: the package says it all now, or they do not fit together."""
     connection.execute(PIECES.delete().where(PIECES.c.asset_id == asset_id))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
@@ -11,6 +12,7 @@ import msgspec
 from reelwright.kernel.objects import content_name
 from reelwright.media.contract import Package, Segment, Track, asset_folder
 from reelwright.media.core.plan import Plan
+from reelwright.media.core.remarks import Flaw
 from reelwright.media.core.verify import Unsound
 
 _SPRITES, _SPRITE_S = 100, 20
@@ -32,6 +34,13 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     language: str = "und"
     label: str = ""
     default: bool = False
+    flaws: tuple[Flaw, ...] = ()
+    """Of the chunk that it is made of."""
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The names of all that it needs."""
+        return (self.init, *(segment.name for segment in self.segments))
 
     @property
     def ticks(self) -> int:
@@ -46,6 +55,24 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 def ends_early(plan: Plan, number: int, pieces: Sequence[Piece]) -> bool:
     """Whether a chunk is shorter than planned though its gaps are filled: no picture comes after it."""
     return not pieces or max(piece.end(plan) for piece in pieces) < plan.span(number)[1]
+
+
+def is_whole(plan: Plan, number: int, pieces: Sequence[Piece]) -> bool:
+    """Whether chunk `number` is there in every rung."""
+    start, end = plan.span(number)
+    frames = Counter({rung.id: 0 for rung in plan.rungs})
+    for piece in pieces:
+        frames[piece.track] += max(0, min(end, piece.end(plan)) - max(start, piece.start * plan.segment_frames))
+    return all(frames[rung.id] == end - start for rung in plan.rungs)
+
+
+def flaws_of(plan: Plan, number: int, pieces: Sequence[Piece]) -> list[Flaw]:
+    """What could not be decoded of a chunk that is there."""
+    start, end = plan.span(number)
+    segments = range(start // plan.segment_frames, -(-end // plan.segment_frames))
+    return sorted(
+        {flaw for piece in pieces if piece.kind == "video" and piece.start in segments for flaw in piece.flaws}
+    )
 
 
 def sprite_step(segments: int, segment_s: float) -> int:

@@ -29,12 +29,17 @@ _UNDESCRIBED = ",".join(f"sidedata=mode=delete:type={kind}" for kind in _DESCRIP
 def input_options(plan: Plan, source: str, seek_s: float) -> list[str]:
     """The source, its demuxer forced, its times kept and counted from the container's start.
 
+    That start is the probe's: `-start_at_zero` counts a transport or program stream from the first of the tracks that
+    a run uses, which for the picture is another moment than for the sound.
+
     Pictures from the key frame before `seek_s` on are kept: a filter that wants the one at `seek_s` needs the last
     one before it, which may be old where the frame rate varies.
     """
     seek = ["-noaccurate_seek", "-ss", f"{seek_s:.6f}"] if seek_s > 0 else []
+    start_s = plan.info.start_s
+    zero = ["-start_at_zero"] if start_s is None else ["-itsoffset", f"{0.0 - start_s:.6f}"]
     return [
-        *seek, "-copyts", "-start_at_zero", "-protocol_whitelist", "file,pipe", "-f", plan.info.demuxer,
+        *seek, "-copyts", *zero, "-protocol_whitelist", "file,pipe", "-f", plan.info.demuxer,
         "-i", f"file:{source}",
     ]  # fmt: skip
 
@@ -241,6 +246,7 @@ def sprite_command(segments: str, tile: tuple[int, int], grid: tuple[int, int], 
     ]  # fmt: skip
 
 
-def subtitle_command(plan: Plan, source: str, stream: int, file: str) -> list[str]:
-    """An embedded text track as SubRip."""
-    return [*input_options(plan, source, 0), "-map", f"0:{stream}", "-c:s", "srt", "-f", "srt", file]
+def subtitle_command(plan: Plan, source: str, outputs: Sequence[tuple[int, str]]) -> list[str]:
+    """Embedded text tracks as SubRip, each (stream, file), from one reading of the source."""
+    made = [word for stream, file in outputs for word in ("-map", f"0:{stream}", "-c:s", "srt", "-f", "srt", file)]
+    return [*input_options(plan, source, 0), *made]

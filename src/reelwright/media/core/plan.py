@@ -69,8 +69,14 @@ class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
     interlaced: bool = False
     transfer: Literal["sdr", "pq", "hlg"] = "sdr"
     """Of light: `pq` and `hlg` are HDR."""
+    start_s: float | None = None
+    """Where the container's times begin; None in plans that an earlier release made and a job still holds."""
     sound_s: float = 0.0
-    """Of the longest sound track, as the container says; 0 where it does not."""
+    """Until when there is sound after the first picture, as the container says; 0 where it does not."""
+    early_s: float = 0.0
+    """How long there is sound before the first picture."""
+    joined: bool = False
+    """Whether its clock begins anew in the middle, as of recordings that were joined byte by byte."""
     audio: tuple[AudioInfo, ...] = ()
     subtitles: tuple[SubtitleInfo, ...] = ()
 

@@ -34,6 +34,15 @@ def remarks_on(plan: Plan, flaws: Sequence[Flaw], end_s: float) -> list[str]:
         )
     elif sound_s - end_s > 2 * _NOTICED_S:
         found.append(f"the sound goes on until {say_seconds(sound_s)}, after the last picture; that part is left out")
+    if plan.info.joined:
+        found.append(
+            "the file's times begin anew in its middle, as of recordings that were joined, and some of it is not "
+            "shown; add its parts one by one, or join them as MKV"
+        )
+    if plan.info.early_s > _NOTICED_S:
+        found.append(
+            f"the sound begins {say_seconds(plan.info.early_s)} before the first picture; that part is left out"
+        )
     found += [
         f"{audio.channels + audio.left_out} mono tracks have no names; the first two are played as left and right, "
         "the others only once the file names their languages or says what they are"

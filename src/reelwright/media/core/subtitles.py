@@ -16,6 +16,8 @@ _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _CUE = re.compile(rf"^[ \t]*{_TIME}[ \t]*-->[ \t]*{_TIME}", re.MULTILINE)
 _ASS_TIME = re.compile(_TIME)
 _OVERRIDE = re.compile(r"\{[^{}]{0,500}\}")
+_DRAWING = re.compile(r"m -?[\d.]+ -?[\d.]+(?: (?:[mnlbspc]|-?[\d.]+))*")
+"""A shape that ASS draws where a player can: nothing to read."""
 _TAG = re.compile(r"</?(?!/?[biu]>)[^<>]{0,500}>")
 _ALLOWED = re.compile(r"&lt;(/?[biu])&gt;")
 
@@ -134,7 +136,8 @@ def _ass_cues(text: str) -> list[Cue]:
 def _clean(lines: list[str]) -> str:
     """Cue text with the tags WebVTT shares with SubRip, all else escaped, so that no line can end or begin a cue."""
     plain = [html.unescape(_TAG.sub("", _OVERRIDE.sub("", line))) for line in lines]
-    kept = "\n".join(" ".join(line.split()) for line in plain if line.strip())[:LONGEST_CUE]
+    told = [" ".join(line.split()) for line in plain if line.strip()]
+    kept = "\n".join(line for line in told if not _DRAWING.fullmatch(line))[:LONGEST_CUE]
     escaped = kept.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _ALLOWED.sub(r"<\1>", escaped)
 

@@ -38,7 +38,10 @@ def main() -> None:
     configure_logging(level="warning", log_format="auto", process="command")
     try:
         command_tree()()
-    except (ReelwrightError, OSError) as error:
+    except ReelwrightError as error:
+        sys.exit(final_line(error))
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written would fail again, as status 120
         sys.exit(final_line(error))
 
 

@@ -279,6 +279,7 @@ async def test_a_thousand_experiments_are_found_by_a_word(made: Composed) -> Non
     assert "<b>500 experiments</b>: test-500, test-501, test-502, test-503, test-504 and 495 more." in page
     assert page.count(f'<a href="{PATH}/test-') == 100 and "The first 100 of 999 experiments" in page
     assert f"{PATH}/test-599" in page and f"{PATH}/test-600" not in page
+    assert page.count("not measured yet") == 100
     found = await text(editor, f"{PATH}?q=grace RUNNING")
     assert found.count(f'<a href="{PATH}/test-') == 1 and f"{PATH}/test-700" in found
     assert f"{PATH}/test-3" in await text(editor, f"{PATH}?q=archived")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,33 @@ PAGES = (
     "/studio/cdn",
     "/studio/data",
 )
+BROWSERS = ("firefox", "webkit")
 RIGHT = "\ue014"  # WebDriver's arrow
 
 
-@pytest.fixture(scope="module", params=["firefox", "webkit"])
+@contextmanager
+def signed_in(name: str, folder: Path, stage: Stage) -> Iterator[Driver]:
+    """A browser whose person has signed in, by its own form."""
+    if line := missing(name):
+        pytest.skip(f"no {name} here: {line}")
+    with driven(name, folder) as driver:
+        sign_in(driver, stage.url)
+        yield driver
+
+
+@pytest.fixture(scope="module", params=BROWSERS)
 def driver(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stage: Stage
 ) -> Iterator[Driver]:
-    """A browser whose person has signed in, by its own form."""
-    if line := missing(request.param):
-        pytest.skip(f"no {request.param} here: {line}")
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    with driven(request.param, folder) as driver:
-        sign_in(driver, stage.url)
+    """The browser of most tests here."""
+    with signed_in(request.param, tmp_path_factory.mktemp(request.param), stage) as driver:
+        yield driver
+
+
+@pytest.fixture(params=BROWSERS)
+def fresh(request: pytest.FixtureRequest, tmp_path: Path, stage: Stage) -> Iterator[Driver]:
+    """A browser of a test's own, which knows of no service worker yet."""
+    with signed_in(request.param, tmp_path, stage) as driver:
         yield driver
 
 
@@ -71,16 +86,16 @@ def test_a_film_that_was_left_opens_again(stage: Stage, driver: Driver) -> None:
         playing(driver, 1)
 
 
-def test_where_a_film_was_left_is_known_at_once(stage: Stage, driver: Driver) -> None:
+def test_where_a_film_was_left_is_known_at_once(stage: Stage, fresh: Driver) -> None:
     """Without another page of ours, and while the service worker is in charge."""
-    driver.go(stage.url)
-    driver.run("navigator.serviceWorker.register('/sw.js')")
-    driver.until("navigator.serviceWorker.controller !== null")
+    fresh.go(stage.url)
+    fresh.run("navigator.serviceWorker.register('/sw.js')")
+    fresh.until("navigator.serviceWorker.controller !== null")
     for _ in range(3):
-        driver.go(f"{stage.url}/watch/{stage.playable('Low Sun')}?t=0")
-        playing(driver, 2)
-        left_at = driver.run(f"return {VIDEO}.currentTime")
-        driver.go(f"{stage.url}/robots.txt")
+        fresh.go(f"{stage.url}/watch/{stage.playable('Low Sun')}?t=0")
+        playing(fresh, 2)
+        left_at = fresh.run(f"return {VIDEO}.currentTime")
+        fresh.go(f"{stage.url}/robots.txt")
         assert known(stage, left_at)
 
 

@@ -211,10 +211,8 @@ def look(asset_id: AssetId, attempt: int) -> Any:
                 plan = fitted_plan(shop().planner, info, source, work)
         else:
             plan = shop().planner.plan(info)
-    digest, stored = (
-        hashlib.sha256(msgspec.json.encode(plan)).hexdigest(),
-        set(shop().objects.list(asset_folder(asset_id))),
-    )
+    digest = hashlib.sha256(msgspec.json.encode(plan)).hexdigest()
+    stored = set(shop().objects.list(asset_folder(asset_id)))
     with shop().database.writing() as connection:
         sql.take_over_pieces(connection, asset_id, attempt, plan=digest, stored=stored)
     return msgspec.to_builtins(plan)

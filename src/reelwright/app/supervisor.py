@@ -20,7 +20,7 @@ from reelwright.app.incidents import explain_exit, read_incidents, write_inciden
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.kernel.operations import Incident, ProcessState
 from reelwright.kernel.system import Health
-from reelwright.kernel.telemetry import logger
+from reelwright.kernel.telemetry import forget_process, logger
 
 STOP_S = 4.0
 FIRST_BACK_OFF_S = 0.1
@@ -156,6 +156,8 @@ class Supervisor:
 
     def _record(self, child: Child, process: asyncio.subprocess.Process, back_off_s: float) -> None:
         _kill_group(process.pid)
+        if metrics := child.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            forget_process(process.pid, metrics)
         why, advice = explain_exit(process.returncode or 0)
         incident = Incident(
             at_ms=self._now_ms(),

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -114,7 +113,6 @@ def exposition() -> bytes:
     return generate_latest(registry)
 
 
-def forget_process(pid: int, folder: Path) -> None:
-    """Drop the gauges of a process that has ended; its counters stay counted."""
-    for file in folder.glob(f"gauge_live*_{pid}.db"):
-        file.unlink(missing_ok=True)
+def forget_process(pid: int, folder: str) -> None:
+    """Drop from the metrics in `folder` the gauges of a process that has ended; its counters stay counted."""
+    multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]

@@ -24,9 +24,18 @@ from reelwright.app.supervisor import (
     next_back_off_s,
 )
 from reelwright.kernel.operations import read_processes
+from reelwright.kernel.telemetry import exposition
 
 pytestmark = pytest.mark.anyio
 
+MEASURES = """
+import os, time
+from pathlib import Path
+from reelwright.kernel.telemetry import gauge
+gauge("own", "x").set(7)
+Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{os.getpid()}.set").touch()
+time.sleep(60)
+"""
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 STUBBORN = (sys.executable, "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); time.sleep(60)")
 
@@ -64,6 +73,25 @@ async def test_a_killed_process_is_restarted_and_the_incident_says_why(tmp_path:
     os.kill(os.getpid(), signal.SIGTERM)
     await task
     assert not _alive(read_processes(tmp_path)[0].pid or first)
+
+
+async def test_what_a_dead_process_measured_is_not_summed_with_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gauge of seconds since the epoch would lie in the year 2082 after the first restart."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    one = Child(
+        name="one",
+        argv=(sys.executable, "-c", MEASURES),
+        environ={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+    )
+    task = asyncio.create_task(Supervisor([one], run_folder=tmp_path / "run").run())
+    await _until(lambda: list(tmp_path.glob("*.set")))
+    os.kill(read_processes(tmp_path / "run")[0].pid, signal.SIGKILL)
+    await _until(lambda: len(list(tmp_path.glob("*.set"))) == 2)
+    assert b"reelwright_own 7.0" in exposition()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await task
 
 
 async def test_a_process_that_ignores_the_signal_is_killed_in_the_end(tmp_path: Path) -> None:

@@ -156,13 +156,6 @@ class Readiness(msgspec.Struct, frozen=True):
     """What to build, the heaviest first."""
 
 
-class Principle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One idea of a style."""
-
-    id: str
-    says: str
-
-
 class Pay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Public estimates, dated, to be edited."""
 
@@ -183,10 +176,6 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: str
     described: str
     roles: tuple[Role, ...]
-    asks_every_round: str
-    principles: tuple[Principle, ...]
-    tone: Literal["direct", "warm"]
-    challenges_per_answer: int
     must_clear: tuple[Literal["technical", "culture"], ...]
     """Neither makes up for the other."""
     technical: tuple[Dimension, ...]

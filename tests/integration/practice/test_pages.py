@@ -46,6 +46,16 @@ async def test_a_stage_without_an_account(home: Composed) -> None:
     assert "80 %" in progress and "Not judged yet, and passed over by the line: " in progress
 
 
+async def test_every_link_of_the_guide_leads_somewhere(home: Composed) -> None:
+    """A style described by ourselves has no address to be read at."""
+    client = home.client()
+    links = set(re.findall(r'href="([^"]*)"', (await client.get("/practice/guide/levels")).text))
+    ours = {link for link in links if not link.startswith(("https://", "#"))}
+    assert "/practice/guide/pay" in ours
+    found = {link: (await client.get(link, follow_redirects=True)).status_code for link in ours}
+    assert found == dict.fromkeys(ours, 200)
+
+
 async def test_an_answer_of_short_lines_is_judged_as_one_in_prose(home: Composed) -> None:
     """Browsers send a form's line breaks as CRLF; the sentence before one is as good as any."""
     client = home.client()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from importlib import resources
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
 import msgspec
 import yaml
@@ -40,16 +39,11 @@ def load_styles() -> dict[str, Style]:
     return {style.id: style for style in styles}
 
 
-def read_style(path: Path) -> Style:
-    """A style of one's own. Raises msgspec.ValidationError, which names the field."""
-    return msgspec.convert(_read(path), Style)
-
-
 def _folder(name: str) -> Traversable:
     return resources.files("reelwright.practice") / name
 
 
-def _read(file: Traversable | Path) -> object:
+def _read(file: Traversable) -> object:
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 

@@ -27,8 +27,6 @@ from reelwright.experiments.service import ExperimentsService
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.principal import Principal, principal_of, require
 
-CONTEXT_BYTES = 64 << 10
-
 
 class StateChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The next step of an experiment's life."""

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -119,10 +119,6 @@ class JobsClient:
         """Stop it before its next step."""
         self._client.cancel_workflow(job_id)
 
-    def resume(self, job_id: str) -> None:
-        """Go on with a job that failed or was cancelled, from its last finished step."""
-        self._client.resume_workflow(job_id)
-
     def close(self) -> None:
         """Close the connections."""
         self._client.destroy()
@@ -131,12 +127,6 @@ class JobsClient:
 def start(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Started[R]:
     """From inside a workflow, run another one beside it: as durable, and started once however often replayed."""
     return DBOS.start_workflow(function, *args, **kwargs)
-
-
-def run_here(function: Callable[P, R], job_id: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a workflow in this thread under `job_id`; needs a started Worker."""
-    with SetWorkflowID(job_id):
-        return function(*args, **kwargs)
 
 
 def _status(row: Any) -> JobStatus:

@@ -11,7 +11,7 @@ LimitsError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -249,11 +249,3 @@ class UnreadableLimit(LimitsError, Invalid):
 
     status = 422
     slug = "unreadable-limit"
-
-
-class LimitsClient(Protocol):
-    """What other systems may ask."""
-
-    async def check(self, attributes: Mapping[str, str], *, cost: int = 1) -> Answer:
-        """Ask all limits that stand where `attributes` lead, in one trip; a refused request is charged nowhere."""
-        ...

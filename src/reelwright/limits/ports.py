@@ -8,7 +8,6 @@ from typing import Protocol
 from reelwright.limits.contract import Ask
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.logged import Decided
-from reelwright.limits.core.step import State
 
 Tell = Callable[[Sequence[Decided]], Awaitable[None]]
 """Takes decisions that were kept, for those who ask later why; bound to the log of events."""
@@ -31,14 +30,6 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and files."""
-        ...
-
-
-class OpenStore(Protocol):
-    """A store in this process, whose counters can be seen."""
-
-    def decide_openly(self, asks: Sequence[Ask]) -> tuple[int, list[State], list[Outcome]]:
-        """The time in ns, each ask's state before it was decided, and its outcome."""
         ...
 
 

@@ -39,7 +39,7 @@ HOT_TOLD = 20
 
 
 class Limits:
-    """Implements `LimitsClient` on a store; rules are swapped as one."""
+    """Rules on a store; they are swapped as one."""
 
     def __init__(self, *, store: Store | None = None, domains: Mapping[str, Domain] | None = None) -> None:
         self.store: Store = store or MemoryStore()

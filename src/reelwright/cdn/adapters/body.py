@@ -42,10 +42,6 @@ class Body:
         """The object's size, once it is known."""
         return self.end if self.total is None and self.done else self.total
 
-    def covers(self, start: int, end: int) -> bool:
-        """Whether bytes [start, end) are here."""
-        return self.whole and self.base <= start and end <= self.end
-
     def bytes_of(self, start: int, end: int) -> bytes:
         """Bytes that are here."""
         return bytes(self._bytes[start - self.base : end - self.base])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from reelwright.kernel.errors import Invalid
 
-DAY_MIN = 24 * 60
-
 
 def window_of(text: str) -> tuple[int, int]:
     """Minutes after midnight of `02:00-14:00`. Raises Invalid."""

@@ -187,7 +187,6 @@ def nearest_of(ranked: Sequence[Candidate], order: EdgeOrder = "listed") -> tupl
 
 
 _CLASSES = {"capacity": "health", "health": "health", "policy": "policy"}
-MISS_CLASSES = ("hit", "content", "health", "steering", "policy")
 
 
 def classify_miss(*, served_by: str, chosen: str, nearest: str, why: str, was_held: bool) -> str:

@@ -8,8 +8,6 @@ from reelwright.events.contract import MAX_EVENT_BYTES
 from reelwright.events.core.cmcd import BadReport, read_report
 from reelwright.events.core.schema import Cmcd, Typed
 
-FUTURE_MS = 5 * 60_000
-"""A client's clock may run ahead by this much before it is taken to be wrong."""
 ON_THE_WAY_MS = 30_000
 """A request may take this long."""
 PAST_MS = 30 * 86_400_000

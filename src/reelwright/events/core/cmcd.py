@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
-from urllib.parse import unquote
 
 Mode = Literal["query", "header", "event"]
 Value = bool | int | float | str | list[dict[str, Any]]
@@ -89,20 +88,6 @@ def read_report(mode: Mode, text: str) -> dict[str, Value]:
 def version_of(keys: Mapping[str, Value]) -> int:
     """The version that a report is written in."""
     return 2 if keys.get("v") == 2 else 1
-
-
-def in_query(query: str) -> str:
-    """The value of a query's `CMCD`, decoded; empty where there is none."""
-    for part in query.split("&"):
-        name, _, value = part.partition("=")
-        if name == "CMCD":
-            return unquote(value)
-    return ""
-
-
-def in_headers(headers: Mapping[str, str]) -> str:
-    """The CMCD fields among a request's headers, whose names are in lower case; empty where there is none."""
-    return "\n".join(f"{name}: {headers[name]}" for name in HEADERS if name in headers)
 
 
 def _parts(mode: Mode, text: str) -> Iterator[str]:

@@ -29,7 +29,6 @@ from reelwright.kernel.errors import Unavailable
 
 Table = list[list[str]]
 Step = tuple[str, Table]
-LEVELS = ("API", "Transaction", "Client", "Invocation", "Before Hooks")
 
 
 def openfeature_cases(folder: Path) -> Iterator[tuple[str, bool, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal, get_args
 
 import msgspec
@@ -246,9 +246,3 @@ def _draw_arrow(arrow: Arrow, places: dict[str, tuple[int, int]]) -> str:
         f'<text class="kind" x="{(begin + end) // 2}" y="{(top + bottom) // 2 - 4}" text-anchor="middle">'
         f"{html.escape(arrow.carries[:18])}</text>"
     )
-
-
-def said_of(board: Board) -> Sequence[str]:
-    """The board in words, for whoever does not see it."""
-    boxes = [f"{one.name}: {one.kind}, {one.copies}" for one in board.boxes]
-    return [*boxes, *(f"{one.source} to {one.target}: {one.carries or 'unsaid'}" for one in board.arrows)]

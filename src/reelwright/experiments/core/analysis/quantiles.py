@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from reelwright.experiments.core.analysis.effects import Arm, Effect, plain_arm
+from reelwright.experiments.core.analysis.effects import Arm, plain_arm
 from reelwright.experiments.core.analysis.moments import Clustered, Floats
 from reelwright.kernel.errors import Invalid
 
@@ -90,24 +90,6 @@ def quantile_interval(
         np.interp(low, place, ordered),
         np.interp(high, place, ordered),
     )
-
-
-def quantile_effect(
-    control: Histogram | npt.ArrayLike, treatment: Histogram | npt.ArrayLike, quantiles: npt.ArrayLike
-) -> Effect:
-    """Difference of quantiles, with the error that their intervals imply."""
-    (a, a_low, a_high), (b, b_low, b_high) = (quantile_interval(one, quantiles) for one in (control, treatment))
-    z = special.ndtri(0.975)
-    error = np.hypot(a_high - a_low, b_high - b_low) / (2 * z)
-    n = sum(one.n if isinstance(one, Histogram) else len(np.asarray(one)) for one in (control, treatment))
-    return Effect(b - a, error, np.full_like(a, n - 2), np.full_like(a, n))
-
-
-def band(n: float, quantiles: npt.ArrayLike, *, alpha: float = 0.05) -> tuple[Floats, Floats]:
-    """Ranks between which all quantiles lie at all times at once (Howard and Ramdas 2022, theorem 2)."""
-    q = np.asarray(quantiles, dtype=np.float64)
-    width = 0.85 * np.sqrt((np.log(np.log(np.e * max(n, 1.0))) + 0.8 * np.log(1612 / alpha)) / max(n, 1.0))
-    return np.clip(q - width, 0, 1) * n, np.clip(q + width, 0, 1) * n
 
 
 def quantile_arm(found: Clustered, quantile: float) -> Arm:

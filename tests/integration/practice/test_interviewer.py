@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import sqlalchemy as sa
 from tests.composed import Composed, composed
 
 from reelwright.practice.adapters import panels
@@ -204,6 +205,21 @@ async def test_an_answer_is_late_when_it_was_written_late(home: Composed) -> Non
     await anyio.sleep(0.02)
     await guest.post(panel.candidate, data={"do": "finish", "answer-0": ANSWER})
     assert (await guest.get(f"/api/v1{panel.candidate}")).json()["panel"]["answers"] == kept != []
+
+
+async def test_a_late_answer_is_marked_where_it_is_read(home: Composed) -> None:
+    """As the candidate was told before they began; to each who reads it, and not beside one in time."""
+    panel = await set_up(home, await home.session(await home.person("Boss")))
+    guest, page = panel.stranger, f"/practice/interviewer/{panel.id}"
+    readers = [(panel.owner, page), (panel.owner, f"{page}/packet"), (guest, panel.kim), (guest, panel.candidate)]
+    await guest.post(panel.candidate, data={"do": "agree", "agreed": "yes"})
+    await guest.post(panel.candidate, data={"do": "finish", "answer-0": ANSWER})
+    texts = [(await client.get(path)).text for client, path in readers]
+    assert ["after the time was over" in text for text in texts] == [False] * 4
+    began = sa.update(panels.PANELS).values(consent_ms=panels.PANELS.c.consent_ms - 2 * 3_600_000)
+    await home.resources.database.write(lambda connection: connection.execute(began))
+    texts = [(await client.get(path)).text for client, path in readers]
+    assert ["CANDIDATEWORDS" in text and "after the time was over" in text for text in texts] == [True] * 4
 
 
 async def every_get(home: Composed, client: httpx.AsyncClient, ids: dict[str, str]) -> dict[str, str]:

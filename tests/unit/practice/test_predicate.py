@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from reelwright.practice.contract import Criterion, Structure
 from reelwright.practice.core.denial import is_denied
-from reelwright.practice.core.predicate import STRUCTURES, find_evidence, find_met, sentences, term_pattern
+from reelwright.practice.core.predicate import find_evidence, find_met, sentences
 from reelwright.practice.core.question import parse_predicate
+from reelwright.practice.core.structure import STRUCTURES
+from reelwright.practice.core.term import term_pattern
 
 
 def found(needs: str, text: str) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from reelwright.practice.contract import Criterion, Predicate
-from reelwright.practice.core.predicate import STRUCTURES, holds, term_pattern
+from reelwright.practice.core.predicate import holds
+from reelwright.practice.core.structure import STRUCTURES
+from reelwright.practice.core.term import term_pattern
 
 _NOT = r"\b(?:not|never|no|cannot|nothing|nobody|none|neither|nor|without|hardly)\b|n['’]t\b"
 _OTHER_CLAUSE = re.compile(r"[,;:()]|\b(?:but|so|instead|only|because|since|and)\b", re.IGNORECASE)

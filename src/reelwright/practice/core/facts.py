@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reelwright.practice.contract import Question
-from reelwright.practice.core.predicate import term_pattern
+from reelwright.practice.core.term import term_pattern
 
 COMMON: Mapping[str, str] = {
     "users": "200 million accounts, about 20 million of them active at the evening's peak",

@@ -10,7 +10,8 @@ import unicodedata
 from collections.abc import Sequence
 
 from reelwright.practice.contract import Criterion
-from reelwright.practice.core.predicate import Span, sentences, term_pattern
+from reelwright.practice.core.predicate import Span, sentences
+from reelwright.practice.core.term import term_pattern
 
 MAX_CHARS = 40_000
 """Of an answer, the beginning is judged: more than two hours of speech."""

@@ -14,7 +14,8 @@ from msgspec import Meta
 
 from reelwright.practice.contract import Question, Stage
 from reelwright.practice.core.loop import STAGE_MINUTES, draw
-from reelwright.practice.core.predicate import STRUCTURES, sentences
+from reelwright.practice.core.predicate import sentences
+from reelwright.practice.core.structure import STRUCTURES
 
 CV = "cv"
 """The id of the pasted CV among the projects."""

@@ -9,7 +9,8 @@ from reelwright.practice.contract import Criterion, Verdict
 from reelwright.practice.core.denial import is_denied
 from reelwright.practice.core.evidence import rubric_hash
 from reelwright.practice.core.guards import MAX_CHARS, in_another_language, standing, visible
-from reelwright.practice.core.predicate import Span, find_evidence, find_met, term_pattern
+from reelwright.practice.core.predicate import Span, find_evidence, find_met
+from reelwright.practice.core.term import term_pattern
 
 ID = "rules-4"
 

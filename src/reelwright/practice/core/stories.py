@@ -12,7 +12,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from reelwright.practice.core.predicate import STRUCTURES, sentences
+from reelwright.practice.core.predicate import sentences
+from reelwright.practice.core.structure import STRUCTURES
 
 Topic = Literal["judgment", "impact", "courage", "candor", "failure", "disagreement", "standards"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from tests.composed import Composed, composed
 from tests.engines import PostgresServer
 
@@ -69,6 +70,22 @@ async def test_the_export_holds_all_that_was_given(home: Composed) -> None:
         assert taken["interviews"][0]["turns"][0]["answer"].count(MARK) == 400
         assert set(taken["notes"]) == {"story", "project", "offer"} and taken["audit"]
         assert taken["opinions"][taken["interviews"][0]["id"]]["0"][0]["grader"] == f"human:{MARK}"
+
+
+async def test_the_export_holds_more_runs_than_a_page_lists(home: Composed) -> None:
+    """Who takes theirs away before they delete it loses none."""
+    person = await home.person("Ada")
+
+    def put_all(connection: sa.Connection) -> None:
+        for number in range(501):
+            lab_runs.put_run(
+                connection, id=new_id(), person=person, lab="token-bucket", hidden=True, source=f"# {number}",
+                predicted=None, log=[], result=None, created_ms=number, beat_ms=number,
+            )  # fmt: skip
+
+    await home.resources.database.write(put_all)
+    taken = (await (await home.session(person)).get(f"{API}/export")).json()["lab_runs"]
+    assert len({one["source"] for one in taken}) == 501
 
 
 async def test_after_deletion_no_byte_of_it_is_in_any_file(home: Composed, tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ def get_run(connection: sa.Connection, run_id: str, person: str) -> dict[str, An
     return row_dict(row) if row else None
 
 
-def list_runs(connection: sa.Connection, person: str, *, lab: str = "", limit: int = 500) -> list[dict[str, Any]]:
+def list_runs(
+    connection: sa.Connection, person: str, *, lab: str = "", limit: int | None = None
+) -> list[dict[str, Any]]:
     """The person's runs, newest first; of one lab where it is named."""
     query = sa.select(LAB_RUNS).where(LAB_RUNS.c.person == person).order_by(LAB_RUNS.c.id.desc()).limit(limit)
     rows = connection.execute(query.where(LAB_RUNS.c.lab == lab) if lab else query)

@@ -64,7 +64,7 @@ class EverythingService:
                 one.id: await self._opinions.list_opinions(person=person, interview_id=one.id) for one in interviews
             },
             loops=tuple(await self._loops.list_loops(person=person)),
-            lab_runs=tuple(await self._labs.list_runs(person=person)),
+            lab_runs=tuple(await self._labs.export(person=person)),
             panels=tuple(await self._panels.list_panels(person=person)),
             audit=tuple(await self._panels.list_entries(person=person)),
         )  # fmt: skip

@@ -107,9 +107,14 @@ class LabsService:
             raise NoLab(f"no run {run_id[:40]!r} of yours")
         return self._run_of(row)
 
-    async def list_runs(self, *, person: str, lab_id: str = "") -> list[LabRun]:
-        """The person's runs, newest first."""
-        return [self._run_of(row) for row in await self._database.read(lab_runs.list_runs, person, lab=lab_id)]
+    async def list_runs(self, *, person: str, lab_id: str) -> list[LabRun]:
+        """The person's runs of a lab, the newest 500 of them, newest first."""
+        rows = await self._database.read(lab_runs.list_runs, person, lab=lab_id, limit=500)
+        return [self._run_of(row) for row in rows]
+
+    async def export(self, *, person: str) -> list[LabRun]:
+        """All runs of the person, newest first."""
+        return [self._run_of(row) for row in await self._database.read(lab_runs.list_runs, person)]
 
     async def stop(self) -> None:
         """End what runs; such a run is told as one that the service ended."""

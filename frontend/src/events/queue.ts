@@ -4,7 +4,6 @@ import type { AnyEvent } from './event-types.ts';
 import type { Tally } from './tally.ts';
 
 export type ViewerEvent = AnyEvent;
-export type EventType = ViewerEvent['type'];
 
 export interface Waiting {
   event: ViewerEvent;

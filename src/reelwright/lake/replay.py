@@ -44,7 +44,6 @@ class Account(msgspec.Struct, frozen=True):
     """Acknowledged, and not in the table."""
     doubled: int
     """In the table more than once."""
-    commits: int
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -228,7 +227,6 @@ def account(folder: Path, acknowledged: set[str], kills: int = 0, settings: Lake
         acknowledged=len(acknowledged),
         lost=len(acknowledged - set(stored)),
         doubled=len(stored) - len(set(stored)),
-        commits=keeper.tables[EVENTS].snapshots(),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from reelwright.app.incidents import explain_exit, read_incidents, write_incidents, write_processes
-from reelwright.kernel.clock import Clock, SystemClock
+from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.operations import Incident, ProcessState
 from reelwright.kernel.system import Health
 from reelwright.kernel.telemetry import forget_process, logger
@@ -59,12 +59,11 @@ class Supervisor:
         children: Sequence[Child],
         *,
         run_folder: Path,
-        clock: Clock | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._children = children
         self._folder = run_folder
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
         self._on_ready = on_ready
         self._stopping = asyncio.Event()
         self._states: dict[str, ProcessState] = {}

@@ -99,7 +99,6 @@ class CollectorClient(Projections):
         profile_id: ProfileId | None,
         synthetic: bool = False,
         now_ms: int | None = None,
-        sent_ms: int | None = None,
         keep_failed: bool = True,
         source: str = "",
     ) -> list[Verdict]:
@@ -109,7 +108,6 @@ class CollectorClient(Projections):
             profile_id=profile_id,
             synthetic=synthetic,
             now_ms=now_ms,
-            sent_ms=sent_ms,
             keep_failed=keep_failed,
             source=source,
         )

@@ -196,7 +196,6 @@ class EventsClient(Protocol):
         profile_id: ProfileId | None,
         synthetic: bool = False,
         now_ms: int | None = None,
-        sent_ms: int | None = None,
         keep_failed: bool = True,
         source: str = "",
     ) -> list[Verdict]:

@@ -30,7 +30,7 @@ from reelwright.events.contract import (
 from reelwright.events.core.check import clock_skew_ms
 from reelwright.events.core.frame import START, Position
 from reelwright.events.core.intake import Intake
-from reelwright.events.core.schema import SCHEMA, Schema
+from reelwright.events.core.schema import SCHEMA
 from reelwright.events.core.sift import Recent, Sifted, sift_array, sift_each
 from reelwright.events.core.stored import read_stored, stored_batch
 from reelwright.events.core.tally import SETTLE_MS, refused_hours
@@ -143,14 +143,12 @@ class EventsService(Projections):
         folder: Path,
         source: str,
         projectors: Sequence[Projector] = (),
-        schema: Schema = SCHEMA,
     ) -> None:
         super().__init__(database=database, clock=clock, intake_bytes=settings.waiting_bytes)
         self._settings = settings
         self._folder = folder
         self._source = source
         self._projectors = projectors
-        self._schema = schema
         self._recent = Recent(_RECENT)
         self._waiting = 0
         self._projected: Position = START
@@ -209,7 +207,7 @@ class EventsService(Projections):
         tally: Tally | None = None,
     ) -> list[Verdict]:
         """Store a client's events, a JSON array; each gets a verdict. Raises Invalid where that is none."""
-        sifted = sift_array(array, self._recent, self._schema)
+        sifted = sift_array(array, self._recent, SCHEMA)
         return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed, source, tally)
 
     async def record_raw(
@@ -219,13 +217,12 @@ class EventsService(Projections):
         profile_id: ProfileId | None,
         synthetic: bool = False,
         now_ms: int | None = None,
-        sent_ms: int | None = None,
         keep_failed: bool = True,
         source: str = "",
     ) -> list[Verdict]:
         """The same for events one by one, some of which may be no JSON; what is refused need not be kept again."""
-        sifted = sift_each(raws, self._recent, self._schema)
-        return await self._store(sifted, profile_id, synthetic, now_ms, sent_ms, keep_failed, source)
+        sifted = sift_each(raws, self._recent, SCHEMA)
+        return await self._store(sifted, profile_id, synthetic, now_ms, None, keep_failed, source)
 
     async def record(
         self,

@@ -81,9 +81,9 @@ class Worker:
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=0.3)
 
-    def stop(self, *, timeout_s: int = 0) -> None:
+    def stop(self) -> None:
         """Stop taking jobs; those in progress go on at the next start."""
-        DBOS.destroy(workflow_completion_timeout_sec=timeout_s)
+        DBOS.destroy(workflow_completion_timeout_sec=0)
 
 
 class JobsClient:

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, multiprocess
 
 _unlogged: ContextVar[bool] = ContextVar("unlogged", default=False)
 SECRET_WORDS = ("password", "secret", "token", "cookie", "pin", "authorization")
@@ -91,16 +91,10 @@ def counter(name: str, documentation: str, labels: Sequence[str] = ()) -> Counte
     return Counter(f"reelwright_{name}", documentation, labels)
 
 
-def gauge(name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
+def gauge(name: str, documentation: str) -> Gauge:
     """A gauge named `reelwright_<name>`, summed over live processes."""
     METRICS[f"reelwright_{name}"] = documentation
-    return Gauge(f"reelwright_{name}", documentation, labels, multiprocess_mode="livesum")
-
-
-def histogram(name: str, documentation: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
-    """A histogram named `reelwright_<name>`; `buckets` are upper bounds in the unit that ends the name."""
-    METRICS[f"reelwright_{name}"] = documentation
-    return Histogram(f"reelwright_{name}", documentation, labels, buckets=buckets)
+    return Gauge(f"reelwright_{name}", documentation, multiprocess_mode="livesum")
 
 
 def exposition() -> bytes:

@@ -7,7 +7,6 @@ done.
 from __future__ import annotations
 
 import math
-import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
@@ -602,11 +601,3 @@ def try_limits(limits: Sequence[Limit], trace: Iterable[Request], *, slices: int
         worst_keys=worst,
         slices=tuple(Slice(*part) for part in parts),
     )
-
-
-def poisson(seed: int, rate_a_s: float, seconds: float) -> list[float]:
-    """Arrival times of a Poisson process, in seconds."""
-    dice, found, now = random.Random(seed), [], 0.0  # noqa: S311 (a simulation is to be repeatable)
-    while (now := now + dice.expovariate(rate_a_s)) < seconds:
-        found.append(now)
-    return found

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from reelwright.cdn.adapters.cache import DiskCache
 from reelwright.cdn.adapters.fill import Filler
 from reelwright.cdn.contract import Atlas, Decided, EdgeReport, FillPlan, FillProgress, PurgeOrder
+from reelwright.cdn.core.load import Load
 from reelwright.cdn.service import Edge, Request
 from reelwright.cdn.settings import CdnSettings
 from reelwright.kernel.clock import Clock
@@ -45,8 +46,7 @@ class EdgeSelf:
         self._connections = connections
         self._costs = costs_of(settings.costs)
         self._url = url
-        self._sent: tuple[int, int] | None = None
-        """Bytes sent until the last report, and when that was, by the monotonic clock."""
+        self._load = Load()
         self._inventory: dict[str, int] | None = None
         """As the control plane has it."""
         self._offered: dict[str, int] | None = None
@@ -63,7 +63,7 @@ class EdgeSelf:
             url=self._url,
             capacity_bps=self._settings.capacity_mbps * 1e6,
             costs=self._costs,
-            load_bps=self._load_bps(totals["sent_bytes"]),
+            load_bps=self._load.bps(totals["sent_bytes"], self._clock.monotonic_ns()),
             source=self._cache is None,
             connections=self._connections(),
             requests=totals["requests"],
@@ -148,13 +148,6 @@ class EdgeSelf:
         path = "" if tag or prefix else target.partition("?")[0]
         soft = request.headers.get("purge-soft") == "1"
         return self.purge(PurgeOrder(path=path, prefix=prefix, tag=tag, soft=soft))
-
-    def _load_bps(self, sent_bytes: int) -> float:
-        now_ns = self._clock.monotonic_ns()
-        before, self._sent = self._sent, (sent_bytes, now_ns)
-        if before is None or now_ns <= before[1]:
-            return 0.0
-        return max(0.0, 8e9 * (sent_bytes - before[0]) / (now_ns - before[1]))
 
     def _changed_inventory(self) -> dict[str, int] | None:
         now_ns = self._clock.monotonic_ns()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reelwright.cdn.adapters.gateway import Gateway
 from reelwright.cdn.adapters.origin import Origin
 from reelwright.cdn.contract import Atlas, EdgeReport, FillPlan, PurgeOrder
+from reelwright.cdn.core.load import Load
 from reelwright.cdn.core.purge import Purge
 from reelwright.kernel.clock import Clock
 
@@ -25,7 +26,7 @@ class GatewaySelf:
         self._url = url
         self._budget_bytes = budget_bytes
         self._clock = clock
-        self._sent: tuple[int, int] | None = None
+        self._load = Load()
 
     def describe(self) -> EdgeReport:
         """The gateway now."""
@@ -36,7 +37,7 @@ class GatewaySelf:
             kind="gateway",
             capacity_bps=CAPACITY_BPS,
             costs={"*": 1.0},
-            load_bps=self._load_bps(totals["sent_bytes"]),
+            load_bps=self._load.bps(totals["sent_bytes"], self._clock.monotonic_ns()),
             connections=totals["connections"],
             requests=totals["requests"],
             hits=totals["hits"],
@@ -75,10 +76,3 @@ class GatewaySelf:
 
     def sent(self, accesses: int, decided: int) -> None:
         """They report no accesses."""
-
-    def _load_bps(self, sent_bytes: int) -> float:
-        now_ns = self._clock.monotonic_ns()
-        before, self._sent = self._sent, (sent_bytes, now_ns)
-        if before is None or now_ns <= before[1]:
-            return 0.0
-        return max(0.0, 8e9 * (sent_bytes - before[0]) / (now_ns - before[1]))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from reelwright.events.contract import MAX_BATCH, MAX_EVENT_BYTES
-from reelwright.events.core.schema import SCHEMA, Data, Schema, Typed, tag_of, version_of
+from reelwright.events.core.schema import SCHEMA, Data, Typed, tag_of, version_of
 
 _INTRODUCTION = f"""\
 A client reports events in batches: `POST /api/v1/events` with `{{"events": […]}}`, at most {MAX_BATCH} events and
@@ -36,16 +36,16 @@ each. The id of such an event is made from its line, so that a report that is se
 """
 
 
-def page(schema: Schema = SCHEMA) -> str:
+def page() -> str:
     """The reference page, in Markdown."""
     blocks = [_INTRODUCTION, "## What every event says\n", *_table(Typed, without=())]
-    kinds = [schema.kinds[key] for key in schema.current.items()]
+    kinds = [SCHEMA.kinds[key] for key in SCHEMA.current.items()]
     for kind in kinds:
         blocks += [f"\n## `{tag_of(kind)}`\n", f"{getdoc(kind)}{_about(kind)}\n"]
         data = _data_of(kind)
         if data is not None:
             blocks += [*_table(data, without=()), ""]
-        blocks += [f"{getdoc(schema.kinds[key])}" for key in schema.before_of(tag_of(kind))]
+        blocks += [f"{getdoc(SCHEMA.kinds[key])}" for key in SCHEMA.before_of(tag_of(kind))]
     return "\n".join(blocks).replace("\n\n\n", "\n\n")
 
 
@@ -68,9 +68,9 @@ def _table(kind: type[msgspec.Struct], *, without: tuple[str, ...]) -> Iterator[
             yield f"| `{field.name}` | `{words}`{optional} | {_says(found)} |"
 
 
-def typescript(schema: Schema = SCHEMA) -> str:
+def typescript() -> str:
     """Types of what a client sends, for the front end."""
-    kinds = [schema.kinds[key] for key in schema.current.items()]
+    kinds = [SCHEMA.kinds[key] for key in SCHEMA.current.items()]
     blocks = ["/** Written by `make docs` from the events' schema; edit there. */"]
     parts: dict[str, type[msgspec.Struct]] = {}
     for kind in kinds:

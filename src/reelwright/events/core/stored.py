@@ -10,7 +10,7 @@ import msgspec
 from reelwright.events.contract import Event, StoredBatch, Tally
 from reelwright.events.core.check import corrected_ms
 from reelwright.events.core.cmcd import BadReport, read_report, version_of
-from reelwright.events.core.schema import SCHEMA, Schema
+from reelwright.events.core.schema import SCHEMA
 from reelwright.kernel.ids import ProfileId
 
 _STORED = msgspec.json.Decoder(StoredBatch)
@@ -42,32 +42,32 @@ def stored_batch(
     return msgspec.json.encode(head)[:-1] + b',"events":' + array + b"}"
 
 
-def read_stored(payload: bytes, schema: Schema = SCHEMA) -> StoredBatch:
+def read_stored(payload: bytes) -> StoredBatch:
     """A record with the events' times corrected, and their data in the version that is written now.
 
     Raises msgspec's errors.
     """
     batch = _STORED.decode(payload)
-    if batch.skew_ms is None and all(_is_as_it_counts(event, schema) for event in batch.events):
+    if batch.skew_ms is None and all(_is_as_it_counts(event) for event in batch.events):
         return batch
-    events = [_as_it_counts(event, batch, schema) for event in batch.events]
+    events = [_as_it_counts(event, batch) for event in batch.events]
     return msgspec.structs.replace(batch, events=events, skew_ms=None)
 
 
-def _as_it_counts(event: Event, batch: StoredBatch, schema: Schema) -> Event:
+def _as_it_counts(event: Event, batch: StoredBatch) -> Event:
     at_ms = event.at_ms
     if batch.skew_ms is not None:
         at_ms = corrected_ms(at_ms, batch.received_ms, batch.skew_ms)
-    if at_ms == event.at_ms and _is_as_it_counts(event, schema):
+    if at_ms == event.at_ms and _is_as_it_counts(event):
         return event
-    version, data = schema.upcast(event.type, event.version, event.data)
+    version, data = SCHEMA.upcast(event.type, event.version, event.data)
     if event.type == "cmcd":
         data = _keys_of(data)
     return msgspec.structs.replace(event, at_ms=at_ms, version=version, data=data)
 
 
-def _is_as_it_counts(event: Event, schema: Schema) -> bool:
-    return schema.current[event.type] == event.version and event.type != "cmcd"
+def _is_as_it_counts(event: Event) -> bool:
+    return SCHEMA.current[event.type] == event.version and event.type != "cmcd"
 
 
 def _keys_of(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ class Compiled(msgspec.Struct, frozen=True):
     arguments: tuple[int, ...]
 
 
+@functools.lru_cache(maxsize=10_000)
 def compile_limit(limit: Limit) -> Compiled:
     """The script's numbers for a limit, and what its keys begin with: another strategy has other keys."""
     period = max(1, -(-limit.period_ns * TICKS_A_SECOND // 10**9))
@@ -65,16 +67,14 @@ class Batch:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def add(
-        self, future: Any, asks: Sequence[Ask], compile_: Callable[[Limit], Compiled], settles: bool = False
-    ) -> None:
+    def add(self, future: Any, asks: Sequence[Ask], settles: bool = False) -> None:
         """One request more."""
         body, keys, limits = self._body, self._keys, self._limits
         body.append(-len(asks) if settles else len(asks))
         for ask in asks:
             known = limits.get(ask.limit)
             if known is None:
-                made = compile_(ask.limit)
+                made = compile_limit(ask.limit)
                 known = limits[ask.limit] = len(limits) + 1, made.prefix
                 self._numbers += made.arguments
             limit, prefix = known
@@ -82,9 +82,9 @@ class Batch:
             body += (-limit if ask.shadow else limit, number, ask.cost)
         self.waiting.append((future, () if settles else asks))
 
-    def add_take(self, future: Any, ask: Ask, compile_: Callable[[Limit], Compiled], back: tuple[int, int]) -> None:
+    def add_take(self, future: Any, ask: Ask, back: tuple[int, int]) -> None:
         """One that takes what there is of one limit, up to its cost, and gives back what was taken at a tick."""
-        self.add(future, (ask,), compile_, settles=False)
+        self.add(future, (ask,))
         self._body[-4] = 0
         self._body += back
         self.waiting[-1] = (future, None)

@@ -16,8 +16,8 @@ from typing import Any
 
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.kernel.errors import MissingExtra
-from reelwright.limits.adapters.batch import BATCH_KEYS_MOST, Batch, Compiled, compile_limit
-from reelwright.limits.contract import Ask, Limit, StoreUnavailable
+from reelwright.limits.adapters.batch import BATCH_KEYS_MOST, Batch
+from reelwright.limits.contract import Ask, StoreUnavailable
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.store_time import TICKS_A_SECOND, ServerTime
 
@@ -44,7 +44,6 @@ class PostgresStore:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._batches: list[Batch] = []
         self._working: asyncio.Task[None] | None = None
-        self._compiled: dict[Limit, Compiled] = {}
 
     async def decide(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Each ask's outcome, times in ns. Raises StoreUnavailable."""
@@ -77,16 +76,10 @@ class PostgresStore:
         future: asyncio.Future[list[Outcome]] = loop.create_future()
         if not self._batches or len(self._batches[-1]) >= BATCH_KEYS_MOST:
             self._batches.append(Batch(b""))
-        self._batches[-1].add(future, asks, self._compile, settles=settles)
+        self._batches[-1].add(future, asks, settles=settles)
         if self._working is None:
             self._working = loop.create_task(self._work())
         return future
-
-    def _compile(self, limit: Limit) -> Compiled:
-        found = self._compiled.get(limit)
-        if found is None:
-            found = self._compiled[limit] = compile_limit(limit)
-        return found
 
     async def _work(self) -> None:
         try:

@@ -23,8 +23,8 @@ import msgspec
 
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.kernel.errors import Invalid, MissingExtra
-from reelwright.limits.adapters.batch import BATCH_KEYS_MOST, Batch, Compiled, compile_limit
-from reelwright.limits.contract import Ask, Limit, StoreUnavailable
+from reelwright.limits.adapters.batch import BATCH_KEYS_MOST, Batch
+from reelwright.limits.contract import Ask, StoreUnavailable
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.store_time import TICKS_A_SECOND, ServerTime
 
@@ -197,7 +197,6 @@ class RedisStore:
         self._flushing = False
         self._loop: asyncio.AbstractEventLoop
         self._times: dict[bytes, ServerTime] = {}
-        self._compiled: dict[Limit, Compiled] = {}
         self.round_trips = 0
         """Script calls sent: what a benchmark counts."""
 
@@ -205,7 +204,7 @@ class RedisStore:
         """Each ask's outcome, times in ns, in a future, which is cheap. Raises StoreUnavailable."""
         batch = self._batch(asks)
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        batch.add(future, asks, self._compile)
+        batch.add(future, asks)
         return future
 
     async def settle(self, asks: Sequence[Ask]) -> None:
@@ -213,7 +212,7 @@ class RedisStore:
         if asks:
             batch = self._batch(asks)
             future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-            batch.add(future, asks, self._compile, settles=True)
+            batch.add(future, asks, settles=True)
             await future
 
     async def close(self) -> None:
@@ -229,7 +228,7 @@ class RedisStore:
         Raises StoreUnavailable, and then nobody knows what the store did.
         """
         future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-        self._batch((ask,)).add_take(future, ask, self._compile, back)
+        self._batch((ask,)).add_take(future, ask, back)
         return await future
 
     def _batch(self, asks: Sequence[Ask]) -> Batch:
@@ -260,12 +259,6 @@ class RedisStore:
         found = self._times.get(prefix)
         if found is None:
             found = self._times[prefix] = ServerTime(self._slack_s)
-        return found
-
-    def _compile(self, limit: Limit) -> Compiled:
-        found = self._compiled.get(limit)
-        if found is None:
-            found = self._compiled[limit] = compile_limit(limit)
         return found
 
     def _flush(self) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 import hiredis
 
 from reelwright.kernel.clock import Clock, SystemClock
-from reelwright.limits.adapters.batch import Batch, Compiled, compile_limit
+from reelwright.limits.adapters.batch import Batch
 from reelwright.limits.adapters.redis import PREFIX, TIMEOUT_S, Address, command, handshake, told
-from reelwright.limits.contract import Ask, Limit, StoreUnavailable
+from reelwright.limits.contract import Ask, StoreUnavailable
 from reelwright.limits.core.algorithms import Outcome
 from reelwright.limits.core.store_time import ServerTime
 
@@ -53,7 +53,6 @@ class SyncRedisStore:
         self._timeout_s = timeout_s
         self._now_ns = (clock or SystemClock()).monotonic_ns
         self._time = ServerTime(timeout_s)
-        self._compiled: dict[Limit, Compiled] = {}
         self._socket: socket.socket | None = None
         self._reader: Any = None
         self._lock = threading.Lock()
@@ -90,7 +89,7 @@ class SyncRedisStore:
 
     def _ask(self, asks: Sequence[Ask], *, settles: bool) -> list[Outcome]:
         batch, kept = Batch(PREFIX), Kept()
-        batch.add(kept, asks, self._compile, settles=settles)
+        batch.add(kept, asks, settles=settles)
         with self._lock:
             sent_ns = self._now_ns()
             reply = self._say(command(batch, self._time.bounds(sent_ns)))
@@ -101,12 +100,6 @@ class SyncRedisStore:
             epoch, numbers = told(reply)
             batch.resolve(numbers, epoch, sent_ns, self._now_ns(), self._time)
         return kept.outcomes or []
-
-    def _compile(self, limit: Limit) -> Compiled:
-        found = self._compiled.get(limit)
-        if found is None:
-            found = self._compiled[limit] = compile_limit(limit)
-        return found
 
     def _say(self, data: bytes) -> Any:
         """Send one command and wait for its reply; a connection that fails is closed, for it may answer late."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -88,13 +88,11 @@ class PanelsService:
 
     def __init__(
         self, *, database: Database, clock: Clock, questions: Sequence[Question], grader: Grader,
-        mint: Callable[[], str] = lambda: secrets.token_urlsafe(32),
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._bank: Mapping[str, Question] = {one.id: one for one in questions}
         self._grader = grader
-        self._mint = mint
         self._packs = Shelf(database=database, clock=clock, kind="pack", shape=Pack, most=MOST_PACKS)
 
     # --- the owner -----------------------------------------------------------------------------------------------
@@ -141,7 +139,7 @@ class PanelsService:
         )  # fmt: skip
         names: list[tuple[SeatKind, str]] = [("candidate", draft.candidate)]
         names += [("interviewer", name) for name in draft.interviewers]
-        tokens = {new_id(self._clock): self._mint() for _ in names}
+        tokens = {new_id(self._clock): secrets.token_urlsafe(32) for _ in names}
         seats = [
             {"id": seat_id, "panel_id": panel_id, "kind": kind, "name": name, "token": token_hash(token),
              "expires_ms": now + draft.invite_days * DAY_MS, "scorecard": None}
@@ -178,7 +176,7 @@ class PanelsService:
             raise NoPanel(f"no seat {seat_id[:40]!r} in this interview, or no such number of days")
         if seat["expires_ms"] == EXCUSED and not is_sealed([_seat_of(one) for one in seats]):
             raise Conflict(f"the scores are open: {seat['name']} could give no scorecard of their own any more")
-        token, now = self._mint(), self._now_ms()
+        token, now = secrets.token_urlsafe(32), self._now_ms()
         entry = self._entry(
             person, panel_id, OWNER, f"{'renewed' if days else 'revoked'} a link of the {seat['kind']}"
         )

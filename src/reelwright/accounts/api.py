@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post, put
@@ -31,6 +30,7 @@ from reelwright.kernel.errors import Forbidden, ReelwrightError
 from reelwright.kernel.http import handle_error
 from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.principal import Principal, principal_of, require
+from reelwright.kernel.urls import parts_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PLAIN_COOKIE = SESSION_COOKIE.removeprefix("__Host-")
@@ -111,7 +111,7 @@ class PrincipalMiddleware:
 
 
 def _same_host(origin: str, host: str) -> bool:
-    return urlsplit(origin).netloc == host
+    return parts_of(origin).netloc == host
 
 
 def _text(headers: dict[bytes, bytes], name: bytes) -> str:

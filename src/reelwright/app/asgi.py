@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
@@ -32,6 +31,7 @@ from reelwright.kernel.operations import Operations
 from reelwright.kernel.principal import is_near, principal_of
 from reelwright.kernel.system import Health, Resources, System
 from reelwright.kernel.telemetry import exposition
+from reelwright.kernel.urls import parts_of
 
 BODY_BYTES_MOST = 2 << 20
 """Largest request body that is read whole; uploads stream and have their own bound."""
@@ -88,10 +88,7 @@ class WrongHost(Terminal):
 
 @lru_cache(maxsize=1024)
 def _host_of(header: str) -> str:
-    try:
-        return urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return ""
+    return parts_of(f"//{header}").hostname or ""
 
 
 def build(resources: Resources, wiring: Wiring) -> Litestar:

@@ -7,7 +7,6 @@ not allowed by a principal is refused.
 from __future__ import annotations
 
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -18,6 +17,7 @@ from litestar.types import Scope
 from reelwright.kernel.errors import Forbidden
 from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.settings import ServiceSettings, is_loopback, is_passed_on
+from reelwright.kernel.urls import parts_of
 
 Role = Literal["anonymous", "viewer", "editor", "admin"]
 RANK: dict[str, int] = {"anonymous": 0, "viewer": 1, "editor": 2, "admin": 3}
@@ -71,7 +71,7 @@ def caller_in(scope: Scope) -> Principal:
 
 def is_near(connection: ASGIConnection[Any, Any, Any, Any], settings: ServiceSettings) -> bool:
     """Whether somebody at this machine itself is calling, by one of its own names."""
-    client, named = connection.client, urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
+    client, named = connection.client, parts_of(f"//{connection.headers.get('host', '')}").hostname or ""
     return client is not None and is_loopback(client.host) and is_loopback(named) and not is_passed_on(settings)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response
@@ -11,6 +11,7 @@ from litestar import Request, Response
 from reelwright.accounts.contract import Profile
 from reelwright.kernel.http import Problem, handle_error
 from reelwright.kernel.principal import principal_of
+from reelwright.kernel.urls import parts_of
 from reelwright.web.forms import go, safe_path
 from reelwright.web.render import Renderer
 
@@ -66,7 +67,7 @@ def _ways(request: Request[Any, Any, Any], problem: Problem) -> tuple[tuple[str,
 def _where(request: Request[Any, Any, Any]) -> str:
     """The page to come back to: this one, or that with the form."""
     if request.method != "GET":
-        return safe_path(urlsplit(request.headers.get("referer", "")).path)
+        return safe_path(parts_of(request.headers.get("referer", "")).path)
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
@@ -14,6 +14,7 @@ from reelwright.accounts.api import session_cookie
 from reelwright.accounts.service import AccountsService
 from reelwright.kernel.errors import Forbidden, Invalid
 from reelwright.kernel.principal import principal_of
+from reelwright.kernel.urls import parts_of
 
 VALUE_MOST = 10_000
 FIELDS_MOST = 2_000
@@ -58,9 +59,9 @@ def go(path: str, *, cookies: list[Cookie] | None = None) -> Response[None]:
     return Response(None, status_code=303, headers={"Location": path}, cookies=cookies or [])
 
 
-def safe_path(text: str, default: str = "/") -> str:
-    """A path of this service to go on to; anything that would lead elsewhere becomes the default."""
-    parts = urlsplit(text)
+def safe_path(text: str) -> str:
+    """A path of this service to go on to; anything that would lead elsewhere becomes `/`."""
+    parts = parts_of(text)
     if parts.scheme or parts.netloc or not text.startswith("/") or text.startswith(("//", "/\\")):
-        return default
+        return "/"
     return quote(text[:500], safe="/?#%&=+:;,@!$'()*~[]-._")  # else no header may carry it

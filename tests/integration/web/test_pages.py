@@ -49,6 +49,18 @@ async def browser(home: Composed, name: str = "Ada") -> tuple[httpx.AsyncClient,
     return await home.session(user.id, profile), user.id
 
 
+@pytest.mark.parametrize("text", ["http://[", "//[", "//\uff03"])
+async def test_what_is_no_address_is_nobodys_fault_but_the_senders(home: Composed, text: str) -> None:
+    """A page to go on to, a Referer, an Origin: whoever sends them, none is an error of ours."""
+    stranger = home.client()
+    asked = await stranger.get("/sign-in", params={"next": text})
+    assert asked.status_code == 200 and 'name="next" value="/"' in asked.text
+    raw = text.encode("utf-8")
+    answered = await stranger.post("/title/x", headers={b"Referer": raw})
+    assert (answered.status_code, answered.headers["location"]) == (303, "/sign-in?next=/")
+    assert (await stranger.post("/title/x", headers={b"Origin": raw})).status_code == 403
+
+
 @pytest.mark.parametrize("path", [*VIEWER_PAGES, *EDITOR_PAGES, *ADMIN_PAGES])
 async def test_every_page_answers_also_when_empty(home: Composed, path: str) -> None:
     """One heading, one landmark, one place where arrow keys begin, and a policy against foreign scripts."""

@@ -158,7 +158,7 @@ def test_connection_fields_and_named_fields_are_not_kept() -> None:
 
 def test_unsafe_requests_make_their_targets_void_and_nobody_elses() -> None:
     """RFC 9111 section 4.4: same host only, and only when the request worked."""
-    links = (("location", "/b"), ("content-location", "http://other/c"))
+    links = (("location", "/b"), ("content-location", "http://other/c"), ("location", "http://["))
     assert invalidated("POST", "/a", "host", 201, links) == ["/a", "/b"]
     assert invalidated("POST", "/a", "host", 500, links) == []
     assert invalidated("GET", "/a", "host", 200, links) == []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
-from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
 from reelwright.cdn.core.fields import Fields, date_s, directives_of, lines_of, members_of, value_of, without
 from reelwright.cdn.core.freshness import age_s, control_of, lifetime_s, stale_s
+from reelwright.kernel.urls import parts_of
 
 HOP_BY_HOP = frozenset(
     {
@@ -203,7 +203,7 @@ def invalidated(method: str, target: str, host: str, status: int, fields: Fields
 def _same_host(links: Iterable[str], target: str, host: str) -> list[str]:
     found = []
     for link in links:
-        parts = urlsplit(urljoin(f"http://{host}{target}", link))
+        parts = parts_of(link, f"http://{host}{target}")
         if parts.netloc == host:
             found.append(parts.path + (f"?{parts.query}" if parts.query else ""))
     return found

@@ -18,7 +18,7 @@ from reelwright.kernel.objects import ObjectStore
 from reelwright.kernel.principal import principal_of, require_profile
 from reelwright.media.service import MediaService
 from reelwright.recommend.contract import RecommendClient
-from reelwright.web.forms import go, read_form, safe_path
+from reelwright.web.forms import go, read_form
 from reelwright.web.pages.profiles import profile_of
 from reelwright.web.render import Renderer
 from reelwright.web.service import offers_of
@@ -93,7 +93,7 @@ class WatchPages(Controller):
             data=value.get(form.get("do", ""), {"value": 0}),
         )
         await events.record([event], profile_id=caller.profile_id)
-        return go(safe_path(form.get("back", ""), f"/title/{title_id}"))
+        return go(f"/title/{title_id}")
 
     @get("/watch/{playable_id:str}")
     async def watch(

@@ -6,7 +6,7 @@ PORT ?= 8000
 STAMP := $(VENV)/.installed
 WEB := src/reelwright/web/static/dist/.built
 
-# A service starts five processes, and the tests start many services: what Python has compiled is kept.
+# A service starts several processes, and the tests start many services: what Python has compiled is kept.
 unexport PYTHONDONTWRITEBYTECODE
 # As pip and git, uv trusts what the machine trusts: a company's proxy has a certificate of its own.
 export UV_SYSTEM_CERTS ?= 1

@@ -8,8 +8,8 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "reelwright"
 NOT_SYSTEMS = {"kernel", "app"}
-NOT_WIRED = {"simulate", "experiments"}
-"""Libraries and nothing else: no process runs them."""
+NOT_WIRED = {"simulate"}
+"""A library and nothing else: no process runs it."""
 FILES = {
     "__init__.py", "README.md", "contract.py", "ports.py", "service.py", "jobs.py", "replay.py", "bench.py",
     "api.py", "client.py", "cli.py", "settings.py", "system.py",

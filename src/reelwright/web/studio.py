@@ -85,7 +85,6 @@ class StudioPages(Controller):
             watching=await playback.count_active(since_ms=now_ms - ACTIVE_MS, until_ms=now_ms),
             views=sum(views.values()),
             report=await report_of(operations, playback, incidents=5),
-            now_ms=now_ms,
         )
 
     @get("/titles")

@@ -332,9 +332,9 @@ class ExperimentsService:
                 stopped.append(experiment.key)
         return stopped
 
-    async def list_changes(self, *, limit: int = 100) -> list[Change]:
-        """Who changed what, the newest first."""
-        return await self._database.read(sql.list_changes, limit=limit)
+    async def list_changes(self, *, limit: int = 100, key: str = "") -> list[Change]:
+        """Who changed what, the newest first; of one experiment where it is named."""
+        return await self._database.read(sql.list_changes, limit=limit, key=key)
 
     async def _change(self, change: Callable[[Configuration], Configuration], *, by: str, what: str) -> Configuration:
         revision, old = await self._database.read(sql.get_configuration)

@@ -181,7 +181,6 @@ async def _page(
     experiment = lifecycle.find(experiments.snapshot.configuration, key)
     card = await _card(experiments, experiment)
     layer = next(one for one in experiments.snapshot.layers if one.key == experiment.layer)
-    changes = [one for one in await experiments.list_changes(limit=500) if key in one.what]
     return renderer.page(
         request,
         "studio/experiment.html",
@@ -199,7 +198,7 @@ async def _page(
         ramp_days=RAMP_DAYS,
         reached=max((step.share for step in experiment.ramp if step.at_ms <= time.time() * 1000), default=0.0),
         next=lifecycle.STEPS[experiment.state],
-        changes=changes[:20],
+        changes=await experiments.list_changes(limit=20, key=key),
         people={str(one.id): one.name for one in await accounts.list_users()},
         problem=problem,
         now_ms=int(time.time() * 1000),

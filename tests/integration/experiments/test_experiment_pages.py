@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from tests.composed import Composed, composed
 
 from reelwright.events.contract import Event, Fact
+from reelwright.experiments.adapters import sql
 from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.contract import Cell, Configuration, Experiment, Layer
 from reelwright.experiments.core.sizes import sizes_of
@@ -104,6 +108,32 @@ async def test_from_a_draft_to_an_answer(made: Composed) -> None:
         assert says in await text(editor, f"{PATH}/rows-by-taste")
     assert '<p class="quiet">ed</p>' in await text(editor, f"{PATH}/rows-by-taste")
     assert "rows-by-taste" not in await text(editor, PATH)
+
+
+async def test_an_experiments_page_tells_its_own_changes_and_no_others(made: Composed) -> None:
+    """One's name is within another's, what was changed by a file names none, and much has happened since."""
+    service = made.wiring.dependencies["experiments"]
+    editor = await made.session(await made.person("ed", "editor"))
+    for key in ("taste", "rows-by-taste"):
+        await send(editor, f"{PATH}/new", **{**DRAFT, "key": key})
+    one, *others = reversed(service.snapshot.configuration.experiments)
+    planned = msgspec.structs.replace(one, hypothesis="as planned")
+    await service.put_configuration(
+        msgspec.structs.replace(service.snapshot.configuration, experiments=(*reversed(others), planned)),
+        by="ed", what="from a file",
+    )  # fmt: skip
+    since = [{"revision": 100 + number, "at_ms": 1, "by": "x", "what": "layer x put"} for number in range(501)]
+    await made.resources.database.write(lambda connection: connection.execute(sa.insert(sql.CHANGES), since))
+    said = {}
+    for key in ("taste", "rows-by-taste", "player-start"):
+        page = (await text(editor, f"{PATH}/{key}")).partition("Who changed it")[2]
+        said[key] = re.findall(r"</time> (.*?)</p>", page)
+        assert ("it came with Reelwright" in page) == (not said[key])
+    assert said == {
+        "taste": ["experiment taste put"],
+        "rows-by-taste": ["from a file", "experiment rows-by-taste put"],
+        "player-start": [],
+    }
 
 
 @pytest.mark.parametrize(

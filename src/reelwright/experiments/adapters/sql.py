@@ -90,7 +90,21 @@ def get_revision_of(connection: sa.Connection, revision: int) -> Configuration |
     return completed(history.assembled(found))
 
 
-def list_changes(connection: sa.Connection, *, limit: int) -> list[Change]:
-    """The newest changes first."""
-    rows = connection.execute(sa.select(CHANGES).order_by(CHANGES.c.revision.desc()).limit(limit))
-    return [Change(**row_dict(row)) for row in rows]
+def list_changes(connection: sa.Connection, *, limit: int, key: str = "") -> list[Change]:
+    """The newest changes first; of one experiment where it is named."""
+    query = sa.select(CHANGES).order_by(CHANGES.c.revision.desc()).limit(limit)
+    if key:
+        query = query.where(CHANGES.c.revision.in_(_revisions_of(connection, key)[-limit:]))
+    return [Change(**row_dict(row)) for row in connection.execute(query)]
+
+
+def _revisions_of(connection: sa.Connection, key: str) -> list[int]:
+    """Those that changed an experiment; the first change of all wrote down what the product brings, too."""
+    own = sa.select(PIECES.c.revision, PIECES.c.document).where(PIECES.c.kind == "experiments", PIECES.c.key == key)
+    brought = next((one for one in completed(Configuration()).experiments if one.key == key), None)
+    before, found = brought and msgspec.json.encode(brought).decode(), []
+    for row in connection.execute(own.order_by(PIECES.c.revision)):
+        if row.document != before:
+            found.append(int(row.revision))
+        before = row.document
+    return found

@@ -30,7 +30,7 @@ from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from reelwright.kernel.ids import ProfileId, UserId
 from reelwright.kernel.keys import KeyRing
-from reelwright.kernel.principal import EVERYTHING, NOBODY, UNRATED, Principal
+from reelwright.kernel.principal import EVERYTHING, NOBODY, UNRATED, Principal, is_suitable
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"
@@ -340,8 +340,8 @@ async def test_who_watches_as_a_limited_profile_is_a_viewer(home: Home, draft: d
     """A child on an administrator's session finds no Studio, changes no limit, and cannot take the PIN away."""
     user, cookie = await home.person("Root", "admin")
     caller, profile = await home.watching(cookie, **draft)
-    assert (caller.role, caller.maturity_limit, caller.may_see(None)) == ("viewer", limit, False)
-    assert caller.may_see(limit) and not caller.may_see(limit + 1)
+    assert (caller.role, caller.maturity_limit, is_suitable(None, caller.maturity_limit)) == ("viewer", limit, False)
+    assert is_suitable(limit, caller.maturity_limit) and not is_suitable(limit + 1, caller.maturity_limit)
     with pytest.raises(Forbidden):
         await home.service.change_profile(caller, profile.id, ProfileDraft(name="Free"))
     with pytest.raises(Forbidden):
@@ -559,9 +559,9 @@ async def test_a_limited_profile_counts_unrated_as_above(home: Home) -> None:
     """Unrated is 100: only a limit of 100 or none lets it through."""
     _, cookie = await home.person()
     caller, _ = await home.watching(cookie, maturity_limit=UNRATED)
-    assert caller.may_see(None) and caller.may_see(21)
+    assert is_suitable(None, caller.maturity_limit) and is_suitable(21, caller.maturity_limit)
     caller, _ = await home.watching(cookie, maturity_limit=UNRATED - 1)
-    assert not caller.may_see(None)
+    assert not is_suitable(None, caller.maturity_limit)
 
 
 async def test_callers_stay_known_while_the_database_is_away(own_postgres: PostgresServer) -> None:

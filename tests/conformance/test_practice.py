@@ -11,6 +11,7 @@ from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Conflict, Invalid
 from reelwright.practice.adapters import room as bounds
+from reelwright.practice.adapters import sql
 from reelwright.practice.adapters.bank import load_questions
 from reelwright.practice.contract import Interview, NoInterview, TurnMoved
 from reelwright.practice.core.evidence import is_quoted
@@ -140,7 +141,7 @@ async def test_nobody_sees_or_deletes_what_is_anothers(room: Room) -> None:
     mine, other = await room.start("ada"), await room.start("bob")
     with pytest.raises(NoInterview):
         await room.service.get(person="ada", interview_id=other.id)
-    await room.service.delete(person="ada")
+    await room.database.write(sql.delete_person, "ada")
     with pytest.raises(NoInterview):
         await room.service.get(person="ada", interview_id=mine.id)
     assert [one.id for one in await room.service.export(person="bob")] == [other.id]
@@ -161,7 +162,7 @@ async def test_a_person_keeps_so_much_and_no_more(room: Room, monkeypatch: pytes
         await room.start()
     assert await room.service.get(**mine) == after
     await room.start("bob")
-    await room.service.delete(person="ada")
+    await room.database.write(sql.delete_person, "ada")
     await room.start()
 
 

@@ -45,10 +45,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the caller has at least this role."""
         return RANK[self.role] >= RANK[role]
 
-    def may_see(self, maturity: int | None) -> bool:
-        """Whether a title with this age rating may be shown, played or named to the caller."""
-        return is_suitable(maturity, self.maturity_limit)
-
 
 def is_suitable(maturity: int | None, limit: int) -> bool:
     """Whether an age rating, None for unrated, is within a limit."""

@@ -282,10 +282,6 @@ class PracticeService:
         rows = await self._database.read(sql.list_interviews, person, 1_000_000)
         return [await self.get(person=person, interview_id=row["id"]) for row in rows]
 
-    async def delete(self, *, person: str) -> None:
-        """Forget everything of the person."""
-        await self._database.write(sql.delete_person, person)
-
     async def _about(self, person: str, stage: Stage, interview_id: str) -> list[LineQuestion]:
         """What this interview asks about the person's own lines; those of earlier interviews come last."""
         lines = await self._read_lines(person) if self._read_lines else []

@@ -165,7 +165,7 @@ async def test_wrong_pins_are_told_when_to_come_again(home: Composed) -> None:
         await ada.put("/api/v1/session/profile", json={"profile_id": guarded.id, "pin": "1111"}) for _ in range(4)
     ]
     assert [response.status_code for response in said] == [403, 403, 403, 429]
-    assert said[-1].headers["retry-after"] == "5"
+    assert 1 <= int(said[-1].headers["retry-after"]) <= 5, "the wait has begun, however long the answers took"
 
 
 async def test_people_are_administered_by_administrators(home: Composed) -> None:

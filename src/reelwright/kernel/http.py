@@ -46,46 +46,37 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     if isinstance(error, RecursionError):
         error = Invalid("the document is nested too deeply")
     if isinstance(error, ReelwrightError):
-        headers = {"Retry-After": str(max(1, round(error.retry_after_s)))} if isinstance(error, Transient) else {}
-        headers.update(error.headers)
-        title = error.slug.replace("-", " ").capitalize()
-        return problem_response(
-            Problem(type=PROBLEM_TYPE + error.slug, title=title, status=error.status, detail=_told(request, error)),
-            headers,
-            error.problem,
-        )
+        return _ours(request, error)
     if isinstance(error, ValidationException):
         extra = error.extra if isinstance(error.extra, list) else []
-        return problem_response(
-            Problem(type=PROBLEM_TYPE + "invalid", title="Invalid", status=400, detail=error.detail, errors=extra)
-        )
+        return problem_response(msgspec.structs.replace(_named("invalid", 400, error.detail), errors=extra))
     if isinstance(error, HTTPException) and error.status_code < 500:
-        slug = {
-            401: "not-signed-in",
-            403: "forbidden",
-            404: "not-found",
-            405: "method-not-allowed",
-            413: "too-large",
-            429: "too-many-requests",
-        }.get(error.status_code, "bad-request")
-        return problem_response(
-            Problem(
-                type=PROBLEM_TYPE + slug,
-                title=slug.replace("-", " ").capitalize(),
-                status=error.status_code,
-                detail=error.detail,
-            ),
-            dict(error.headers or {}),
-        )
+        slug = _SLUGS.get(error.status_code, "bad-request")
+        return problem_response(_named(slug, error.status_code, error.detail), dict(error.headers or {}))
     log.error("unexpected error", path=request.url.path, exc_info=error)
-    return problem_response(
-        Problem(
-            type=PROBLEM_TYPE + "internal",
-            title="Internal error",
-            status=500,
-            detail="Something failed on our side; it has been logged.",
-        )
-    )
+    unsaid = _named("internal", 500, "Something failed on our side; it has been logged.")
+    return problem_response(msgspec.structs.replace(unsaid, title="Internal error"))
+
+
+_SLUGS = {
+    401: "not-signed-in",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    429: "too-many-requests",
+}
+"""What the framework's own refusals are called."""
+
+
+def _named(slug: str, status: int, detail: str) -> Problem:
+    return Problem(type=PROBLEM_TYPE + slug, title=slug.replace("-", " ").capitalize(), status=status, detail=detail)
+
+
+def _ours(request: Request[Any, Any, Any], error: ReelwrightError) -> Response[bytes]:
+    headers = {"Retry-After": str(max(1, round(error.retry_after_s)))} if isinstance(error, Transient) else {}
+    headers.update(error.headers)
+    return problem_response(_named(error.slug, error.status, _told(request, error)), headers, error.problem)
 
 
 def _told(request: Request[Any, Any, Any], error: ReelwrightError) -> str:

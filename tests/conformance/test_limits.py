@@ -13,15 +13,17 @@ import pytest
 from tests.engines import RedisCluster, drop_database, new_database
 
 from reelwright.kernel.clock import VirtualClock
-from reelwright.limits import Ask, Limit, MemoryStore
+from reelwright.limits import Ask, Limit, Limits, MemoryStore
 from reelwright.limits.adapters.cluster import RedisClusterStore
 from reelwright.limits.adapters.postgres import PostgresStore, install
 from reelwright.limits.adapters.redis import RedisStore
 from reelwright.limits.adapters.sqlite import SqliteStore
 from reelwright.limits.contract import ALGORITHMS, NEVER, Algorithm
 from reelwright.limits.core.algorithms import compiled, decide
+from reelwright.limits.core.rules import read_rules
 from reelwright.limits.core.store_time import TICKS_A_SECOND
 from reelwright.limits.ports import Store
+from reelwright.limits.service import Described
 
 pytestmark = pytest.mark.anyio
 S = 10**9
@@ -213,6 +215,23 @@ async def test_hostile_keys_are_keys(opened: Opened, key: str) -> None:
     assert (await store.decide([Ask(limit, key + "y")]))[0][0]
 
 
+async def test_what_was_charged_beyond_a_lifetime_is_still_owed(opened: Opened) -> None:
+    """A request that cost a hundred times its reservation is paid off by the time it was told, not by being away."""
+    store, key = await opened.open(), some_key()
+    for algorithm in ("gcra", "leaky"):
+        limit = a_limit(algorithm, 10, 60 * S)
+        await store.decide([Ask(limit, key)])
+        await store.settle([Ask(limit, key, 999)])
+        allowed, _, wait_ns, _ = (await store.decide([Ask(limit, key)]))[0]
+        assert (allowed, wait_ns) == (False, 5946 * S)
+        for _ in range(9):
+            opened.clock.advance(600)
+            await store.decide([Ask(limit, f"{key}{number}") for number in range(5)])  # others come and are forgotten
+        assert (await store.decide([Ask(limit, key)]))[0][:3] == (False, 0, 546 * S), algorithm
+        opened.clock.advance(546)
+        assert (await store.decide([Ask(limit, key)]))[0][0], algorithm
+
+
 async def test_a_cost_above_the_burst_can_never_be_admitted(opened: Opened) -> None:
     """And says so, whatever the algorithm; it charges nothing."""
     store, key = await opened.open(), some_key()
@@ -220,3 +239,14 @@ async def test_a_cost_above_the_burst_can_never_be_admitted(opened: Opened) -> N
         limit = a_limit(algorithm, 5, 3600 * S)
         assert (await store.decide([Ask(limit, key, 6)]))[0][:3] == (False, 5, NEVER), algorithm
         assert (await store.decide([Ask(limit, key, 10**9)]))[0][:3] == (False, 5, NEVER), algorithm
+
+
+@pytest.mark.parametrize("cost", [10**13, 2**63, 10**30])
+async def test_a_cost_of_any_size_is_refused(opened: Opened, cost: int) -> None:
+    """2**63 wraps round where Redis reads MessagePack, and was admitted; larger numbers were an error."""
+    rules = "domain: d\nhierarchy: [user]\ndescriptors: [{key: user, limit: 5/hour}]\n"
+    limits = Limits(domains=read_rules([("rules", rules)]), store=await opened.open())
+    user = some_key()
+    answer = await limits.check({"user": user}, cost=cost)
+    assert (answer.allowed, answer.wait_ns, answer.verdicts[0].remaining) == (False, NEVER, 5)
+    assert not (await limits.decide_each("d", [Described((("user", user),), hits=cost)]))[0].allowed

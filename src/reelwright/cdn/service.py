@@ -456,7 +456,8 @@ class Edge:
         if _matches(headers.get("if-none-match"), tag):
             return Answer(f"HTTP/1.1 304 Not Modified\r\n{shared}\r\n".encode("latin-1"), 304)
         size = found.size
-        wanted = headers.get("range") if headers.get("if-range") in (None, tag) else None
+        applies = request.method == "GET" and headers.get("if-range") in (None, tag)  # RFC 9110, section 14.2
+        wanted = headers.get("range") if applies else None
         piece = slice_of(wanted, size)
         if piece is None:
             head = (

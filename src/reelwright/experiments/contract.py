@@ -32,7 +32,7 @@ Attributes = Mapping[str, Any]
 Kind = Literal["split", "interleaving"]
 State = Literal["draft", "canary", "running", "stopped", "archived"]
 Ranges = tuple[tuple[int, int], ...]
-"""Half-open ranges of buckets, ascending."""
+"""Half-open ranges of buckets, none twice, in the order in which they were given: the first take part first."""
 Vendor = Literal["growthbook", "unleash", "flagd", "flagsmith", "eppo"]
 Operator = Literal[
     "in",

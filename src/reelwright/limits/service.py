@@ -14,6 +14,7 @@ from reelwright.kernel.telemetry import counter
 from reelwright.limits.adapters.memory import MemoryStore
 from reelwright.limits.adapters.sample import Sample
 from reelwright.limits.contract import (
+    COUNT_MOST,
     Answer,
     Ask,
     Counted,
@@ -165,11 +166,9 @@ class Limits:
             if match is None or id(match) not in kept:
                 continue
             for limit in one.limits or match.rules.limits:
-                cost = hits if one.hits is None else one.hits
+                cost = cost_of(hits if one.hits is None else one.hits)
                 asks.append(Ask(limit, match.key, cost, match.rules.shadow, match.rules.on_outage))
                 owners.append(number)
-        if any(ask.cost < 0 for ask in asks):
-            raise Invalid(f"hits are at least 0, got {min(ask.cost for ask in asks)}")
         answer = self._answer(asks, await self.store.decide(asks)) if asks else Answer(True)
         by_descriptor: list[list[Verdict]] = [[] for _ in descriptors]
         for owner, verdict in zip(owners, answer.verdicts, strict=True):
@@ -305,10 +304,8 @@ class Reservation:
         self._actual = cost
 
     def settle(self, actual: int) -> None:
-        """What it really cost: the rest is given back, or charged on top. Raises Invalid for a negative cost."""
-        if not actual >= 0:
-            raise Invalid(f"a cost is at least 0, got {actual}")
-        self._actual = actual
+        """What it really cost: the rest is given back, or charged on top. Raises Invalid as `cost_of` does."""
+        self._actual = cost_of(actual)
 
     def owed(self) -> list[Ask]:
         """What is still to be charged (negative: given back), by limit."""
@@ -327,9 +324,15 @@ def policy_of(asks: Sequence[Ask]) -> Policy:
 
 
 def with_cost(asks: Sequence[Ask], cost: int) -> tuple[Ask, ...]:
-    """The asks at another cost; a slot of concurrency is one. Raises Invalid for a negative cost."""
-    if not cost >= 0:  # NaN is neither
-        raise Invalid(f"a cost is at least 0, got {cost}")
+    """The asks at another cost; a slot of concurrency is one. Raises Invalid as `cost_of` does."""
+    cost = cost_of(cost)
     return tuple(
         ask if ask.limit.algorithm == "concurrency" else msgspec.structs.replace(ask, cost=cost) for ask in asks
     )
+
+
+def cost_of(cost: int) -> int:
+    """The cost as stores take it: beyond what any limit admits, the least such. Raises Invalid for what is none."""
+    if not isinstance(cost, int) or cost < 0:
+        raise Invalid(f"a cost is a whole number of at least 0, got {cost}")
+    return min(cost, COUNT_MOST + 1)

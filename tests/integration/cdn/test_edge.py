@@ -112,6 +112,8 @@ async def test_an_object_comes_whole_with_type_and_tag(stage: Stage, client: htt
     assert got.headers["access-control-allow-credentials"] == "true"
     head = await client.head(url)
     assert (head.headers["content-length"], head.content) == (str(len(data)), b"")
+    part = await client.head(url, headers={"Range": "bytes=0-9"})
+    assert (part.status_code, part.headers["content-length"]) == (200, str(len(data)))  # a range is of GET alone
     again = await client.get(url, headers={"If-None-Match": got.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 

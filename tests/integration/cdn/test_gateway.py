@@ -315,6 +315,16 @@ async def test_an_origin_that_makes_no_sense_is_502(stage: Stage, client: httpx.
     assert (await client.get(f"{edge}/a")).status_code == 502
 
 
+@pytest.mark.parametrize("header", ["bytes=0-1", "bytes=9-"])
+async def test_a_range_is_of_get_alone(stage: Stage, client: httpx.AsyncClient, header: str) -> None:
+    """RFC 9110 section 14.2: with HEAD it must be ignored."""
+    source = await stage.source(says(b"01234", "Cache-Control: max-age=60"))
+    edge = await stage.gateway(source.url)
+    await client.get(f"{edge}/a")
+    head = await client.head(f"{edge}/a", headers={"Range": header})
+    assert (head.status_code, "content-range" in head.headers) == (200, False)
+
+
 async def test_a_part_that_is_not_what_it_claims_is_not_kept(stage: Stage, client: httpx.AsyncClient) -> None:
     """Content-Range of six bytes over a body of five."""
     source = await stage.source(

@@ -14,6 +14,7 @@ from reelwright.cdn.core.reuse import (
     freshened,
     invalidated,
     may_serve_on_error,
+    not_modified,
     range_applies,
     storable_fields,
 )
@@ -162,6 +163,16 @@ def test_unsafe_requests_make_their_targets_void_and_nobody_elses() -> None:
     assert invalidated("POST", "/a", "host", 201, links) == ["/a", "/b"]
     assert invalidated("POST", "/a", "host", 500, links) == []
     assert invalidated("GET", "/a", "host", 200, links) == []
+
+
+@pytest.mark.parametrize("tag", ['"a,b"', '"a, b"', '"W/x"', "bare"])
+def test_a_tag_is_what_stands_between_its_quotes(tag: str) -> None:
+    """RFC 9110 section 8.8.3: commas belong to a tag; one without quotes, which is none, is still taken."""
+    held = stored(("etag", tag))
+    for asked in (tag, f"W/{tag}", f'"x" ,{tag}', f'W/"y",W/{tag}, "z"'):
+        assert not_modified((("if-none-match", asked),), held), asked
+    for asked in ('"b"', '"a"', '"x", "ba,b"'):
+        assert not not_modified((("if-none-match", asked),), held), asked
 
 
 def test_if_range() -> None:

@@ -35,6 +35,7 @@ from reelwright.experiments.contract import (
 from reelwright.experiments.core.assign import assign, assign_layer
 from reelwright.experiments.core.buckets import resize
 from reelwright.experiments.core.hashing import unit_hash
+from reelwright.experiments.core.lifecycle import sized
 from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
 
 HALVES = (Cell(key="control", weight=0.5), Cell(key="test", weight=0.5, parameters={"p": 1}))
@@ -254,6 +255,20 @@ def test_targeting(condition: Condition, attributes: dict[str, object], holds: b
     assert (assign(taken, {"profile": "x", **attributes})["a"].reason is Reason.SPLIT) == holds
 
 
+@pytest.mark.parametrize(
+    "partly", [{"state": "canary", "canary_share": 0.2}, {"ramp": (RampStep(at_ms=0, share=0.2),)}]
+)
+def test_nobody_leaves_a_canary_or_ramp_that_is_given_more_of_its_layer(partly: dict[str, Any]) -> None:
+    """The buckets that became free lie before its own; those that take part are still the first it was given."""
+    small = snapshot(experiment("a", ((6000, 7000),), **partly)).configuration
+    large = sized(small, "a", 0.4)
+    before, after = (cells(Snapshot(one, now_ms=0)) for one in (small, large))
+    joined = [unit for unit in UNITS if before[unit]["a"]]
+    assert joined and all(after[unit] == before[unit] for unit in joined)
+    assert sum(after[unit]["a"] is not None for unit in UNITS) > 2 * len(joined)
+    assert sized(large, "a", 0.1).experiments == small.experiments
+
+
 def test_a_catastrophic_pattern_is_harmless() -> None:
     """RE2 is linear, where a backtracking engine would need longer than the universe has existed."""
     taken = snapshot(experiment("a", targeting=Clause("t", "matches", ("^(a+)+$",))))
@@ -269,7 +284,8 @@ def test_a_catastrophic_pattern_is_harmless() -> None:
         ({"cells": ()}, "from 1 to 64 cells"),
         ({"cells": (Cell(key="a", weight=1, parameters={"q": 1}),)}, "'q' is not of layer 'home'"),
         ({"layer": "none"}, "no layer 'none'"),
-        ({"buckets": ((5, 3),)}, "ascending ranges"),
+        ({"buckets": ((5, 3),)}, "ranges that do not overlap"),
+        ({"buckets": ((5, 9), (0, 6))}, "ranges that do not overlap"),
         ({"targeting": Clause("a", "matches", ("(",))}, "is not RE2"),
         ({"targeting": Clause("a", "matches", (r"(a)\1",))}, "is not RE2"),
         ({"targeting": Clause("a", "semver_gt", ("1.2",))}, "needs a version"),

@@ -104,6 +104,36 @@ def scored(exposed: Exposed, experiment: Experiment = TEST) -> Scorecard:
     return score(experiment, statistics_of(daily_sums(exposed, measured(experiment), cells=2)))
 
 
+RARE = replace(TEST, metrics=("thumbs_up",), guardrails=())
+
+
+def rare(thumbs: list[tuple[int, int]], viewers: int) -> Exposed:
+    """Viewers in two cells by turns, of whom a few give a thumb up: (viewer, day)."""
+    values = np.zeros((len(thumbs), len(COLUMNS)))
+    values[:, COLUMNS.index("thumbs_up")] = 1
+    viewer, day = np.array(thumbs, dtype=np.int64).reshape(-1, 2).T
+    since = np.zeros(viewers, dtype=np.int64)
+    return Exposed(cell=np.arange(viewers) % 2, since=since, viewer=viewer, day=day, values=values)
+
+
+@pytest.mark.parametrize("control", [1, 2, 3])
+def test_nothing_at_all_in_one_arm_is_not_sure_to_be_less(control: int) -> None:
+    """One to three thumbs of sixty viewers against none: the delta method's error of -100 % would be 0."""
+    line = scored(rare([(2 * one, 1) for one in range(control)], 120), RARE).lines[0]
+    assert line.now is not None and line.now.estimate == -1.0
+    assert line.state == "unsure" and line.p is not None and line.p > 0.05
+
+
+def test_of_rare_events_one_may_look_every_day() -> None:
+    """Forty A/A tests in which 2 % of the viewers ever give a thumb: at most one in twenty is ever called sure."""
+    draw, sure = np.random.default_rng(4), 0
+    for _ in range(40):
+        thumbs = [(int(one), int(draw.integers(0, 20))) for one in np.flatnonzero(draw.random(1200) < 0.02)]
+        card = scored(rare(thumbs, 1200), RARE)
+        sure += any(point.low > 0 or point.high < 0 for point in card.lines[0].points)
+    assert sure <= 2
+
+
 @given(st.lists(st.integers(3, 12), min_size=2, max_size=10), st.lists(ROW, max_size=60), st.integers(1, 9))
 def test_parts_of_the_viewers_add_up_to_all(
     since: list[int], rows: list[tuple[int, int, float, float]], at: int

@@ -72,7 +72,9 @@ def test_an_id_tells_when_it_was_made(ms: int) -> None:
         (NOON_MS, 20_000),
         (NOON_MS + DAY_MS, 20_001),
         (0, 20_000),
-        (NOON_MS - 3 * DAY_MS, 20_000),
+        (NOON_MS - 3 * DAY_MS, 19_997),  # a film that was paused over a week-end, whose counts go on
+        (NOON_MS - 31 * DAY_MS, 20_000),
+        (NOON_MS + 3 * DAY_MS, 20_000),
         (NOON_MS + 30_000 * DAY_MS, 20_000),
     ],
 )

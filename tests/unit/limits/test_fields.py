@@ -89,6 +89,14 @@ def test_the_drafts_examples() -> None:
             PARSERS[case["field"]](case["value"])
 
 
+@pytest.mark.parametrize("more", ["@1659578233", '%"f%c3%bc%c3%bc"', "1.5", "?1", "a/b", '"x"', ":YQ==:"])
+def test_what_a_parameter_is_that_nobody_knows_does_not_matter(more: str) -> None:
+    """RFC 9651 has eight kinds of bare items; a known parameter of another kind makes the field void."""
+    assert parse_policy(f'"a";q=5;x={more};w=60, "b";q=1') == (QuotaPolicy("a", 5, 60), QuotaPolicy("b", 1))
+    with pytest.raises(Invalid):
+        parse_policy(f'"a";q={more}')
+
+
 def known(field: str, parameters: dict[str, object]) -> dict[str, object]:
     """Those that the draft defines for this field; all others are comments."""
     names = ("q", "w", "qu", "pk") if field == "RateLimit-Policy" else ("r", "t", "pk")

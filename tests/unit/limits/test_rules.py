@@ -192,12 +192,14 @@ def test_rules_that_can_limit_nobody_are_refused(text: str, domain: str, says: s
         limits.check_now({"user": "u"}, domain=domain)
 
 
-@pytest.mark.parametrize("cost", [-1, math.nan])
+@pytest.mark.parametrize("cost", [-1, math.nan, 0.5, math.inf])
 def test_a_cost_that_is_none_is_refused(cost: float) -> None:
-    """Not a number is not below zero either, and would be admitted for ever."""
+    """Not a number would be admitted for ever, and a part of one makes a state that no shared store can read."""
     limits = Limits(domains=read_rules([("ours.yaml", OURS)]))
     with pytest.raises(Invalid, match="at least 0"):
         limits.check_now({"organisation": "a"}, cost=cost)  # type: ignore[arg-type]
+    with limits.reserve_now({"organisation": "a"}) as reservation, pytest.raises(Invalid, match="at least 0"):
+        reservation.settle(cost)  # type: ignore[arg-type]
 
 
 def test_a_rule_replaces_another_by_name() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from random import Random
 
 import pytest
@@ -90,3 +92,27 @@ def test_what_was_watched_last_counts_most() -> None:
 def test_without_anything_known_nothing_is_said() -> None:
     """Ids of titles that went are no error."""
     assert not ByViewers(ByTaste(Likeness([]), ()), Together()).scores([A, TitleId("gone")])
+
+
+LIKENESS = """
+from random import Random
+from reelwright.catalog.contract import Title
+from reelwright.recommend import Likeness
+draw = Random(1)
+words = [tuple(draw.sample("abcdefgh", draw.randint(1, 5))) for _ in range(60)]
+words += [one[::-1] for one in words]
+films = [Title(id=f"{at}", kind="film", name="", genres=one) for at, one in enumerate(words)]
+likeness = Likeness(films)
+print([[(row.title_id, row.score) for row in likeness.alike(film)] for film in films])
+"""
+
+
+def test_every_process_ranks_alike() -> None:
+    """Words are hashed with another seed in each process; sums must not depend on the order they come in."""
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", LIKENESS], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(told) == 1

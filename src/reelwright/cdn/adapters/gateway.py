@@ -569,7 +569,7 @@ def _piece(request: RequestHead, held: Held, fields: Fields, *, through: Part | 
     body = held.body
     size = body.size
     reason = _reason(held.status)
-    asked = value_of(request.fields, "range")
+    asked = value_of(request.fields, "range") if request.method == "GET" else None  # RFC 9110, section 14.2
     if through is not None:
         part = ("content-range", f"bytes {through.start}-{through.end - 1}/{through.size}")
         return _reply(request, 206, _reason(206), (*fields, part), held, through.start, through.end)

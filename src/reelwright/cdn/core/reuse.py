@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -172,10 +173,14 @@ def not_modified(request: Fields, stored: Stored) -> bool:
     if tags is not None:
         if tags.strip() == "*":
             return True
-        return tag is not None and _bare(tag) in {_bare(one) for one in tags.split(",")}
+        return tag is not None and _bare(tag) in _TAG.findall(tags)
     since = date_s(value_of(request, "if-modified-since"))
     modified = date_s(value_of(stored.fields, "last-modified"))
     return since is not None and modified is not None and modified <= since
+
+
+_TAG = re.compile(r'(?:W/)?("[^"]*"|[^\s",]+)')
+"""An entity tag in a list, without its weakness."""
 
 
 def _bare(tag: str) -> str:

@@ -76,9 +76,9 @@ class LakeViewing:
 async def quality_of(
     lake: LakeClient, by: Literal["edge", "device", "title_id"], measure: Measure, *, synthetic: bool
 ) -> dict[str, dict[str, float]]:
-    """A figure by unit and day (ISO), from the table `qoe_days`."""
+    """A figure by unit and day (ISO), from the table `playback_sessions`."""
     answer = await lake.ask(
-        f"SELECT {by}, strftime(day, '%Y-%m-%d'), {measure.top} / {measure.bottom} FROM qoe_days "  # noqa: S608
+        f"SELECT {by}, strftime(day, '%Y-%m-%d'), {measure.top} / {measure.bottom} FROM playback_sessions "  # noqa: S608
         f"WHERE {by} IS NOT NULL AND synthetic = {synthetic} GROUP BY ALL HAVING {measure.bottom} > 0"
     )
     if answer.truncated:

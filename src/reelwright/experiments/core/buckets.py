@@ -8,9 +8,9 @@ from reelwright.experiments.contract import BUCKETS, BadConfiguration, Ranges
 
 
 def ranges_of(buckets: Iterable[int]) -> Ranges:
-    """Buckets as ascending half-open ranges."""
+    """Buckets as half-open ranges, in their order."""
     ranges: list[list[int]] = []
-    for bucket in sorted(set(buckets)):
+    for bucket in buckets:
         if ranges and ranges[-1][1] == bucket:
             ranges[-1][1] += 1
         else:
@@ -24,9 +24,10 @@ def buckets_of(ranges: Ranges) -> list[int]:
 
 
 def resize(own: Ranges, taken: Iterable[Ranges], count: int) -> Ranges:
-    """`own` with `count` buckets: grows into what nobody has taken, shrinks from its end.
+    """`own` with `count` buckets: grows at its end into what nobody has taken, and shrinks from there.
 
-    Whoever stays keeps their bucket. Raises BadConfiguration where the layer has too few free ones.
+    Whoever stays keeps their bucket, and takes part before those who come (`first_of`). Raises BadConfiguration where
+    the layer has too few free ones.
     """
     held = buckets_of(own)
     if count <= len(held):

@@ -164,9 +164,9 @@ def _interleaving(says: str, experiment: Experiment) -> Iterator[str]:
 
 def _ranges(says: str, ranges: Ranges) -> Iterator[str]:
     last = 0
-    for start, end in ranges:
+    for start, end in sorted(ranges):
         if not last <= start < end <= BUCKETS:
-            yield f"{says}: buckets are ascending ranges within 0 to {BUCKETS}, got {start} to {end}"
+            yield f"{says}: buckets are ranges that do not overlap within 0 to {BUCKETS}, got {start} to {end}"
             return
         last = end
 

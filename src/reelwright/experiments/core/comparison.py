@@ -17,7 +17,7 @@ Design = Literal["differences", "synthetic"]
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """The ratio of two sums of the table `qoe_days`, in SQL."""
+    """The ratio of two sums of the table `playback_sessions`, in SQL: of sessions that tell of it."""
 
     says: str
     top: str
@@ -27,9 +27,11 @@ class Measure(msgspec.Struct, frozen=True):
 MEASURES: Mapping[str, Measure] = {
     "stall_share": Measure("share of time stalled", "sum(stalled_s)", "sum(watched_s + stalled_s)"),
     "stalls_per_hour": Measure("stalls an hour watched", "sum(stalls) * 3600", "sum(watched_s)"),
-    "start_ms": Measure("milliseconds to the first frame", "sum(start_ms)", "sum(started)"),
-    "errors_per_session": Measure("errors a session", "sum(errors)", "sum(sessions)"),
-    "bitrate_bps": Measure("bits a second", "sum(bits)", "sum(watched_s)"),
+    "start_ms": Measure("milliseconds to the first frame", "sum(start_ms)", "count(start_ms)"),
+    "errors_per_session": Measure("errors a session", "sum(errors)", "count(*)"),
+    "bitrate_bps": Measure(
+        "bits a second", "sum(bitrate_bps * watched_s)", "sum(watched_s) FILTER (bitrate_bps IS NOT NULL)"
+    ),
     "watch_hours": Measure("hours watched a day", "sum(watched_s)", "3600"),
 }
 

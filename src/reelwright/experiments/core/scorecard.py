@@ -216,7 +216,7 @@ def _division(experiment: Experiment, statistics: Statistics, arm: int) -> Divis
         )
     weighted = None
     if len(strata) == len(SEGMENTS):
-        whole = effects.post_stratified(strata, ratio=bool(metric.bottom), relative=True)
+        whole = effects.post_stratified(strata, ratio=bool(metric.bottom), relative=True, cautious=True)
         limits = effects.anytime(whole, rho=effects.best_rho(experiment.planned_units), alpha=ALPHA / (cells - 1))
         weighted = Point(day, float(whole.estimate), float(limits.low), float(limits.high))
     return Division(
@@ -415,7 +415,9 @@ def relative_effect(metric: Metric, table: Table, arm: int) -> tuple[effects.Eff
     if not len(table.n):
         return effects.Effect(*(np.zeros(0),) * 4), False
     if isinstance(table, Clustered):
-        return effects.effect(_quantile(metric, table, 0), _quantile(metric, table, arm), relative=True), False
+        return effects.effect(
+            _quantile(metric, table, 0), _quantile(metric, table, arm), relative=True, cautious=True
+        ), False
     control, treatment = _of(table, 0), _of(table, arm)
     adjusted = _has_past(metric, control) and _has_past(metric, treatment)
     if metric.bottom:
@@ -428,7 +430,7 @@ def relative_effect(metric: Metric, table: Table, arm: int) -> tuple[effects.Eff
         arms = effects.cuped_arms(_part(control, (0, 2)), _part(treatment, (0, 2)))
     else:
         arms = effects.mean_arm(control), effects.mean_arm(treatment)
-    return effects.effect(*arms, relative=True), adjusted
+    return effects.effect(*arms, relative=True, cautious=True), adjusted
 
 
 def _quantile(metric: Metric, table: Clustered, arm: int) -> effects.Arm:

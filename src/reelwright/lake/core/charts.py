@@ -61,13 +61,14 @@ def quality(first: str, last: str, by: str) -> tuple[str, str, str, str]:
 STEPS = ("asked to play", "saw a picture", "watched 30 s", "came half way", "saw it to the end")
 
 _RATES = """
-  sum(sessions) AS sessions, sum(started) AS started, sum(start_ms) / nullif(sum(started), 0) AS start_mean_ms,
+  count(*) AS sessions, count(*) FILTER (started) AS started, avg(start_ms) AS start_mean_ms,
   sum(stalled_s) / nullif(sum(watched_s + stalled_s), 0) AS stall_ratio,
-  sum(bits) / nullif(sum(watched_s), 0) AS bitrate_bps, sum(failed) AS failed, sum(watched_s) AS watched_s
+  sum(bitrate_bps * watched_s) / nullif(sum(watched_s) FILTER (bitrate_bps IS NOT NULL), 0) AS bitrate_bps,
+  count(*) FILTER (errors > 0 AND NOT started) AS failed, sum(watched_s) AS watched_s
 """
 _CHARTS: dict[Chart, tuple[str, str, str]] = {
-    "quality": (f"day, {_RATES}", "qoe_days", "GROUP BY day ORDER BY day"),
-    "devices": (f"device, {_RATES}", "qoe_days", "GROUP BY device ORDER BY sessions DESC"),
+    "quality": (f"day, {_RATES}", "playback_sessions", "GROUP BY day ORDER BY day"),
+    "devices": (f"device, {_RATES}", "playback_sessions", "GROUP BY device ORDER BY sessions DESC"),
     "edges": (
         "edge, sum(sessions) AS sessions, sum(watched_s) AS watched_s, sum(bits) AS bits, "
         "sum(stalled_s) AS stalled_s",

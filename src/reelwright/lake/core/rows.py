@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from reelwright.events.contract import Event, FailedBatch, StoredBatch
+from reelwright.events.core.check import PAST_MS
 from reelwright.events.core.frame import Position
 from reelwright.kernel.ids import made_ms
 
 DAY_MS = 86_400_000
-SESSION_MS = 2 * DAY_MS
-"""A session's events count for the day it began, at most two days away."""
+AHEAD_MS = 2 * DAY_MS
+"""So much later than its own event a session may have begun, by clocks that are wrong."""
 _EPOCH = datetime.date(1970, 1, 1)
 _NUMBERS = {
     "duration_s": "duration_s", "start_ms": "start_ms", "stall_ms": "ms", "watched_ms": "watched_ms",
@@ -66,9 +67,12 @@ def failed_rows(source: str, position: Position, batch: FailedBatch) -> Iterable
 
 
 def day_of(event: Event) -> int:
-    """Days since the epoch: the session's where the event has one that began near it, else the event's own."""
+    """Days since the epoch: the session's where the event has one that began near it, else the event's own.
+
+    Near is as far back as an event may lie by itself: a paused film goes on days later, and its counts with it.
+    """
     began_ms = made_ms(event.session_id) if event.session_id else None
-    near = began_ms is not None and abs(event.at_ms - began_ms) <= SESSION_MS
+    near = began_ms is not None and -AHEAD_MS <= event.at_ms - began_ms <= PAST_MS
     return (began_ms if near and began_ms is not None else event.at_ms) // DAY_MS
 
 

@@ -10,6 +10,7 @@
 -- Answers the same way: time, epoch, and 4 numbers an ask (allowed or how much was taken, remaining, wait, reset). A settled request
 -- answers nothing.
 local NEVER = -1
+local TTL_MOST = 1e13 -- ms: three hundred years
 local floor, max = math.floor, math.max
 
 -- The clock: this server's, moved by an offset so that it never goes back. Where it cannot be what it says, by the
@@ -219,7 +220,8 @@ for number = 1, said[5] do
     step = step,
     settle = settle,
     plain = algorithm <= PLAIN,
-    ttl = string.format('%.0f', said[place + 5]),
+    tolerance = said[place + 3],
+    ttl = said[place + 5],
     count = said[place + 1],
     period = said[place + 2],
   }
@@ -305,7 +307,8 @@ for number, limit in pairs(changed) do
   local state = states[number]
   if state ~= nil then
     local value = limit.plain and string.format('%.0f', state) or cmsgpack.pack(state)
-    redis.call('SET', KEYS[number], value, 'PX', limit.ttl)
+    local owed = limit.plain and max(0, state - now - limit.tolerance) * 1000 / ticks or 0 -- charged beyond a lifetime
+    redis.call('SET', KEYS[number], value, 'PX', string.format('%.0f', math.min(limit.ttl + owed, TTL_MOST)))
   end
 end
 if not values[1] or now - high >= ticks / 100 or now - wall ~= offset then

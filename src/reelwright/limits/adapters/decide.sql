@@ -193,7 +193,8 @@ BEGIN
   END LOOP;
   INSERT INTO reelwright_limits AS row
     SELECT keys[nr], ARRAY(SELECT jsonb_array_elements_text(states -> nr::text)::bigint),
-           now + argv[4 + 6 * (used - 1) + 5] / 1000 * ticks
+           now + argv[4 + 6 * (used - 1) + 5] / 1000 * ticks + CASE WHEN argv[4 + 6 * (used - 1)] <= 2
+             THEN greatest(0, (states -> nr::text ->> 0)::bigint - now - argv[4 + 6 * (used - 1) + 3]) ELSE 0 END
       FROM unnest(limit_of) WITH ORDINALITY AS touched(used, nr) WHERE used > 0
     ON CONFLICT (key) DO UPDATE SET state = excluded.state, dies = excluded.dies;
   DELETE FROM reelwright_limits WHERE key IN

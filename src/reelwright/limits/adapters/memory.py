@@ -2,7 +2,8 @@
 
 Two generations of a dictionary a limit: every lifetime the older one is dropped and the younger becomes the older.
 A key that was not asked for during a lifetime says the same as a new one: forgetting changes nothing. When more keys
-come than are kept, the generation ends early: then those are forgotten that have been idle for longest.
+come than are kept, the generation ends early: then those are forgotten that have been idle for longest. Who was
+charged afterwards for more than a lifetime gives back is kept until it is paid.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.limits.contract import Ask, Limit
 from reelwright.limits.core.algorithms import Outcome, compiled, decide
-from reelwright.limits.core.step import Rule, State, Stepped
+from reelwright.limits.core.step import Rule, State, Stepped, owed_ticks
 
 KEYS_MOST = 1_000_000
 
@@ -36,6 +37,13 @@ class Bucket:
         """Keep the key's state."""
         self._generations.young[key] = state
 
+    def settle(self, key: str, now: int, delta: int) -> None:
+        """Charge (positive) or give back (negative) without asking."""
+        state = self.rule.settle(self.get(key, now), now, delta)
+        self.put(key, state)
+        if owed_ticks(self.rule, state, now) > self.rule.lifetime:
+            self._generations.owe(key)
+
     def states(self) -> dict[str, State]:
         """All states that are kept."""
         return self._generations.old | self._generations.young
@@ -47,13 +55,15 @@ class Bucket:
 class _Generations:
     """The states that were touched lately, and those of the generation before."""
 
-    __slots__ = ("_keys_most", "_rule", "old", "turn_ns", "young")
+    __slots__ = ("_keys_most", "_rule", "old", "owing", "turn_ns", "young")
 
     def __init__(self, rule: Rule, keys_most: int) -> None:
         self._rule = rule
         self._keys_most = keys_most
         self.young: dict[str, State] = {}
         self.old: dict[str, State] = {}
+        self.owing: set[str] = set()
+        """Keys that owe for longer than a lifetime."""
         self.turn_ns = 0
 
     def get(self, key: str, now: int) -> State:
@@ -67,9 +77,17 @@ class _Generations:
             state = self.old.get(key, self._rule.empty)
         return state
 
+    def owe(self, key: str) -> None:
+        """Keep the key's state for as long as it owes, where there is room."""
+        if len(self.owing) < self._keys_most:
+            self.owing.add(key)
+
     def _turn(self, now: int) -> None:
         stale = now >= self.turn_ns + self._rule.lifetime
-        self.old, self.young = ({} if stale else self.young), {}
+        owing = {key: self.young.get(key, self.old.get(key, self._rule.empty)) for key in self.owing}
+        owing = {key: state for key, state in owing.items() if owed_ticks(self._rule, state, now)}
+        self.old, self.young = ({} if stale else self.young) | owing, {}
+        self.owing = set(owing)
         self.turn_ns = now + self._rule.lifetime
 
 
@@ -137,8 +155,7 @@ class MemoryStore:
         """`settle`, without an event loop."""
         now = self._now()
         for ask in asks:
-            bucket = self.bucket(ask.limit)
-            bucket.put(ask.key, bucket.rule.settle(bucket.get(ask.key, now), now, ask.cost))
+            self.bucket(ask.limit).settle(ask.key, now, ask.cost)
 
     def move(self, old: Limit, new: Limit, key: str) -> None:
         """Count what a key has taken of one limit under another one."""
@@ -146,7 +163,7 @@ class MemoryStore:
         used = source.rule.used(source.get(key, now), now)
         if used:
             source.put(key, source.rule.empty)
-            target.put(key, target.rule.settle(target.get(key, now), now, used))
+            target.settle(key, now, used)
 
     def taken(self, limit: Limit) -> list[tuple[str, int]]:
         """Every key of a limit of which something is taken, and how much."""

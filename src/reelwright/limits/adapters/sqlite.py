@@ -18,7 +18,7 @@ import msgspec
 from reelwright.kernel.clock import Clock, SystemClock
 from reelwright.limits.contract import NEVER, Ask, Limit, StoreUnavailable
 from reelwright.limits.core.algorithms import Outcome, compiled, decide
-from reelwright.limits.core.step import Rule, State
+from reelwright.limits.core.step import Rule, State, owed_ticks
 from reelwright.limits.core.store_time import TICK_NS, TICKS_A_SECOND
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class SqliteStore:
         now: int,
     ) -> None:
         rows = [
-            (key_of(ask), msgspec.msgpack.encode(state), now + rule.lifetime)
+            (key_of(ask), msgspec.msgpack.encode(state), now + max(rule.lifetime, owed_ticks(rule, state, now)))
             for ask, rule, state in zip(asks, rules, states, strict=True)
         ]
         connection.executemany("REPLACE INTO state VALUES (?, ?, ?)", rows)

@@ -139,7 +139,8 @@ def _string(text: str) -> str:
 _quoted = lru_cache(maxsize=4096)(_string)
 _BARE = re.compile(
     r'"(?P<string>(?:[ !#-\[\]-~]|\\["\\])*)"|:(?P<bytes>[A-Za-z0-9+/=]*):|(?P<decimal>-?\d{1,12}\.\d{1,3})'
-    r"|(?P<integer>-?\d{1,15})|\?(?P<boolean>[01])|(?P<token>[A-Za-z*][A-Za-z0-9:/!#$%&'*+.^_`|~-]*)",
+    r'|(?P<integer>-?\d{1,15})|@(?P<date>-?\d{1,15})|%"(?P<display>(?:[ !#$&-~]|%[0-9a-f]{2})*)"'
+    r"|\?(?P<boolean>[01])|(?P<token>[A-Za-z*][A-Za-z0-9:/!#$%&'*+.^_`|~-]*)",
     re.ASCII,
 )
 _KEY = re.compile(r";[ ]*(?P<key>[a-z*][a-z0-9_.*-]*)(?P<equals>=)?", re.ASCII)
@@ -191,6 +192,6 @@ def _bare(text: str, place: int) -> tuple[object, int]:
             raise Invalid(f"a Byte Sequence in base64, got {said[:40]!r}") from error
     if kind == "integer":
         return int(said), found.end()
-    if kind == "decimal":
+    if kind in ("decimal", "date"):  # what is no Integer here
         return float(said), found.end()
     return said == "1" if kind == "boolean" else _Token(said), found.end()

@@ -26,10 +26,15 @@ class Rule(NamedTuple):
     empty: State
     """The state of a key that nobody has asked for."""
     lifetime: int
-    """Ticks after which an untouched state says the same as `empty`."""
+    """Ticks after which an untouched state says the same as `empty`, unless it owes for longer (`owed_ticks`)."""
     step: Step
     """A refused request leaves the state as it is, but for what has expired."""
     settle: Settle
     """Charge (positive) or give back (negative) afterwards, without asking."""
     used: Callable[[State, int], int]
     """What is taken now, whether or not there was room for it."""
+
+
+def owed_ticks(rule: Rule, state: State, now: int) -> int:
+    """Until everything is there again: after `settle` that may be later than the rule's lifetime."""
+    return rule.step(state, now, 0)[4]

@@ -46,7 +46,7 @@ class Likeness:
                 self._having.setdefault(word, []).append(title_id)
 
     def _sum(self, words: Iterable[tuple[str, str]]) -> float:
-        return sum(self._weight[word] for word in words)
+        return math.fsum(self._weight[word] for word in words)  # the same in whatever order a set has them
 
     def alike(self, seed: Title) -> list[Alike]:
         """Titles that share something with `seed`, closest first; O(titles that share a word)."""

@@ -91,8 +91,12 @@ def cuped_arms(control: Moments, treatment: Moments, *, ratio: bool = False) -> 
     return arms[0], arms[1]
 
 
-def effect(control: Arm, treatment: Arm, *, relative: bool = False) -> Effect:
-    """The effect of every test. An arm without units gives NaN, never an error."""
+def effect(control: Arm, treatment: Arm, *, relative: bool = False, cautious: bool = False) -> Effect:
+    """The effect of every test. An arm without units gives NaN, never an error.
+
+    A `cautious` relative error is at least that of no effect. The delta method's vanishes as treatment nears 0, so
+    that of rare events a few fewer would be sure to be a decrease.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         a, b = control.variance / control.n, treatment.variance / treatment.n
         difference = treatment.mean - control.mean
@@ -102,6 +106,7 @@ def effect(control: Arm, treatment: Arm, *, relative: bool = False) -> Effect:
             return Effect(difference, np.sqrt(a + b), df, total)
         level = control.level
         spread = difference**2 * control.level_variance / level**2 + 2 * difference * control.level_covariance / level
+        spread = np.maximum(spread, 0.0) if cautious else spread
         return Effect(difference / level, np.sqrt(a + b + spread / control.n) / np.abs(level), df, total)
 
 
@@ -170,14 +175,14 @@ def bayesian(
 
 
 def post_stratified(
-    strata: Sequence[tuple[Moments, Moments]], *, ratio: bool = False, relative: bool = False
+    strata: Sequence[tuple[Moments, Moments]], *, ratio: bool = False, relative: bool = False, cautious: bool = False
 ) -> Effect:
     """The effect on a mean, or on a ratio, with strata weighted by their share of all units.
 
     Of a ratio, numerator and denominator are weighted, and their quotient is taken last: strata count by what they
     bring. The error is of these weighted means (Miratrix, Sekhon, Yu 2013) and of the shares, which another sample
     would have otherwise (multinomial), by the delta method. Moments are of the metric, for a ratio then of its
-    denominator.
+    denominator. `cautious` as in `effect`.
     """
     size = 2 if ratio else 1
     units = np.stack([control.n + treatment.n for control, treatment in strata], axis=-1)
@@ -196,7 +201,9 @@ def post_stratified(
                 inner = arm.covariance[..., :size, :size] / arm.n[..., None, None]
                 covariance[..., part, part] += shares[..., place, None, None] ** 2 * inner
         control, treatment = (_level_of(mean[..., at * size : (at + 1) * size]) for at in (0, 1))
-        by_control = -treatment[0] / control[0] ** 2 if relative else -np.ones_like(total)
+        share = treatment[0] / control[0]
+        share = np.maximum(share, 1.0) if cautious else share
+        by_control = -share / control[0] if relative else -np.ones_like(total)
         by_treatment = 1 / control[0] if relative else np.ones_like(total)
         sides = (by_control, control), (by_treatment, treatment)
         gradient = np.concatenate([by[..., None] * inner for by, (_, inner) in sides], axis=-1)

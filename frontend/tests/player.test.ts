@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { Problem } from '../src/api.ts';
 import { cueStyle, parseAppearance, PLAIN } from '../src/player/appearance.ts';
 import { Arrivals } from '../src/player/arrivals.ts';
 import { firstPlaylists, firstSegments } from '../src/player/ahead.ts';
 import { describeDevice, deviceName, mediaSourceSupport } from '../src/player/capabilities.ts';
 import { startEstimate, type Evidence } from '../src/player/estimate.ts';
 import { commandOf, type Key } from '../src/player/keys.ts';
+import { asError } from '../src/player/shaka-engine.ts';
 import { thumbnailTrack } from '../src/player/thumbnails.ts';
 import { mendAbort } from '../src/player/source-buffer.ts';
 
@@ -195,5 +197,13 @@ describe('mendAbort', () => {
     const { made, aborted } = buffers({ changeType: () => undefined });
     made.abort();
     expect(aborted).toEqual([true]);
+  });
+});
+
+describe('asError', () => {
+  it('is what the service said, where shaka-player only knows that nothing came', () => {
+    const refusal = new Problem(404, 'not-found', 'no such title');
+    expect(asError({ code: 1001, data: ['https://edge/m/1.m4s', refusal, 1] })).toBe(refusal);
+    expect(asError({ code: 3016, data: [] }).message).toBe('code 3016');
   });
 });

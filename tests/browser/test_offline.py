@@ -31,7 +31,7 @@ FULL = """() => {
 def service(tmp_path: Path) -> Iterator[RunningService]:
     """A service of its own, since the test takes it away."""
     library = tmp_path / "library"
-    make_film(library / "Ferry (2020).mp4", seconds=8, picture="testsrc2=s=320x180:r=24")
+    make_film(library / "Ferry (2020).mp4", seconds=20, picture="testsrc2=s=320x180:r=24")
     environ = {"REELWRIGHT_LIBRARY": str(library), "REELWRIGHT_MEDIA_PRESET": "ultrafast"}
     with RunningService(tmp_path / "data", environ=environ) as running:
         yield running
@@ -69,7 +69,7 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     play_until(page, 4)
     assert page.evaluate("document.querySelector('rw-player').notice") == ""  # it waits for no network
     page.goto(f"{service.url}/watch/{playable}?t=2")  # from a link to a moment, or after signing in again
-    page.wait_for_function("document.querySelector('rw-player')?.playback")
+    page.wait_for_function("() => document.querySelector('rw-player')?.playback")
     assert page.evaluate("document.querySelector('rw-player').playback.startedAtS") == 2
     play_until(page, 4)
     page.context.set_offline(False)
@@ -81,6 +81,11 @@ def test_a_downloaded_film_plays_without_the_service_and_is_told_of_later(
     assert sum(row["made"] for row in sent) >= sum(row["stored"] for row in sent) > 0
     assert {row["senders"] for row in sent} == {1}  # before, during and after the flight: one device
     assert sum(row["missing"] for row in sent) == 0
+    service.stop()
+    page.goto(f"{service.url}/watch/{playable}")  # the next flight: the service knows, and is not there to say
+    page.wait_for_function("() => document.querySelector('rw-player')?.playback")
+    assert page.evaluate("document.querySelector('rw-player').playback.startedAtS") > 3
+    service.start()
     page.goto(f"{service.url}/title/{title['title']['id']}")
     page.click("rw-download button")
     page.wait_for_selector("rw-download button:has-text('Download')")

@@ -348,3 +348,15 @@ def test_what_cannot_be_played_is_said_in_words(stage: Stage, page: Page) -> Non
     page.unroute("**/playback/sessions")
     part(page, "Try again").click()
     play_until(page, 0.5)
+
+
+def test_a_film_that_the_profile_may_no_longer_watch_stands_still(stage: Stage, page: Page) -> None:
+    """Somebody chose the children's profile in another tab: words over a film that went on would keep nothing."""
+    watch(page, stage)
+    gone = '{"type": "about:blank", "detail": "no such title"}'
+    page.route(
+        "**/playback/sessions**",
+        lambda route: route.fulfill(status=404, content_type="application/problem+json", body=gone),
+    )
+    expect(page.get_by_role("alert")).to_contain_text("this profile may no longer watch it", timeout=60_000)
+    assert video(page, "v.paused")

@@ -30,6 +30,7 @@ server {{
     proxy_pass http://127.0.0.1:{behind};
     proxy_http_version 1.1;
     proxy_buffering off;
+    proxy_request_buffering off;
     proxy_set_header Connection "";
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $remote_addr;
@@ -107,4 +108,18 @@ def test_a_film_plays_through_the_proxy_and_is_remembered(proxied: Stage, browse
         proxied.service.edge_url
     ]
     assert wrong == []
+    page.context.close()
+
+
+def test_a_film_goes_up_through_a_proxy_that_takes_small_parts_alone(
+    proxied: Stage, browser: Browser, tmp_path: Path
+) -> None:
+    """nginx takes a megabyte at once unless it is told otherwise, and few know that it has to be."""
+    film = tmp_path / "Gravel (2020).mp4"
+    make_film(film, seconds=2, picture="nullsrc=s=640x360:r=24,noise=alls=100:allf=t")
+    assert film.stat().st_size > 2 << 20
+    page = proxied.open(browser, ignore_https_errors=True, service_workers="block")
+    page.goto(f"{proxied.url}/studio/upload")
+    page.set_input_files("rw-upload input[type=file]", film)
+    page.wait_for_selector("rw-upload li:has-text('being encoded')")
     page.context.close()

@@ -98,6 +98,7 @@ export async function download(playableId: string, name: string, progress: (shar
     signal.addEventListener('abort', () => void stored.abort());
     await stored.promise;
     writePreference(KEPT_IDS, [...new Set([...keptIds(), playableId])]);
+    noteLeft(playableId, session.now.resume_s);
     tell(kept, 'kept');
   } finally {
     session.end();
@@ -118,9 +119,19 @@ export async function removeDownload({ uri, kept }: Download): Promise<void> {
   }
 }
 
+/** Note where a kept film was left: on the next journey the service, which was told, cannot be asked. */
+export function noteLeft(playableId: string, positionS: number): void {
+  if (isKept(playableId)) writePreference(leftAt(playableId), positionS);
+}
+
+function leftAt(playableId: string): string {
+  return `left.${playableId}`;
+}
+
 /** What the player needs to play it. */
 export function sessionOf({ uri, kept }: Download): StoredSession {
-  return new StoredSession({ ...kept.session, id: '', complete: true }, uri);
+  const left = Number(readPreference(leftAt(kept.session.playable_id)) ?? kept.session.resume_s);
+  return new StoredSession({ ...kept.session, id: '', complete: true, resume_s: left }, uri);
 }
 
 /** One picture of at most 720 lines with its sound, and every subtitle. */

@@ -1,5 +1,6 @@
 import { report, reportLeaving, type Happening } from '../events/report.ts';
 import type { ProgressData } from '../events/event-types.ts';
+import { noteLeft } from './downloads.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 
@@ -144,6 +145,7 @@ export class QualityOfExperience {
   }
 
   private progress(type: 'heartbeat' | 'stop'): Happening {
+    noteLeft(this.session.now.playable_id, this.video.currentTime);
     return { type, ...this.about(), data: { ...this.length(), ...this.soFar() } };
   }
 

@@ -255,7 +255,7 @@ export class RwPlayer extends LitElement {
   private follow(playback: Playback): void {
     const { engine, session } = playback;
     const redraw = (): void => void (this.tick += 1);
-    playback.addEventListener('failed', (event) => (this.problem = explain((event as CustomEvent<Error>).detail)));
+    playback.addEventListener('failed', (event) => this.giveUp((event as CustomEvent<Error>).detail));
     playback.addEventListener('signed-out', () => this.signOut());
     playback.addEventListener('signed-in', () => (this.signedOut = false));
     engine.addEventListener('quality', redraw);
@@ -336,6 +336,11 @@ export class RwPlayer extends LitElement {
 
   private signOut(): void {
     this.signedOut = true;
+    this.video.pause();
+  }
+
+  private giveUp(error: Error): void {
+    this.problem = explain(error);
     this.video.pause();
   }
 
@@ -648,8 +653,10 @@ function stop(event: Event): void {
 }
 
 function explain(error: unknown): string {
+  if (error instanceof Refused || (error instanceof Problem && error.status === 404)) {
+    return 'It has been removed, or this profile may no longer watch it.';
+  }
   if (error instanceof Problem) return error.message;
-  if (error instanceof Refused) return 'It has been removed, or this profile may no longer watch it.';
   return `The browser could not play it (${error instanceof Error ? error.message : String(error)}).`;
 }
 

@@ -1,4 +1,5 @@
 import type shaka from 'shaka-player/dist/shaka-player.hls-es2021.js';
+import { Problem } from '../api.ts';
 import type { Connection } from './connection.ts';
 import type { Choice, Decision, Engine, EngineStats, Quality } from './engine.ts';
 import { gather, remember, startEstimate } from './estimate.ts';
@@ -259,8 +260,10 @@ export class ShakaEngine extends EventTarget implements Engine {
 /** A word for a person, and the code for whoever helps them. */
 export function asError(error: unknown): Error {
   const found = error as Partial<shaka.util.Error>;
-  const refused = (found?.data as unknown[] | undefined)?.find((one): one is Refused => one instanceof Refused);
-  if (refused) return refused;
+  const told = (found?.data as unknown[] | undefined)?.find(
+    (one): one is Refused | Problem => one instanceof Refused || one instanceof Problem,
+  );
+  if (told) return told;
   if (typeof found?.code !== 'number') return error instanceof Error ? error : new Error(String(error));
   return new Error(`code ${found.code}`);
 }

@@ -2,6 +2,8 @@
 import { Problem } from '../api.ts';
 
 const PART_BYTES = 8 << 20;
+/** What nginx takes at once unless it is told otherwise. */
+const LEAST_BYTES = 1 << 20;
 const TUS = { 'Tus-Resumable': '1.0.0' };
 const LONGEST_WAIT_MS = 15_000;
 
@@ -51,10 +53,15 @@ async function begin(file: File, remembered: string, options: UploadOptions): Pr
 
 async function send(file: File, url: string, from: number, options: UploadOptions): Promise<void> {
   let offset = from;
+  let bytes = PART_BYTES;
   options.onProgress(offset);
   while (offset < file.size) {
-    const part = file.slice(offset, offset + PART_BYTES);
+    const part = file.slice(offset, offset + bytes);
     const answer = await ask('PATCH', url, options, await headersOf(part, offset), part);
+    if (answer.status === 413 && bytes > LEAST_BYTES) {
+      bytes /= 2;
+      continue;
+    }
     if (!answer.ok) throw await problemOf(answer);
     offset = Number(answer.headers.get('Upload-Offset'));
     options.onProgress(offset);

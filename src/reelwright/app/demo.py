@@ -84,7 +84,7 @@ def run(*, data: Path, port: int, library: Path | None, films: int) -> None:
         made.start()
         try:
             fill(resources, account, wanted, encoded)
-            service.wait()
+            sys.exit(service.wait())
         except KeyboardInterrupt:
             console.print("\nStopping.")
 
@@ -99,9 +99,16 @@ def serving() -> Iterator[subprocess.Popen[bytes]]:
     )
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
+
+    def ended(*_: object) -> None:
+        if service.poll() is not None:  # it has said why; whoever waits for its pages would do so for ever
+            sys.exit(service.returncode)
+
+    signal.signal(signal.SIGCHLD, ended)
     try:
         yield service
     finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         service.terminate()
         service.wait()
 

@@ -5,6 +5,7 @@ Everything is constructed without a database query or a socket, so that document
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from reelwright.events.system import EventsSystem
 from reelwright.experiments.adapters.viewing import project_viewing
 from reelwright.experiments.system import ExperimentsSystem
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import NotFound
 from reelwright.kernel.ids import PlayableId, ProfileId
 from reelwright.kernel.principal import Principal
 from reelwright.kernel.system import Resources, System
@@ -155,9 +157,16 @@ def wire_sources(resources: Resources, *, queue: JobQueue) -> tuple[MediaSystem,
         *, playable_id: PlayableId, path: Path, subtitles: tuple[Subtitle, ...], backlog: bool
     ) -> None:
         rows = subtitle_rows(subtitles)
-        await media.service.ingest(playable_id=playable_id, path=path, subtitles=rows, backlog=backlog)
+        asset_id = await media.service.ingest(playable_id=playable_id, path=path, subtitles=rows, backlog=backlog)
+        with contextlib.suppress(NotFound):
+            package = await media.service.get_package(asset_id)
+            if package.complete:  # the file is back in the place of another, which plays until now
+                await catalog.service.set_playable_state(
+                    playable_id, state="ready", asset_id=asset_id, duration_s=package.duration_s
+                )
 
-    return media, CatalogSystem(resources, source_arrived=source_arrived)
+    catalog = CatalogSystem(resources, source_arrived=source_arrived)
+    return media, catalog
 
 
 def migrate(database: Database) -> None:

@@ -52,8 +52,9 @@ class MediaService:
     ) -> AssetId:
         """Queue `path` for encoding; the same file for the same playable is the same asset and the same job.
 
-        Where it has moved its asset follows, and begins again if it could not be found. An unfinished encode of
-        another file that had its path is away from now on. `backlog` waits until all that somebody asked for is done.
+        Where it has moved its asset follows, and begins again if it could not be found. An encode of another file
+        that had its path is away from now on, if it is unfinished or failed. `backlog` waits until all that somebody
+        asked for is done.
         """
         absolute = await anyio.Path(path).absolute()
         asset_id = await anyio.to_thread.run_sync(asset_id_of, playable_id, Path(absolute))

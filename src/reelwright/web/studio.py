@@ -71,6 +71,7 @@ class StudioPages(Controller):
         now_ms = int(time.time() * 1000)
         every = await catalog.list_all(principal_of(request))
         jobs, stages = await media.list_progress(), await media.count_stages()
+        wanted = {playable.id for detail in every for playable in detail.playables}
         views = await events.count_views(since_ms=now_ms - 86_400_000, until_ms=now_ms)
         return renderer.page(
             request,
@@ -81,7 +82,7 @@ class StudioPages(Controller):
             jobs=jobs,
             running=[job for job in jobs if job.stage not in ENDED],
             unfinished=_unfinished(stages),
-            failed=[job for job in jobs if job.stage == "failed"],
+            failed=[job for job in jobs if job.stage == "failed" and job.playable_id in wanted],
             watching=await playback.count_active(since_ms=now_ms - ACTIVE_MS, until_ms=now_ms),
             views=sum(views.values()),
             report=await report_of(operations, playback, incidents=5),

@@ -187,3 +187,16 @@ def test_a_start_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: p
     assert [profile.name for profile in profiles] == ["Alex", "Robin", "Sam", "Kids"]
     assert [profile.id for profile in profiles] == account.profiles
     assert asyncio.run(prepare_account(resources)) == account
+
+
+def test_a_service_that_cannot_start_ends_the_command(tmp_path: Path) -> None:
+    """What is wrong stands in the terminal, and is no reason to wait for ever."""
+    command = ["demo", "--data", str(tmp_path), "--port", str(free_port()), "--films", "1"]
+    ended = subprocess.run(
+        [sys.executable, "-c", "from reelwright.app.cli import main; main()", *command],
+        env={**os.environ, "REELWRIGHT_CDN_PROTECT": "everything", "COLUMNS": "200"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1 and b"REELWRIGHT_CDN_PROTECT names no setting" in ended.stderr

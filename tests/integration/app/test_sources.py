@@ -7,17 +7,23 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from reelwright.app import worker_process
 from reelwright.app.compose import open_resources
 from reelwright.app.places import jobs_url
-from reelwright.app.wiring import migrate
+from reelwright.app.wiring import migrate, wire_sources
+from reelwright.catalog.adapters.sql import find_playable
+from reelwright.catalog.service import set_playable_state
 from reelwright.kernel.database import Database
+from reelwright.kernel.ids import PlayableId
 from reelwright.kernel.jobs import JobsClient
 from reelwright.kernel.settings import Source
+from reelwright.kernel.system import Resources
 from reelwright.media.adapters.sql import ASSETS
+from reelwright.media.contract import Package
 from reelwright.media.service import WORKFLOW
 
 pytestmark = pytest.mark.anyio
@@ -67,5 +73,51 @@ async def test_films_are_taken_up_and_what_was_away_begins_again(
     assert looking.cancelled()
     jobs = JobsClient(jobs_url(resources.settings))
     assert [job.name for job in jobs.list()] == [WORKFLOW] * 2
+    jobs.close()
+    resources.database.close()
+
+
+def encode(resources: Resources, playable_id: PlayableId, *, seconds: float) -> str:
+    """What the encode that waits does at its end, without the pictures; returns its asset."""
+    with resources.database.writing() as connection:
+        row = connection.execute(sa.select(ASSETS).where(ASSETS.c.stage == "queued")).one()
+        package = Package(
+            asset_id=row.id,
+            playable_id=playable_id,
+            complete=True,
+            duration_s=seconds,
+            tracks=(),
+            texts=(),
+            sprites=None,
+        )
+        resources.objects.put(f"{package.folder}whole.json", msgspec.json.encode(package))
+        values = {"stage": "done", "package": f"{package.folder}whole.json"}
+        connection.execute(ASSETS.update().where(ASSETS.c.id == row.id).values(**values))
+        set_playable_state(connection, playable_id, state="ready", asset_id=row.id, duration_s=seconds)
+    return str(row.id)
+
+
+async def test_a_film_that_is_put_back_in_the_place_of_another_is_what_plays(tmp_path: Path) -> None:
+    """The file that lies there counts, not the one that was encoded last; nothing is encoded anew."""
+    resources = open_resources(Source({"data": str(tmp_path / "data")}, {}, "test"), process="worker")
+    migrate(resources.database)
+    jobs = JobsClient(jobs_url(resources.settings))
+    _, catalog = wire_sources(resources, queue=jobs)
+    film = tmp_path / "Lantern (1999).mp4"
+
+    film.write_bytes(b"the restored one")
+    playable_id = await catalog.service.add(film, root=tmp_path)
+    assert playable_id is not None
+    restored = encode(resources, playable_id, seconds=90)
+    film.write_bytes(b"the one with a scratch")
+    assert await catalog.service.add(film, root=tmp_path) == playable_id
+    scratched = encode(resources, playable_id, seconds=80)
+    film.write_bytes(b"the restored one")
+    assert await catalog.service.add(film, root=tmp_path) == playable_id
+
+    playable = await resources.database.read(find_playable, playable_id)
+    assert playable is not None and restored != scratched
+    assert (playable.state, playable.asset_id, playable.duration_s) == ("ready", restored, 90)
+    assert len(jobs.list()) == 2
     jobs.close()
     resources.database.close()

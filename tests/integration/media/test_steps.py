@@ -21,7 +21,7 @@ from reelwright.media import jobs
 from reelwright.media.adapters import sql
 from reelwright.media.contract import BadSource, Progress, SourceAway
 from reelwright.media.core.plan import LadderPlanner, Plan
-from reelwright.media.service import MediaService
+from reelwright.media.service import REPLACED, MediaService
 
 pytestmark = pytest.mark.slow
 
@@ -182,6 +182,15 @@ def test_a_file_that_took_the_place_of_the_film_is_not_encoded_as_it(bench: Benc
         jobs.chunk(bench.asset_id, 1, plan, 0)
     with bench.database.reading() as connection:
         assert sql.list_pieces(connection, bench.asset_id, 1) == []
+
+
+def test_a_damaged_file_that_is_copied_again_is_a_failure_no_more(bench: Bench, films: Films) -> None:
+    """What was wrong with a file that nobody has any more is no news."""
+    jobs.fail(bench.asset_id, 1, "film.mp4 is damaged or cut off; copy the film again")
+    bench.source.write_bytes(films.make("other.mp4", seconds=4).read_bytes())
+    again = anyio.run(lambda: bench.service.ingest(playable_id=PlayableId("p"), path=bench.source))
+    stages = {row.asset_id: (row.stage, row.problem) for row in anyio.run(bench.service.list_progress)}
+    assert stages == {again: ("queued", ""), bench.asset_id: ("away", REPLACED)}
 
 
 def test_subtitles_beside_a_film_are_there_from_the_first_picture_on(bench: Bench, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tests.composed import Composed, composed
 
 from reelwright.kernel.ids import UserId
+from reelwright.media.adapters.sql import ASSETS
 from reelwright.web import studio
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +76,17 @@ async def test_every_page_answers_also_when_empty(home: Composed, path: str) -> 
     # downloads play on the offline page, and the player's controls keep styles of their own
     assert policy.count("unsafe") == (1 if path == "/offline" else 0) and "unsafe-eval" not in policy
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_an_encode_that_failed_is_news_until_its_title_is_removed(home: Composed) -> None:
+    """Who has given the film up can do nothing more about it."""
+    client, _ = await browser(home)
+    title, _ = await home.title("Scratched")
+    with home.resources.database.writing() as connection:
+        connection.execute(ASSETS.update().values(stage="failed", problem="it is damaged"))
+    assert "Scratched.mp4" in (await client.get("/studio")).text
+    assert (await client.delete(f"/api/v1/titles/{title.id}")).status_code == 204
+    assert "Scratched.mp4" not in (await client.get("/studio")).text
 
 
 @pytest.mark.parametrize("path", ["/studio", "/my-list", "/title/x", "/watch/x", "/settings"])

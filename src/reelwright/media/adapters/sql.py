@@ -88,10 +88,10 @@ def begin_attempt(
 def set_replaced(
     connection: sa.Connection, /, asset_id: AssetId, playable_id: PlayableId, source_path: str, **values: Any
 ) -> None:
-    """End the encodes of other files that had the source's path: theirs is away."""
+    """End the encodes of other files that had the source's path, and forget how they failed: theirs is away."""
     others = (ASSETS.c.playable_id == playable_id) & (ASSETS.c.source_path == source_path) & (ASSETS.c.id != asset_id)
-    running = others & ASSETS.c.stage.not_in(ENDED)
-    connection.execute(ASSETS.update().where(running).values(stage="away", eta_s=None, speed=None, **values))
+    left = others & ASSETS.c.stage.not_in(("done", "cancelled"))
+    connection.execute(ASSETS.update().where(left).values(stage="away", eta_s=None, speed=None, **values))
 
 
 def put_pieces(connection: sa.Connection, asset_id: AssetId, attempt: int, pieces: Sequence[Piece]) -> None:

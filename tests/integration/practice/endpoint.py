@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 import re
 import threading
@@ -154,6 +156,25 @@ def busy_once(asked: Asked) -> None:
 def without_json_mode(asked: Asked) -> None:
     """400 for what it does not know."""
     asked.send(400, b"no response_format") if "response_format" in asked.server.bodies[-1] else honest(asked)
+
+
+def dripping_head(asked: Asked) -> None:
+    """One header after another, and never the reply."""
+    asked.send_response(200)
+    for number in itertools.count():
+        asked.send_header(f"X-{number}", "wait")
+        if asked.server.ending.wait(0.05):
+            return
+        try:
+            asked.flush_headers()
+        except OSError:
+            return
+
+
+def compressed(asked: Asked) -> None:
+    """A chat completion as a proxy in front of it sends it."""
+    reply = json.dumps({"choices": [{"message": {"content": "ready"}}]}).encode()
+    asked.send(200, gzip.compress(reply), Content_Encoding="gzip")
 
 
 def endless(asked: Asked) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
 import anyio
@@ -93,7 +93,7 @@ class ChatEndpoint:
 
     async def _opened(self, client: httpx.AsyncClient, body: dict[str, Any], clock: _Patience) -> httpx.Response:
         """The stream's head; an endpoint that does not know how to count tokens is asked without."""
-        response = await clock.wait(client.send(client.build_request("POST", self._url, json=body), stream=True))
+        response = await self._sent(client, body, clock)
         if response.status_code == 400 and body.pop("stream_options", None):
             await response.aclose()
             return await self._opened(client, body, clock)
@@ -103,17 +103,23 @@ class ChatEndpoint:
         return response
 
     def _post(self, body: dict[str, Any], deadline: float) -> tuple[int, bytes, float]:
-        """Status, body and how long to wait; all of it ends at the deadline, also when bytes keep dripping."""
+        """Status, body and how long to wait; all of it ends at the deadline, also when headers keep dripping."""
+        return anyio.run(self._posted, body, max(0.05, deadline - time.monotonic()))
+
+    async def _posted(self, body: dict[str, Any], left_s: float) -> tuple[int, bytes, float]:
+        clock = _Patience(left_s, left_s)
         try:
-            left_s = max(0.05, deadline - time.monotonic())
-            with (
-                httpx.Client(timeout=left_s, headers=self._headers) as client,
-                client.stream("POST", self._url, json=body) as response,
-            ):
-                data = b"".join(_bounded(response.iter_raw(), deadline))
-                return response.status_code, data, _wait_s(response)
+            async with httpx.AsyncClient(timeout=left_s, headers=self._headers) as client:
+                response = await self._sent(client, body, clock)
+                try:
+                    return response.status_code, await _whole(response, clock), _wait_s(response)
+                finally:
+                    await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise EndpointFailed(f"the endpoint failed: {type(error).__name__} {error}".strip()) from None
+
+    async def _sent(self, client: httpx.AsyncClient, body: dict[str, Any], clock: _Patience) -> httpx.Response:
+        return await clock.wait(client.send(client.build_request("POST", self._url, json=body), stream=True))
 
 
 class _Patience:
@@ -137,8 +143,7 @@ class _Patience:
 async def _pieces(response: httpx.Response, clock: _Patience) -> AsyncIterator[Reply]:
     """Server-Sent Events of a chat completion until it says that it is done."""
     if "text/event-stream" not in response.headers.get("Content-Type", ""):
-        whole = b"".join([part async for part in _parts(response, clock)])
-        yield _reply(whole, 0.0)
+        yield _reply(await _whole(response, clock), 0.0)
         return
     rest = b""
     async for part in _parts(response, clock):
@@ -150,6 +155,10 @@ async def _pieces(response: httpx.Response, clock: _Patience) -> AsyncIterator[R
             if data and line.startswith(b"data:"):
                 yield _piece(data)
     raise EndpointFailed("the endpoint broke off")
+
+
+async def _whole(response: httpx.Response, clock: _Patience) -> bytes:
+    return b"".join([part async for part in _parts(response, clock)])
 
 
 async def _parts(response: httpx.Response, clock: _Patience) -> AsyncIterator[bytes]:
@@ -172,17 +181,6 @@ def _piece(data: bytes) -> Reply:
     except (msgspec.DecodeError, KeyError, IndexError, TypeError, AttributeError):
         raise EndpointFailed(f"the endpoint sent no chat chunk: {data[:120].decode('utf-8', 'replace')}") from None
     return Reply(text=text, tokens_in=_count(usage, "prompt_tokens"), tokens_out=_count(usage, "completion_tokens"))
-
-
-def _bounded(parts: Iterator[bytes], deadline: float) -> Iterator[bytes]:
-    size = 0
-    for part in parts:
-        size += len(part)
-        if size > MOST_BYTES:
-            raise EndpointFailed(f"the endpoint sent more than {MOST_BYTES >> 20} MB")
-        if time.monotonic() > deadline:
-            raise EndpointFailed("the endpoint took too long")
-        yield part
 
 
 def _wait_s(response: httpx.Response) -> float:

@@ -177,6 +177,23 @@ def compressed(asked: Asked) -> None:
     asked.send(200, gzip.compress(reply), Content_Encoding="gzip")
 
 
+def particular(asked: Asked) -> str:
+    """400 as reasoning models give it, until a body has what they take; returns how it begins."""
+    body = asked.server.bodies[-1]
+    for name in ("max_tokens", "temperature"):
+        if name in body:
+            said = f"Unsupported parameter or value: '{name}' is not supported with this model."
+            asked.send(400, json.dumps({"error": {"message": said, "param": name}}).encode())
+            return ""
+    return "bounded" if body.get("max_completion_tokens") else "unbounded"
+
+
+def reasoning(asked: Asked) -> None:
+    """Honest, where it is asked in its own terms; JSON is one of them, and a bound of the reply."""
+    if particular(asked) == "bounded" and "response_format" in asked.server.bodies[-1]:
+        honest(asked)
+
+
 def endless(asked: Asked) -> None:
     """Gigabytes."""
     asked.send_response(200)

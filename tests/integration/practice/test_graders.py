@@ -48,7 +48,7 @@ def states(server: fake.Endpoint) -> set[str]:
     ("behaviour", "expected"),
     [
         (fake.honest, {"met"}), (fake.lying, {"unmet"}), (fake.cut_off, {"not_assessable"}),
-        (fake.busy_once, {"met"}), (fake.without_json_mode, {"met"}),
+        (fake.busy_once, {"met"}), (fake.without_json_mode, {"met"}), (fake.reasoning, {"met"}),
     ],
 )  # fmt: skip
 def test_only_quotes_that_are_in_the_answer_are_believed(behaviour: fake.Behaviour, expected: set[str]) -> None:

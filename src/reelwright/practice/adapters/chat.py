@@ -46,7 +46,7 @@ class ChatEndpoint:
     def ask(self, prompt: str, *, timeout_s: float | None = None, as_json: bool = True) -> Reply:
         """One reply. Raises EndpointFailed after at most the timeout, counted over all tries.
 
-        Busy endpoints (429, 5xx) are asked again; one that knows no JSON mode is asked without it.
+        Busy endpoints (429, 5xx) are asked again; one that refuses a parameter is asked without it.
         """
         begun, deadline = time.monotonic(), time.monotonic() + (timeout_s or self._timeout_s)
         body: dict[str, Any] = {
@@ -57,14 +57,13 @@ class ChatEndpoint:
             body["response_format"] = {"type": "json_object"}
         for tried in range(RETRIES + 1):
             status, data, wait_s = self._post(body, deadline)
-            if status == 400 and "response_format" in body:
-                del body["response_format"]
-            elif status == 200:
+            while status == 400 and _eased(body, data):
+                status, data, wait_s = self._post(body, deadline)
+            if status == 200:
                 return _reply(data, time.monotonic() - begun)
-            elif tried == RETRIES or status not in (429, 500, 502, 503, 504) or time.monotonic() + wait_s >= deadline:
+            if tried == RETRIES or status not in (429, 500, 502, 503, 504) or time.monotonic() + wait_s >= deadline:
                 break
-            else:
-                time.sleep(wait_s)
+            time.sleep(wait_s)
         raise EndpointFailed(f"the endpoint answered {status}: {data[:200].decode('utf-8', 'replace')}")
 
     async def stream(self, prompt: str, *, first_s: float, timeout_s: float) -> AsyncIterator[Reply]:
@@ -92,11 +91,15 @@ class ChatEndpoint:
             raise EndpointFailed(f"the endpoint failed: {type(error).__name__} {error}".strip()) from None
 
     async def _opened(self, client: httpx.AsyncClient, body: dict[str, Any], clock: _Patience) -> httpx.Response:
-        """The stream's head; an endpoint that does not know how to count tokens is asked without."""
+        """The stream's head; an endpoint that refuses a parameter is asked without it."""
         response = await self._sent(client, body, clock)
-        if response.status_code == 400 and body.pop("stream_options", None):
-            await response.aclose()
-            return await self._opened(client, body, clock)
+        if response.status_code == 400:
+            try:
+                eased = _eased(body, await _whole(response, clock))
+            finally:
+                await response.aclose()
+            if eased:
+                return await self._opened(client, body, clock)
         if response.status_code != 200:
             await response.aclose()
             raise EndpointFailed(f"the endpoint answered {response.status_code}")
@@ -120,6 +123,19 @@ class ChatEndpoint:
 
     async def _sent(self, client: httpx.AsyncClient, body: dict[str, Any], clock: _Patience) -> httpx.Response:
         return await clock.wait(client.send(client.build_request("POST", self._url, json=body), stream=True))
+
+
+def _eased(body: dict[str, Any], told: bytes) -> bool:
+    """Take out of a body what a 400 names, else what the fewest endpoints know; False when nothing is left to try.
+
+    Reasoning models take no temperature, and have a name of their own for the bound of a reply.
+    """
+    may_go = [one for one in ("response_format", "stream_options", "temperature", "max_tokens") if one in body]
+    name = next((one for one in may_go if one.encode() in told), may_go[0] if may_go else "")
+    value = body.pop(name, None)
+    if name == "max_tokens":
+        body["max_completion_tokens"] = value
+    return bool(name)
 
 
 class _Patience:

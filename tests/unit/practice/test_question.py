@@ -44,6 +44,8 @@ def problems(text: str) -> list[tuple[int, str]]:
         ("scale: 3, says", "says", 8, "has one dimension"),
         ("scale: 3", "scale: 9", 8, "whole number from 1 to 5, got 9"),
         ("needs: [edge|shield]", "needs: []", 9, "can never be met"),
+        ("needs: [edge|shield]", "needs: edge|shield", 9, "a list, got a text"),
+        ("needs: [edge|shield]", "needs: ''", 9, "a list, got an empty text"),
         ("needs: [edge|shield]", "needs: [edge||shield]", 9, "empty term"),
         ("needs: [edge|shield]", 'needs: ["@colour"]', 9, "a structure is one of"),
         ("unmet: a", "unmet: z", 4, "follows the criterion z, which is missing"),

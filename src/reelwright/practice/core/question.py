@@ -347,7 +347,8 @@ class _Reader:
 def _kind(node: yaml.Node | None) -> str:
     if node is None:
         return "nothing"
-    return {yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list"}.get(type(node), "an empty text")
+    scalar = "a text" if str(node.value).strip() else "an empty text"
+    return {yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list"}.get(type(node), scalar)
 
 
 def _check_tree(question: Question, say: Callable[[str], None]) -> None:

@@ -186,6 +186,15 @@ def test_an_invented_quote_is_unmet_and_a_true_one_is_met() -> None:
     assert locate("a token bucket", answer) == (12, 26)
 
 
+def test_what_a_model_thinks_aloud_is_no_part_of_its_reply() -> None:
+    """Local reasoning models begin so, and weigh in braces what they do not say in the end."""
+    name = QUESTION.criteria[0].id
+    thinks = f'<think>\nPerhaps {{"verdicts": [{{"criterion": "{name}", "verdict": "met"}}]}}?\n</think>\n'
+    says = f'{{"verdicts": [{{"criterion": "{name}", "verdict": "unmet"}}]}}'
+    found = read_reply(thinks + says, asks="", criteria=QUESTION.criteria[:1], answer="I would.", grader="llm")
+    assert [one.state for one in found] == ["unmet"]
+
+
 def test_a_quote_that_is_nearly_there_everywhere_is_looked_for_in_linear_time() -> None:
     """A thousand words that fit but for the last were tried anew from each of half a million."""
     began_s = time.process_time()

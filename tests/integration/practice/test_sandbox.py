@@ -115,6 +115,30 @@ def test_ones_own_line_is_told_however_deep_below_it_the_error_is() -> None:
 
 
 @needs_bubblewrap
+@pytest.mark.parametrize(
+    ("driver", "source", "line"),
+    [
+        ("objects.py", "class Lease:\n    def spend(self): return {1}", "json.dumps(told)"),
+        ("objects.py", "class Lease: ...", "getattr(OBJECTS[key], method)"),
+        (
+            "token_bucket.py",
+            "EMPTY = 0\ndef token_bucket(*_):\n    return lambda *_: (0, {1}, 0, 0, 0)",
+            "json.dumps",
+        ),
+        ("token_bucket.py", "EMPTY = 0\ndef token_bucket(*_):\n    return lambda *_: (0, True)", "wait, _ = step("),
+    ],
+)
+def test_what_does_not_fit_is_told_by_the_line_that_it_does_not_fit(driver: str, source: str, line: str) -> None:
+    """A set for a list has no line of its own that is wrong; the insides of a library say less than the last one."""
+    asked = {"objects.py": [["one", "Lease", []], ["one", "spend", []]]}
+    with Sandbox(source, driver=driver, bounds=SPUN) as box, pytest.raises(Broken) as raised:
+        box.ask(asked.get(driver, {"bucket": [1, 1, 1], "requests": [[1, 1]]}))
+    said = str(raised.value)
+    assert line in said and "Error: " in said, said
+    assert "File" not in said and len(said) < 250, said
+
+
+@needs_bubblewrap
 def test_what_is_printed_is_in_the_log_of_practice_and_of_no_hidden_seed() -> None:
     """Who looks for a fault prints; a hidden seed shows nothing of itself."""
     lab = LABS["bitrate"]

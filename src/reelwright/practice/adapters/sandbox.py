@@ -88,6 +88,7 @@ def end_all() -> None:
 
 
 _OWN = re.compile(r'File "/lab/solution\.py", line (\d+)')
+_LABS = re.compile(r'File "/lab/driver\.py", line \d+, in \w+\n *([^\n]+)\n')
 _MISSING = re.compile(r"File \"/lab/driver\.py\", line \d+, in \w+\n[^\n]*\n(?:[ ^~]+\n)?KeyError: '(\w+)'\s*$")
 
 
@@ -340,10 +341,13 @@ def _bound(places: Sequence[str]) -> list[str]:
 
 
 def _told(failed: str) -> str:
-    """Of a traceback what concerns the code: from its first line on, or which name our driver looked for in vain."""
+    """Of a traceback what concerns the code: from its first line on, or what our driver could not do with it."""
     found, own = _MISSING.search(failed), _OWN.search(failed)
     if found:
         return f"it has no {found[1]}, which the lab calls by this name"
+    labs = _LABS.findall(failed)
+    if own is None and labs:
+        return f"what it gives does not fit the lab's `{labs[-1]}`: {failed.strip().splitlines()[-1]}"
     begins = failed.rfind("Traceback (", 0, own.start()) if own else -1
     said = failed if own is None or begins < 0 else failed[:begins] + failed[own.start() :]
     return _OWN.sub(r"line \1 of your code", said)

@@ -143,10 +143,15 @@ def run_alone(
     confinement: Confinement = "bubblewrap",
     told: Told = unheard,
 ) -> LabResult:
-    """The verdict without the policies beside it. Cost: a process in the sandbox and a replay for each seed."""
+    """The verdict without the policies beside it, on the seeds until one shows a counter-example.
+
+    Cost: a process in the sandbox and a replay for each of these seeds.
+    """
     judged: list[Judged] = []
+    tried: tuple[int, ...] = ()
     try:
         for number, seed in enumerate(seeds, start=1):
+            tried = seeds[:number]
             told(f"replay {number} of {len(seeds)}, {'a hidden seed' if hidden else f'seed {seed}'}")
             with Sandbox(source, driver=lab.driver, bounds=lab.bounds, confinement=confinement) as sandbox:
                 try:
@@ -158,11 +163,11 @@ def run_alone(
             if not judged[-1].passed:
                 break
     except Broken as error:
-        return _result(lab, seeds, hidden, valid="false", judged=judged, reason=str(error))
+        return _result(lab, tried, hidden, valid="false", judged=judged, reason=str(error))
     except OSError as error:
-        return _result(lab, seeds, hidden, valid="unknown", judged=judged, reason=f"the sandbox failed: {error}")
+        return _result(lab, tried, hidden, valid="unknown", judged=judged, reason=f"the sandbox failed: {error}")
     passed = all(one.passed for one in judged)
-    return _result(lab, seeds, hidden, valid="true" if passed else "false", judged=judged, reason=judged[-1].reason)
+    return _result(lab, tried, hidden, valid="true" if passed else "false", judged=judged, reason=judged[-1].reason)
 
 
 def stand_beside(lab: Lab, result: LabResult, told: Told = unheard) -> LabResult:

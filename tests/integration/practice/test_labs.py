@@ -115,6 +115,23 @@ def test_who_fails_stands_beside_the_others_on_the_replays_that_were_run() -> No
     assert found.standing["textbook, floating point"] == found.measures
 
 
+FORGED = """
+import json, os, time
+honest = aggregate
+
+def aggregate(rows):
+    time.process_time_ns = time.thread_time_ns = lambda: 0
+    os.write(1, json.dumps({"answer": {"made": honest(rows), "cpu_ns": 1}}).encode() + b"\\n")
+    os._exit(0)
+"""
+
+
+def test_what_code_says_of_its_own_speed_is_not_believed() -> None:
+    """Whoever has the other end of the pipe can write whatever the driver would."""
+    lab = LABS["make-it-fast"]
+    assert practise(lab, solutions(lab)["starter"] + FORGED).valid == "false"
+
+
 def test_hidden_seeds_differ() -> None:
     """Drawn anew for each grading."""
     assert len({*draw_seeds(50)}) == 50

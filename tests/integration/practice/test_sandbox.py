@@ -138,6 +138,42 @@ def test_what_does_not_fit_is_told_by_the_line_that_it_does_not_fit(driver: str,
     assert "File" not in said and len(said) < 250, said
 
 
+SPINS = """
+import threading
+from time import process_time
+
+def spin():
+    while process_time() < 2.1: pass
+
+def answer(message):
+    thread = threading.Thread(target=spin)
+    thread.start()
+    thread.join()
+"""
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("clocks", [True, False], ids=["clock", "ps"])
+def test_cpu_time_is_told_from_outside(clocks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of threads that have ended; and where the system has no clock of another process."""
+    if not clocks:
+        monkeypatch.setattr(sandbox_module, "time", Clockless())
+    with Sandbox(SPINS, driver="echo.py", bounds=SPUN) as box:
+        box.ask(None)
+        assert 2e9 <= box.cpu_ns() <= 3.5e9
+
+
+class Clockless:
+    """`time` of a system that tells the CPU time of nobody else."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(time, name)
+
+    def clock_gettime_ns(self, clock: int) -> int:
+        """As macOS says it."""
+        raise OSError(22, f"no clock {clock}")
+
+
 @needs_bubblewrap
 def test_what_is_printed_is_in_the_log_of_practice_and_of_no_hidden_seed() -> None:
     """Who looks for a fault prints; a hidden seed shows nothing of itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from tests.browser.conftest import Stage
 from tests.browser.screens import ANSWER
 from tests.browser.test_accessible import violations
@@ -41,6 +41,26 @@ def test_a_stage_from_the_door_to_progress(stage: Stage, browser: Browser, dev_p
     assert page.url == room
     page.goto(f"{stage.url}/practice/progress")
     assert violations(page, dev_packages) == []
+    page.context.close()
+
+
+def test_a_double_click_begins_one_interview(stage: Stage, browser: Browser) -> None:
+    """As it would anywhere else: the second click of a form that is being sent is none."""
+    page = stage.open(browser)
+    page.goto(f"{stage.url}/practice")
+    sent: list[str] = []
+
+    def on_its_way(route: Route) -> None:
+        sent.append(route.request.method)
+        page.wait_for_timeout(600)
+        route.continue_()
+
+    page.route("**/practice", on_its_way)
+    page.get_by_role("button", name="Start").evaluate(
+        "button => { button.click(); setTimeout(() => button.click(), 200); }"
+    )
+    page.wait_for_url("**/practice/interviews/*")
+    assert sent == ["POST"]
     page.context.close()
 
 

@@ -40,6 +40,8 @@ def main() -> None:
         command_tree()()
     except ReelwrightError as error:
         sys.exit(final_line(error))
+    except KeyboardInterrupt:  # while a command still imports; from then on typer ends it
+        sys.exit(130)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written would fail again, as status 120
         sys.exit(final_line(error))

@@ -22,7 +22,7 @@ from reelwright.experiments.core.snapshot import Snapshot
 from reelwright.experiments.service import ExperimentsService, analyse, size
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import SystemClock
-from reelwright.kernel.database import Database
+from reelwright.kernel.database import Database, reading_at
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.files import read_typed
 from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
@@ -293,9 +293,5 @@ def _url(data: Path, database: str) -> str:
 
 
 def _configuration(data: Path, database: str) -> Configuration:
-    opened = Database(_url(data, database))
-    try:
-        with opened.reading() as connection:
-            return get_configuration(connection)[1]
-    finally:
-        opened.close()
+    with reading_at(_url(data, database)) as connection:
+        return get_configuration(connection)[1]

@@ -47,7 +47,7 @@ from reelwright.experiments.core.snapshot import Snapshot, next_step_ms
 from reelwright.experiments.ports import ViewingFacts
 from reelwright.experiments.settings import ExperimentsSettings
 from reelwright.kernel.clock import Clock
-from reelwright.kernel.database import Database
+from reelwright.kernel.database import Database, reading_at
 from reelwright.kernel.errors import Invalid, Transient
 from reelwright.kernel.ids import EventId, ProfileId, TitleId, new_id
 from reelwright.kernel.telemetry import logger
@@ -383,15 +383,11 @@ def _score(experiment: Experiment, statistics: Statistics) -> Scorecard:
 def analyse(url: str, key: str) -> Scorecard:
     """The scorecard that Studio shows, figure by figure, from a service's database: for notebooks.
 
-    Raises NoSuchExperiment, NotMeasured, Unavailable.
+    Raises NoSuchExperiment, NotMeasured, NotFound where an SQLite file is not there, Unavailable.
     """
-    database = Database(url)
-    try:
-        with database.reading() as connection:
-            _, configuration = sql.get_configuration(connection)
-            return _score(lifecycle.find(configuration, key), get_statistics(connection, key))
-    finally:
-        database.close()
+    with reading_at(url) as connection:
+        _, configuration = sql.get_configuration(connection)
+        return _score(lifecycle.find(configuration, key), get_statistics(connection, key))
 
 
 def size(url: str, key: str, effect: float) -> list[Size]:
@@ -401,13 +397,9 @@ def size(url: str, key: str, effect: float) -> list[Size]:
     """
     from reelwright.experiments.core.sizes import sizes_of
 
-    database = Database(url)
-    try:
-        with database.reading() as connection:
-            configuration = completed(sql.get_configuration(connection)[1])
-            known = list_baselines(connection)
-    finally:
-        database.close()
+    with reading_at(url) as connection:
+        configuration = completed(sql.get_configuration(connection)[1])
+        known = list_baselines(connection)
     experiment = lifecycle.find(configuration, key)
     unit = next((one.unit for one in configuration.layers if one.key == experiment.layer), "")
     if experiment.kind != "split" or unit != "profile":

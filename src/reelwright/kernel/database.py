@@ -28,6 +28,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
+from reelwright.kernel.settings import ServiceSettings, require_kept
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -200,6 +201,21 @@ class Database:
     @property
     def _shown(self) -> str:
         return sa.make_url(self.url).render_as_string(hide_password=True)
+
+
+@contextmanager
+def reading_at(url: str) -> Iterator[sa.Connection]:
+    """One look into a database that is there: SQLite would make the file that a mistyped path names.
+
+    Raises NotFound where it is not, Unavailable.
+    """
+    require_kept(ServiceSettings(database=url))
+    database = Database(url)
+    try:
+        with database.reading() as connection:
+            yield connection
+    finally:
+        database.close()
 
 
 def _sqlite_engine(url: str) -> sa.Engine:

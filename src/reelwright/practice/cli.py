@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import signal
 import sys
@@ -306,8 +307,9 @@ async def _go_on(service: PracticeService, interview: Interview) -> None:
     while interview.state != "finished":
         waiting = interview.turns[-1]
         await _ask(service, interview.id, waiting)
-        text, given = _read_answer(waiting.draft)
+        keep = functools.partial(_keep, service, interview.id, waiting.number)
         try:
+            text, given = await _read_answer(waiting.draft, keep)
             if not given:
                 await _stop(service, interview.id, waiting, text)
                 return
@@ -323,10 +325,14 @@ async def _go_on(service: PracticeService, interview: Interview) -> None:
 
 async def _stop(service: PracticeService, interview_id: str, waiting: Turn, text: str) -> None:
     """Keep what was written, and let the timer stand. Raises Invalid where it is too long."""
-    await service.put_draft(person=LOCAL, interview_id=interview_id, turn=waiting.number, text=text)
+    await _keep(service, interview_id, waiting.number, text)
     await service.put_timer(person=LOCAL, interview_id=interview_id, running=False)
     typer.echo("\nSaved. Go on with it by `reelwright practice resume`, or in the browser at")
     typer.echo(f"/practice/interviews/{interview_id}")
+
+
+async def _keep(service: PracticeService, interview_id: str, turn: int, text: str) -> None:
+    await service.put_draft(person=LOCAL, interview_id=interview_id, turn=turn, text=text)
 
 
 async def _ask(service: PracticeService, interview_id: str, waiting: Turn) -> None:
@@ -343,20 +349,18 @@ async def _ask(service: PracticeService, interview_id: str, waiting: Turn) -> No
         console.print()
 
 
-def _read_answer(draft: str) -> tuple[str, bool]:
+async def _read_answer(draft: str, keep: Callable[[str], Awaitable[None]]) -> tuple[str, bool]:
     """What was written, after what had been, and whether it is an answer: an empty line after some text, or the end
-    of the input. Ctrl-C, and an end without text, stop.
-
-    It holds the event loop, where Ctrl-C would only ask a task to end that waits for the next line.
+    of the input. Ctrl-C, and an end without text, stop. Each line is kept: a terminal that is closed costs only one.
     """
     typer.echo(draft, nl=bool(draft))
     lines = draft.splitlines()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         while True:
-            line = input()
+            line = _read_line()
             if line.strip():
                 lines.append(line)
+                await keep("\n".join(lines))
             elif lines:
                 return "\n".join(lines), True
     except EOFError:
@@ -364,6 +368,13 @@ def _read_answer(draft: str) -> tuple[str, bool]:
     except KeyboardInterrupt:
         editor = sys.modules.get("readline")
         return "\n".join([*lines, editor.get_line_buffer() if editor else ""]).rstrip(), False
+
+
+def _read_line() -> str:
+    """A line; it holds the event loop, where Ctrl-C would only ask a task to end that waits for the next line."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return input()
     finally:
         signal.signal(signal.SIGINT, before)
 

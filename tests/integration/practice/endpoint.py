@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 import re
 import threading
@@ -154,6 +156,42 @@ def busy_once(asked: Asked) -> None:
 def without_json_mode(asked: Asked) -> None:
     """400 for what it does not know."""
     asked.send(400, b"no response_format") if "response_format" in asked.server.bodies[-1] else honest(asked)
+
+
+def dripping_head(asked: Asked) -> None:
+    """One header after another, and never the reply."""
+    asked.send_response(200)
+    for number in itertools.count():
+        asked.send_header(f"X-{number}", "wait")
+        if asked.server.ending.wait(0.05):
+            return
+        try:
+            asked.flush_headers()
+        except OSError:
+            return
+
+
+def compressed(asked: Asked) -> None:
+    """A chat completion as a proxy in front of it sends it."""
+    reply = json.dumps({"choices": [{"message": {"content": "ready"}}]}).encode()
+    asked.send(200, gzip.compress(reply), Content_Encoding="gzip")
+
+
+def particular(asked: Asked) -> str:
+    """400 as reasoning models give it, until a body has what they take; returns how it begins."""
+    body = asked.server.bodies[-1]
+    for name in ("max_tokens", "temperature"):
+        if name in body:
+            said = f"Unsupported parameter or value: '{name}' is not supported with this model."
+            asked.send(400, json.dumps({"error": {"message": said, "param": name}}).encode())
+            return ""
+    return "bounded" if body.get("max_completion_tokens") else "unbounded"
+
+
+def reasoning(asked: Asked) -> None:
+    """Honest, where it is asked in its own terms; JSON is one of them, and a bound of the reply."""
+    if particular(asked) == "bounded" and "response_format" in asked.server.bodies[-1]:
+        honest(asked)
 
 
 def endless(asked: Asked) -> None:

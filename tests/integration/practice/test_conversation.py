@@ -142,9 +142,15 @@ def without_counting(asked: fake.Asked) -> None:
         asked.stream(pieces(ENDS))
 
 
-@pytest.mark.parametrize("behaviour", [plain, without_counting], ids=lambda one: one.__name__)
+def reasoning(asked: fake.Asked) -> None:
+    """400 for the bound and the temperature that other models take."""
+    if fake.particular(asked) == "bounded":
+        asked.stream(pieces(ENDS))
+
+
+@pytest.mark.parametrize("behaviour", [plain, without_counting, reasoning], ids=lambda one: one.__name__)
 async def test_endpoints_that_know_less_are_understood(tmp_path: Path, behaviour: fake.Behaviour) -> None:
-    """One piece, or no count of tokens."""
+    """One piece, no count of tokens, or other names for the same."""
     async with home_with(tmp_path, behaviour) as home:
         interview = await home.challenged()
         assert (await home.hear(interview))[-1].asks == ENDS == await home.asks(interview)

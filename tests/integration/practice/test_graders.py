@@ -48,7 +48,7 @@ def states(server: fake.Endpoint) -> set[str]:
     ("behaviour", "expected"),
     [
         (fake.honest, {"met"}), (fake.lying, {"unmet"}), (fake.cut_off, {"not_assessable"}),
-        (fake.busy_once, {"met"}), (fake.without_json_mode, {"met"}),
+        (fake.busy_once, {"met"}), (fake.without_json_mode, {"met"}), (fake.reasoning, {"met"}),
     ],
 )  # fmt: skip
 def test_only_quotes_that_are_in_the_answer_are_believed(behaviour: fake.Behaviour, expected: set[str]) -> None:
@@ -72,14 +72,24 @@ def test_two_passes_that_disagree_say_nothing() -> None:
 @pytest.mark.parametrize(
     ("behaviour", "timeout_s"),
     [
-        (fake.hanging, 0.5), (fake.dripping, 0.5), (fake.busy, 5.0), (fake.endless, 30.0), (fake.no_completion, 30.0),
+        (fake.hanging, 0.5), (fake.dripping, 0.5), (fake.dripping_head, 0.5), (fake.busy, 5.0), (fake.endless, 30.0),
+        (fake.no_completion, 30.0),
     ],
 )  # fmt: skip
 def test_an_endpoint_that_fails_is_given_up(behaviour: fake.Behaviour, timeout_s: float) -> None:
-    """Hanging, dripping, busy, endless, of another kind: an error that says so, without the key in it."""
+    """Hanging, dripping, busy, endless, of another kind: an error that says so, without the key in it.
+
+    It is given up before the endpoint ends by itself.
+    """
     with fake.endpoint(behaviour) as server, pytest.raises(EndpointFailed) as told:
         grader(server, timeout_s).grade(asks=GOLD.asks, criteria=GOLD.criteria, answer=ANSWER)
     assert "secret" not in str(told.value)
+
+
+def test_a_reply_may_be_compressed() -> None:
+    """A proxy in front of an endpoint does so wherever a client says that it can read it."""
+    with fake.endpoint(fake.compressed) as server:
+        assert ChatEndpoint(url=server.url, model="m").ask("ready?", as_json=False).text == "ready"
 
 
 @asynccontextmanager

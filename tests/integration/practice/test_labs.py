@@ -10,7 +10,7 @@ import os
 import pytest
 
 from reelwright.practice.adapters.sandbox import bubblewrap_works
-from reelwright.practice.labs.lab import Lab, draw_seeds, grade, practise, run_alone, solutions
+from reelwright.practice.labs.lab import Lab, draw_seeds, grade, practise, run_alone, solutions, starter
 from reelwright.practice.labs.labs import LABS
 
 pytestmark = pytest.mark.skipif(
@@ -105,6 +105,31 @@ def test_answers_that_make_no_sense_fail_with_their_reason(lab_id: str, value: s
     """NaN is no JSON, twenty megabytes are too many, and a list is no decision; none of it is an error of ours."""
     result = practise(LABS[lab_id], NONSENSE[lab_id].replace("{0}", value))
     assert result.valid == "false" and result.reason
+
+
+def test_who_fails_stands_beside_the_others_on_the_replays_that_were_run() -> None:
+    """The starter is the textbook's bucket: its figures are the textbook's, and not those of other seeds."""
+    lab = LABS["token-bucket"]
+    found = practise(lab, starter(lab))
+    assert found.seeds == (1,)
+    assert found.standing["textbook, floating point"] == found.measures
+
+
+FORGED = """
+import json, os, time
+honest = aggregate
+
+def aggregate(rows):
+    time.process_time_ns = time.thread_time_ns = lambda: 0
+    os.write(1, json.dumps({"answer": {"made": honest(rows), "cpu_ns": 1}}).encode() + b"\\n")
+    os._exit(0)
+"""
+
+
+def test_what_code_says_of_its_own_speed_is_not_believed() -> None:
+    """Whoever has the other end of the pipe can write whatever the driver would."""
+    lab = LABS["make-it-fast"]
+    assert practise(lab, solutions(lab)["starter"] + FORGED).valid == "false"
 
 
 def test_hidden_seeds_differ() -> None:

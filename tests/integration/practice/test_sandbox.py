@@ -115,6 +115,66 @@ def test_ones_own_line_is_told_however_deep_below_it_the_error_is() -> None:
 
 
 @needs_bubblewrap
+@pytest.mark.parametrize(
+    ("driver", "source", "line"),
+    [
+        ("objects.py", "class Lease:\n    def spend(self): return {1}", "json.dumps(told)"),
+        ("objects.py", "class Lease: ...", "getattr(OBJECTS[key], method)"),
+        (
+            "token_bucket.py",
+            "EMPTY = 0\ndef token_bucket(*_):\n    return lambda *_: (0, {1}, 0, 0, 0)",
+            "json.dumps",
+        ),
+        ("token_bucket.py", "EMPTY = 0\ndef token_bucket(*_):\n    return lambda *_: (0, True)", "wait, _ = step("),
+    ],
+)
+def test_what_does_not_fit_is_told_by_the_line_that_it_does_not_fit(driver: str, source: str, line: str) -> None:
+    """A set for a list has no line of its own that is wrong; the insides of a library say less than the last one."""
+    asked = {"objects.py": [["one", "Lease", []], ["one", "spend", []]]}
+    with Sandbox(source, driver=driver, bounds=SPUN) as box, pytest.raises(Broken) as raised:
+        box.ask(asked.get(driver, {"bucket": [1, 1, 1], "requests": [[1, 1]]}))
+    said = str(raised.value)
+    assert line in said and "Error: " in said, said
+    assert "File" not in said and len(said) < 250, said
+
+
+SPINS = """
+import threading
+from time import process_time
+
+def spin():
+    while process_time() < 2.1: pass
+
+def answer(message):
+    thread = threading.Thread(target=spin)
+    thread.start()
+    thread.join()
+"""
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("clocks", [True, False], ids=["clock", "ps"])
+def test_cpu_time_is_told_from_outside(clocks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of threads that have ended; and where the system has no clock of another process."""
+    if not clocks:
+        monkeypatch.setattr(sandbox_module, "time", Clockless())
+    with Sandbox(SPINS, driver="echo.py", bounds=SPUN) as box:
+        box.ask(None)
+        assert 2e9 <= box.cpu_ns() <= 3.5e9
+
+
+class Clockless:
+    """`time` of a system that tells the CPU time of nobody else."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(time, name)
+
+    def clock_gettime_ns(self, clock: int) -> int:
+        """As macOS says it."""
+        raise OSError(22, f"no clock {clock}")
+
+
+@needs_bubblewrap
 def test_what_is_printed_is_in_the_log_of_practice_and_of_no_hidden_seed() -> None:
     """Who looks for a fault prints; a hidden seed shows nothing of itself."""
     lab = LABS["bitrate"]

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -80,6 +81,10 @@ class Terminal:
             elif writable:
                 typed = typed[os.write(self._end, typed[:1000]) :]
 
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
+
     def read_until(self, pattern: str) -> str:
         """Everything shown since the last time, once the pattern is in it."""
         while not re.search(pattern, self.shown):
@@ -94,8 +99,8 @@ class Terminal:
 
 
 @contextmanager
-def terminal(data: Path, *arguments: str) -> Iterator[Terminal]:
-    """`reelwright practice` in a terminal of its own; a minute after what is done with it, it has ended with 0."""
+def terminal(data: Path, *arguments: str, status: int = 0) -> Iterator[Terminal]:
+    """`reelwright practice` in a terminal of its own; a minute after what is done with it, it has ended like this."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [REELWRIGHT, "practice", *arguments, "--data", str(data)],
@@ -105,7 +110,7 @@ def terminal(data: Path, *arguments: str) -> Iterator[Terminal]:
         os.close(theirs)
         try:
             yield Terminal(process, ours)
-            assert process.wait(MOST_S) == 0
+            assert process.wait(MOST_S) == status
         finally:
             process.kill()
             os.close(ours)
@@ -140,4 +145,20 @@ def test_a_stage_is_left_and_gone_on_with_in_the_terminal(tmp_path: Path) -> Non
         room.press("ne\n\n")
         room.read_until("(shown|not found)")
         room.press("\x04")
+        room.read_until(r"/practice/interviews/\w+")
+
+
+def test_a_terminal_that_is_killed_loses_the_line_under_way_alone(tmp_path: Path) -> None:
+    """As when its window is closed: what was typed before in this answer is there, here and in the browser."""
+    with terminal(tmp_path, "start", status=-signal.SIGKILL) as room:
+        room.read_until(r"Ctrl-C stops.*\n\n.+\n")
+        room.press("I looked at the graph\nand at the traces\nand half a li")
+        room.read_until("half a li")
+        until = time.monotonic() + MOST_S
+        while time.monotonic() < until and not any(b"the traces" in file.read_bytes() for file in tmp_path.iterdir()):
+            time.sleep(0.05)
+        room.kill()
+    with terminal(tmp_path, "resume") as room:
+        assert "I looked at the graph\nand at the traces\n" in room.read_until(r"\nand at [^?]*\n")
+        room.press("\x03")
         room.read_until(r"/practice/interviews/\w+")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from reelwright.experiments.contract import (
     NotMeasured,
 )
 from reelwright.experiments.core.sizes import Baseline
+from reelwright.experiments.service import analyse, size
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid, NotFound, ReelwrightError
 from reelwright.kernel.ids import EventId, PlayableId, ProfileId, TitleId, new_id
@@ -122,6 +124,14 @@ def test_analyse_says_the_verdict_and_every_metric(data: Path) -> None:
     assert isinstance(CliRunner().invoke(app, ["analyse", "x", "--data", str(data)]).exception, NoSuchExperiment)
     nowhere = CliRunner().invoke(app, ["analyse", "start", "--data", str(data / "none")])
     assert isinstance(nowhere.exception, NotFound) and "name its folder with --data" in str(nowhere.exception)
+
+
+@pytest.mark.parametrize("ask", [analyse, partial(size, effect=0.05)], ids=["analyse", "size"])
+def test_a_notebook_with_a_mistyped_path_makes_no_database(tmp_path: Path, ask: Callable[[str, str], object]) -> None:
+    """An empty file would later pass for a service's."""
+    with pytest.raises(NotFound, match="there is no database at"):
+        ask(f"sqlite:///{tmp_path}/typo.sqlite", "ranker")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_import_checks_stores_and_removes(data: Path, tmp_path: Path) -> None:

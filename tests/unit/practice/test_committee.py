@@ -66,6 +66,13 @@ def test_one_must_have_below_the_bar_is_a_no(dimension: Dimension) -> None:
     assert [one.dimension for one in packet.quotes] == [dimension] * len(packet.quotes) and not packet.quotes[0].met
 
 
+def test_no_chance_is_told_as_none_or_as_certain() -> None:
+    """A hundred missed criteria leave a chance below one per cent, and a hundred met ones no certainty."""
+    missed = judged(loop(), judgment=lines("judgment", False, 100, level=1)).reason
+    met = judged(loop(), **{name: lines(name, True, 100, level=5) for name in EVERY}).reason
+    assert "under 1 %" in missed and "over 99 %" in met
+
+
 def test_merely_qualified_is_a_no() -> None:
     """Half of what is asked at the bar: qualified perhaps, but nobody would fight."""
     half = {one: [*lines(one, True, 6, 3), *lines(one, False, 6, 3)] for one in EVERY}

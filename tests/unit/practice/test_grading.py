@@ -16,7 +16,7 @@ from reelwright.practice.bench import fuzzed_reply
 from reelwright.practice.contract import Criterion, Verdict
 from reelwright.practice.core.attacks import attacks
 from reelwright.practice.core.evidence import is_quoted, locate
-from reelwright.practice.core.guards import is_list
+from reelwright.practice.core.guards import is_list, standing
 from reelwright.practice.core.levels import level_of, level_reached
 from reelwright.practice.core.reply import agree, prompt, read_reply
 from reelwright.practice.core.rules import RuleGrader
@@ -93,6 +93,20 @@ def test_another_language_is_not_judged_rather_than_found_wanting(said: str) -> 
 def test_a_terse_note_is_a_statement() -> None:
     """Whoever writes notes leaves out articles."""
     assert not is_list("- Redis down: reads fail open with local limit, sign-in fails closed", 12)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "It fell from 12,000 to 9,000, at 3,000 nodes.",
+        "For 3 hours and 40 minutes about 1.2 million people were logged out, and support got 9,000 tickets.",
+        "The remote cache gave 25 per cent in three weeks.",
+        "Each node held a tenth of its share back.",
+    ],
+)
+def test_a_sentence_with_figures_or_an_irregular_verb_is_a_statement(said: str) -> None:
+    """The comma of 9,000 separates no two things, and who "gave" something has done something."""
+    assert [one.end for one in standing(said, (), "")] == [len(said)]
 
 
 def test_english_with_a_foreign_sentence_in_it_is_english() -> None:
@@ -172,11 +186,20 @@ def test_an_invented_quote_is_unmet_and_a_true_one_is_met() -> None:
     assert locate("a token bucket", answer) == (12, 26)
 
 
+def test_what_a_model_thinks_aloud_is_no_part_of_its_reply() -> None:
+    """Local reasoning models begin so, and weigh in braces what they do not say in the end."""
+    name = QUESTION.criteria[0].id
+    thinks = f'<think>\nPerhaps {{"verdicts": [{{"criterion": "{name}", "verdict": "met"}}]}}?\n</think>\n'
+    says = f'{{"verdicts": [{{"criterion": "{name}", "verdict": "unmet"}}]}}'
+    found = read_reply(thinks + says, asks="", criteria=QUESTION.criteria[:1], answer="I would.", grader="llm")
+    assert [one.state for one in found] == ["unmet"]
+
+
 def test_a_quote_that_is_nearly_there_everywhere_is_looked_for_in_linear_time() -> None:
     """A thousand words that fit but for the last were tried anew from each of half a million."""
-    began_s = time.monotonic()
+    began_s = time.process_time()
     assert locate("a " * 999 + "b", "a " * 500_000) is None
-    assert time.monotonic() - began_s < 4
+    assert time.process_time() - began_s < 4
     assert locate("A quoted\nSentence", "İ É a  quoted sentence.") == (4, 22)
 
 

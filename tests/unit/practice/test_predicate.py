@@ -188,6 +188,8 @@ def test_what_is_right_with_a_negation_is_evidence(says: str, needs: str, text: 
         ("discard*", "we throw the rows away, or get rid of them"),
         ("acknowledg*", "each sends an ack"),
         ("stor*", "it remembers the outcome"),
+        ("because", "it holds one timestamp, so we chose it"),
+        ("because", "the call is short; hence no queue"),
     ],
 )
 def test_a_term_finds_what_says_the_same(term: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
 import anyio
@@ -46,7 +46,7 @@ class ChatEndpoint:
     def ask(self, prompt: str, *, timeout_s: float | None = None, as_json: bool = True) -> Reply:
         """One reply. Raises EndpointFailed after at most the timeout, counted over all tries.
 
-        Busy endpoints (429, 5xx) are asked again; one that knows no JSON mode is asked without it.
+        Busy endpoints (429, 5xx) are asked again; one that refuses a parameter is asked without it.
         """
         begun, deadline = time.monotonic(), time.monotonic() + (timeout_s or self._timeout_s)
         body: dict[str, Any] = {
@@ -57,14 +57,13 @@ class ChatEndpoint:
             body["response_format"] = {"type": "json_object"}
         for tried in range(RETRIES + 1):
             status, data, wait_s = self._post(body, deadline)
-            if status == 400 and "response_format" in body:
-                del body["response_format"]
-            elif status == 200:
+            while status == 400 and _eased(body, data):
+                status, data, wait_s = self._post(body, deadline)
+            if status == 200:
                 return _reply(data, time.monotonic() - begun)
-            elif tried == RETRIES or status not in (429, 500, 502, 503, 504) or time.monotonic() + wait_s >= deadline:
+            if tried == RETRIES or status not in (429, 500, 502, 503, 504) or time.monotonic() + wait_s >= deadline:
                 break
-            else:
-                time.sleep(wait_s)
+            time.sleep(wait_s)
         raise EndpointFailed(f"the endpoint answered {status}: {data[:200].decode('utf-8', 'replace')}")
 
     async def stream(self, prompt: str, *, first_s: float, timeout_s: float) -> AsyncIterator[Reply]:
@@ -92,28 +91,51 @@ class ChatEndpoint:
             raise EndpointFailed(f"the endpoint failed: {type(error).__name__} {error}".strip()) from None
 
     async def _opened(self, client: httpx.AsyncClient, body: dict[str, Any], clock: _Patience) -> httpx.Response:
-        """The stream's head; an endpoint that does not know how to count tokens is asked without."""
-        response = await clock.wait(client.send(client.build_request("POST", self._url, json=body), stream=True))
-        if response.status_code == 400 and body.pop("stream_options", None):
-            await response.aclose()
-            return await self._opened(client, body, clock)
+        """The stream's head; an endpoint that refuses a parameter is asked without it."""
+        response = await self._sent(client, body, clock)
+        if response.status_code == 400:
+            try:
+                eased = _eased(body, await _whole(response, clock))
+            finally:
+                await response.aclose()
+            if eased:
+                return await self._opened(client, body, clock)
         if response.status_code != 200:
             await response.aclose()
             raise EndpointFailed(f"the endpoint answered {response.status_code}")
         return response
 
     def _post(self, body: dict[str, Any], deadline: float) -> tuple[int, bytes, float]:
-        """Status, body and how long to wait; all of it ends at the deadline, also when bytes keep dripping."""
+        """Status, body and how long to wait; all of it ends at the deadline, also when headers keep dripping."""
+        return anyio.run(self._posted, body, max(0.05, deadline - time.monotonic()))
+
+    async def _posted(self, body: dict[str, Any], left_s: float) -> tuple[int, bytes, float]:
+        clock = _Patience(left_s, left_s)
         try:
-            left_s = max(0.05, deadline - time.monotonic())
-            with (
-                httpx.Client(timeout=left_s, headers=self._headers) as client,
-                client.stream("POST", self._url, json=body) as response,
-            ):
-                data = b"".join(_bounded(response.iter_raw(), deadline))
-                return response.status_code, data, _wait_s(response)
+            async with httpx.AsyncClient(timeout=left_s, headers=self._headers) as client:
+                response = await self._sent(client, body, clock)
+                try:
+                    return response.status_code, await _whole(response, clock), _wait_s(response)
+                finally:
+                    await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise EndpointFailed(f"the endpoint failed: {type(error).__name__} {error}".strip()) from None
+
+    async def _sent(self, client: httpx.AsyncClient, body: dict[str, Any], clock: _Patience) -> httpx.Response:
+        return await clock.wait(client.send(client.build_request("POST", self._url, json=body), stream=True))
+
+
+def _eased(body: dict[str, Any], told: bytes) -> bool:
+    """Take out of a body what a 400 names, else what the fewest endpoints know; False when nothing is left to try.
+
+    Reasoning models take no temperature, and have a name of their own for the bound of a reply.
+    """
+    may_go = [one for one in ("response_format", "stream_options", "temperature", "max_tokens") if one in body]
+    name = next((one for one in may_go if one.encode() in told), may_go[0] if may_go else "")
+    value = body.pop(name, None)
+    if name == "max_tokens":
+        body["max_completion_tokens"] = value
+    return bool(name)
 
 
 class _Patience:
@@ -137,8 +159,7 @@ class _Patience:
 async def _pieces(response: httpx.Response, clock: _Patience) -> AsyncIterator[Reply]:
     """Server-Sent Events of a chat completion until it says that it is done."""
     if "text/event-stream" not in response.headers.get("Content-Type", ""):
-        whole = b"".join([part async for part in _parts(response, clock)])
-        yield _reply(whole, 0.0)
+        yield _reply(await _whole(response, clock), 0.0)
         return
     rest = b""
     async for part in _parts(response, clock):
@@ -150,6 +171,10 @@ async def _pieces(response: httpx.Response, clock: _Patience) -> AsyncIterator[R
             if data and line.startswith(b"data:"):
                 yield _piece(data)
     raise EndpointFailed("the endpoint broke off")
+
+
+async def _whole(response: httpx.Response, clock: _Patience) -> bytes:
+    return b"".join([part async for part in _parts(response, clock)])
 
 
 async def _parts(response: httpx.Response, clock: _Patience) -> AsyncIterator[bytes]:
@@ -172,17 +197,6 @@ def _piece(data: bytes) -> Reply:
     except (msgspec.DecodeError, KeyError, IndexError, TypeError, AttributeError):
         raise EndpointFailed(f"the endpoint sent no chat chunk: {data[:120].decode('utf-8', 'replace')}") from None
     return Reply(text=text, tokens_in=_count(usage, "prompt_tokens"), tokens_out=_count(usage, "completion_tokens"))
-
-
-def _bounded(parts: Iterator[bytes], deadline: float) -> Iterator[bytes]:
-    size = 0
-    for part in parts:
-        size += len(part)
-        if size > MOST_BYTES:
-            raise EndpointFailed(f"the endpoint sent more than {MOST_BYTES >> 20} MB")
-        if time.monotonic() > deadline:
-            raise EndpointFailed("the endpoint took too long")
-        yield part
 
 
 def _wait_s(response: httpx.Response) -> float:

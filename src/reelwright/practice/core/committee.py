@@ -120,16 +120,21 @@ def _reason(loop: Loop, decision: str, standings: Sequence[Standing]) -> tuple[s
             (one for one in standings if one.state == "below"), key=lambda one: (not one.must_have, one.p_bar)
         )
         return (
-            f"{_name(weakest.dimension)} is at the bar of a {role} ({weakest.bar:g} of 5) with a probability of only "
-            f"{weakest.p_bar:.0%}, and nothing else makes up for it.",
+            f"{_name(weakest.dimension)} is at the bar of a {role} ({weakest.bar:g} of 5) with a probability of "
+            f"{say_chance(weakest.p_bar)}, and nothing else makes up for it.",
             weakest,
         )
     weakest = min((one for one in standings if one.must_have), key=lambda one: one.p_bar)
     return (
-        f"Every must-have dimension is at the bar of a {role} with a probability of at least {SURE:.0%}, "
-        f"the least sure being {_name(weakest.dimension).lower()} with {weakest.p_bar:.0%}.",
+        f"Every must-have dimension is at the bar of a {role} with a probability of at least {say_chance(SURE)}, "
+        f"the least sure being {_name(weakest.dimension).lower()} with {say_chance(weakest.p_bar)}.",
         weakest,
     )
+
+
+def say_chance(p: float) -> str:
+    """A probability in percent; what is believed is never certain."""
+    return "under 1 %" if p < 0.01 else "over 99 %" if p > 0.99 else f"{p * 100:.0f} %"
 
 
 def _quotes(decision: str, decisive: Standing | None, said: Sequence[Said]) -> tuple[Quote, ...]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import chain
 
 from reelwright.practice.contract import Criterion
 from reelwright.practice.core.predicate import Span, sentences
-from reelwright.practice.core.term import term_pattern
+from reelwright.practice.core.term import IRREGULAR, term_pattern
 
 MAX_CHARS = 40_000
 """Of an answer, the beginning is judged: more than two hours of speech."""
@@ -36,14 +37,15 @@ _INVISIBLE = re.compile(
 _JOINERS = r"\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff"
 _BESIDE_WORDS = re.compile(rf"(?<![\w{_JOINERS}])[{_JOINERS}]+|[{_JOINERS}]++(?!\w)")
 """Signs that are not seen and hide nothing, since they stand in no word: emoji and pasted texts are full of them."""
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['’][^\W_]+)?")
 _VERB = re.compile(
     r"\b(?:is|are|was|were|be|been|am|has|have|had|do|does|did|will|would|can|could|should|must|may|might|"
     r"I|we|they|you|he|she|it|who|which|that|\w+(?:ed|izes?|ises?))\b|"
     r"\b(?:use|uses|take|takes|get|gets|give|gives|keep|keeps|let|lets|send|sends|make|makes|run|runs|put|puts|go|goes|"
     r"come|comes|see|sees|start|starts|stop|stops|store|stores|return|returns|cost|costs|wait|waits|say|says|tell|tells|"
     r"choose|chooses|pick|picks|serve|serves|fail|fails|need|needs|fill|fills|read|reads|write|writes|show|shows|fell|"
-    r"rose|went|built|wrote|led|told|ran|took|chose|found|lost|cut|leaves?|means?|sits?|allows?|fits?|becomes?)\b",
+    r"cut|leaves?|means?|sits?|allows?|fits?|becomes?|"
+    rf"{'|'.join(chain(*(forms[1:] for forms in IRREGULAR.values())))})\b",
     re.IGNORECASE,
 )
 _GLUE = re.compile(
@@ -162,7 +164,7 @@ def standing(text: str, criteria: Sequence[Criterion], asks: str) -> list[Span]:
 
 def is_list(sentence: str, n_words: int) -> bool:
     """Whether a sentence names things without saying anything of them."""
-    separators = len(re.findall(r"[,;/|•·]|\band\b", sentence))
+    separators = len(re.findall(r",(?!\d{3}\b)|[;/|•·]|\band\b", sentence))
     if not _VERB.search(sentence) or separators / max(1, n_words) >= LIST_COMMAS:
         return True
     if n_words >= 2 * LONG and not _ARTICLE.search(sentence):

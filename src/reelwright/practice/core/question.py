@@ -245,10 +245,16 @@ class _Reader:
             for name, value in self._optional(node, "parameters").items()
         }
         try:
-            used = {name for _, name, _, _ in string.Formatter().parse(asks) if name is not None}
+            fields = [
+                (name, bool(spec or to)) for _, name, spec, to in string.Formatter().parse(asks) if name is not None
+            ]
         except ValueError as error:
             self._say(asked, f"the braces of asks do not match: {error}")
             return values
+        used = {name for name, _ in fields}
+        for name, more in fields:
+            if more:
+                self._say(asked, f"a parameter of asks is {{{name}}} and nothing more in its braces")
         for name in sorted(used - set(values)):
             self._say(asked, f"asks names the parameter {{{name}}}, which has no values")
         for name in sorted(set(values) - used):
@@ -307,9 +313,9 @@ class _Reader:
 
     def _number(self, node: yaml.Node | None, parent: yaml.Node, what: str, least: int, most: int) -> int:
         text = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-        if text.isascii() and text.isdigit() and least <= int(text) <= most:
+        if text.isascii() and text.isdigit() and len(text) < 5 and least <= int(text) <= most:
             return int(text)
-        self._say(node or parent, f"{what} is a whole number from {least} to {most}, got {text or _kind(node)}")
+        self._say(node or parent, f"{what} is a whole number from {least} to {most}, got {text[:40] or _kind(node)}")
         return least
 
     def _choice(self, node: yaml.Node | None, parent: yaml.Node, what: str, choices: tuple[Any, ...]) -> Any:
@@ -341,7 +347,8 @@ class _Reader:
 def _kind(node: yaml.Node | None) -> str:
     if node is None:
         return "nothing"
-    return {yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list"}.get(type(node), "an empty text")
+    scalar = "a text" if str(node.value).strip() else "an empty text"
+    return {yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list"}.get(type(node), scalar)
 
 
 def _check_tree(question: Question, say: Callable[[str], None]) -> None:

@@ -77,7 +77,7 @@ def agree(first: Sequence[Verdict], second: Sequence[Verdict]) -> tuple[Verdict,
 
 def _statements(reply: str) -> dict[str, tuple[str, str]]:
     """Criterion → (verdict, quote); one that is named twice with different verdicts is left out."""
-    reply = reply[:MAX_REPLY_CHARS]
+    reply = reply[:MAX_REPLY_CHARS].rpartition("</think>")[2]
     start, end = reply.find("{"), reply.rfind("}")
     try:
         document: Any = msgspec.json.decode(reply[start : end + 1].encode("utf-8", "replace")) if start >= 0 else None

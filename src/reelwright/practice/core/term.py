@@ -6,7 +6,7 @@ import functools
 import re
 
 _SUFFIX = r"(?:'s|s|es|d|ed|r|er|ers|ly|ing|ies|al|ment|ments)?"
-_IRREGULAR = {
+IRREGULAR = {
     base: (base, *forms)
     for base, *forms in map(str.split, (
         "become became", "begin began begun", "break broke broken", "bring brought", "build built", "buy bought",
@@ -45,6 +45,7 @@ _ALIKE = tuple(tuple(words.split(", ")) for words in (
     "viewer, user, customer", "different, differ, mismatch, unequal", "id, identifier, uuid",
     "simulate, replay, re-run, run through", "daily, every day, each day, every morning",
     "broadcast, publish, pub/sub, message bus",
+    "because, so that, therefore, due to, hence, that is why, so i, so we",
 ))  # fmt: skip
 """Words that say the same in answers about such systems: a term of one family finds all of it."""
 
@@ -77,7 +78,7 @@ def _joined(words: str) -> str:
 
 def _spelled(word: str) -> str:
     others = (spelling.sub(other, word) for spelling, other in _SPELLINGS)
-    spelled = [form for one in dict.fromkeys((word, *others)) for form in _IRREGULAR.get(one, (one,))]
+    spelled = [form for one in dict.fromkeys((word, *others)) for form in IRREGULAR.get(one, (one,))]
     return "(?:" + "|".join(map(_inflected, spelled)) + ")"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from importlib import resources
+from time import thread_time_ns
 from typing import Any, Protocol
 
 import msgspec
@@ -28,6 +29,10 @@ class Decider(Protocol):
 
     def restart(self) -> None:
         """End it at once, and begin again with nothing in memory."""
+        ...
+
+    def cpu_ns(self) -> int:
+        """The CPU time that it has taken so far, in ns. Nothing that it says of itself is believed."""
         ...
 
 
@@ -88,6 +93,10 @@ class InProcess:
         """Begin again."""
         self._answer = self._make()
 
+    def cpu_ns(self) -> int:
+        """This thread's."""
+        return thread_time_ns()
+
 
 PRINTED_LINES = 12
 """Of each practice run, the last, are told."""
@@ -143,10 +152,15 @@ def run_alone(
     confinement: Confinement = "bubblewrap",
     told: Told = unheard,
 ) -> LabResult:
-    """The verdict without the policies beside it. Cost: a process in the sandbox and a replay for each seed."""
+    """The verdict without the policies beside it, on the seeds until one shows a counter-example.
+
+    Cost: a process in the sandbox and a replay for each of these seeds.
+    """
     judged: list[Judged] = []
+    tried: tuple[int, ...] = ()
     try:
         for number, seed in enumerate(seeds, start=1):
+            tried = seeds[:number]
             told(f"replay {number} of {len(seeds)}, {'a hidden seed' if hidden else f'seed {seed}'}")
             with Sandbox(source, driver=lab.driver, bounds=lab.bounds, confinement=confinement) as sandbox:
                 try:
@@ -158,11 +172,11 @@ def run_alone(
             if not judged[-1].passed:
                 break
     except Broken as error:
-        return _result(lab, seeds, hidden, valid="false", judged=judged, reason=str(error))
+        return _result(lab, tried, hidden, valid="false", judged=judged, reason=str(error))
     except OSError as error:
-        return _result(lab, seeds, hidden, valid="unknown", judged=judged, reason=f"the sandbox failed: {error}")
+        return _result(lab, tried, hidden, valid="unknown", judged=judged, reason=f"the sandbox failed: {error}")
     passed = all(one.passed for one in judged)
-    return _result(lab, seeds, hidden, valid="true" if passed else "false", judged=judged, reason=judged[-1].reason)
+    return _result(lab, tried, hidden, valid="true" if passed else "false", judged=judged, reason=judged[-1].reason)
 
 
 def stand_beside(lab: Lab, result: LabResult, told: Told = unheard) -> LabResult:

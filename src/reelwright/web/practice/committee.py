@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Controller, Response, get
 
+from reelwright.practice.core.committee import say_chance
 from reelwright.practice.service import LoopsService
 from reelwright.web.practice.visit import VISIT, Visit
 
@@ -21,5 +22,7 @@ class CommitteePage(Controller):
     async def show(self, visit: Visit, practice_loops: LoopsService, loop_id: str) -> Response[Any]:
         """The decision with its reason and quotes, the dimensions against the bar, the rounds."""
         return await visit.page(
-            "committee", packet=await practice_loops.get_packet(person=visit.person, loop_id=loop_id)
+            "committee",
+            packet=await practice_loops.get_packet(person=visit.person, loop_id=loop_id),
+            say_chance=say_chance,
         )

@@ -111,7 +111,7 @@ def test_commands_work_in_the_folder_of_a_whole_service(tmp_path: Path) -> None:
 
 
 def test_commands_of_a_service_that_has_moved_follow_its_settings(tmp_path: Path) -> None:
-    """What it was copied from lies there still, and would answer for it; a flag imported there is served to nobody."""
+    """What it was copied from lies there still and would answer for it; a flag imported there is served to nobody."""
     Composed(tmp_path / "reelwright-data")
     moved = Composed(tmp_path / "elsewhere")
     keys = KeyRing.open(tmp_path / "ring" / "keys.json")

@@ -107,7 +107,7 @@ def _ask(method: str, path: str, url: str, data: Path | None, **more: Any) -> An
             f"the service at {url} has another key ring than {keys_file(service)}; name its folder with --data"
         )
     try:
-        told = answer.json() if answer.content else None
+        told: Any = answer.json() if answer.content else None
     except ValueError:
         raise Invalid(f"what answers {answer.status_code} at {url} is no Reelwright; name it with --url") from None
     if answer.is_error:

@@ -111,7 +111,9 @@ def _ask(method: str, path: str, url: str, data: Path | None, **more: Any) -> An
     except ValueError:
         raise Invalid(f"what answers {answer.status_code} at {url} is no Reelwright; name it with --url") from None
     if answer.is_error:
-        raise Invalid(told["detail"])
+        raise Invalid(
+            "; ".join([told["detail"], *(f"{one['key']}: {one['message']}" for one in told.get("errors", ()))])
+        )
     return told
 
 

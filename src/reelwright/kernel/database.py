@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
@@ -39,6 +39,9 @@ RACES = 12
 """How often a write that lost a race is run again before its caller is told to come later."""
 
 
+_LIKE = "it is as sqlite:////path/to/file or postgresql://user@host:5432/name"
+
+
 class LostRace(Unavailable):
     """Another transaction changed what this one had read."""
 
@@ -48,7 +51,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._engine = _sqlite_engine(url) if url.startswith("sqlite:") else _postgres_engine(url)
+        try:
+            self._engine = _sqlite_engine(url) if url.startswith("sqlite:") else _postgres_engine(url)
+        except (ArgumentError, ValueError) as error:  # what they say may hold the password
+            raise Invalid(f"this is no URL of a database: {url.partition(':')[0]}:…; {_LIKE}") from error
         self._limiter: anyio.CapacityLimiter | None = None
 
     @property
@@ -236,6 +242,8 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 def _postgres_engine(url: str) -> sa.Engine:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("neither SQLite nor PostgreSQL")
     try:
         import psycopg  # noqa: F401
     except ImportError as error:

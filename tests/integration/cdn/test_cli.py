@@ -138,6 +138,7 @@ async def test_a_purge_says_what_went_where_and_who_is_late(stage: Stage) -> Non
         (["purge"], "name what to purge"),
         (["purge", "--tag", "a", "--path", "/b"], "name what to purge"),
         (["edges", "--forget", "nobody"], "no edge 'nobody' is registered"),
+        (["steer", "--bps", "0"], "bps: Expected"),
     ],
 )
 async def test_what_cannot_be_done_is_said(stage: Stage, words: list[str], says: str) -> None:

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 METADATA = sa.MetaData()
 _LOST_RACES = ("40001", "40P01")  # PostgreSQL: serialization_failure, deadlock_detected
+_NO_RIGHT = "42501"  # insufficient_privilege
 SQLITE_WAIT_S = 10
 RACES = 12
 """How often a write that lost a race is run again before its caller is told to come later."""
@@ -198,6 +199,8 @@ class Database:
             if getattr(error.orig, "sqlstate", None) in _LOST_RACES:
                 raise LostRace("another transaction changed the same rows; run this one again") from error
             raise Unavailable(f"the database {self._shown} does not answer: {error.orig}") from error
+        except ProgrammingError as error:
+            raise refused(error) from error
         except (DataError, OverflowError, UnicodeEncodeError) as error:
             raise Invalid("a text holds characters, or a number is so large, that no database can keep it") from error
         except PoolTimeout as error:
@@ -206,6 +209,14 @@ class Database:
     @property
     def _shown(self) -> str:
         return sa.make_url(self.url).render_as_string(hide_password=True)
+
+
+def refused(error: ProgrammingError) -> Exception:
+    """What to say where PostgreSQL does not let its user do this; else the error itself."""
+    if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+        return error
+    says = str(error.orig).partition("\n")[0]
+    return Invalid(f"the database refuses its user: {says}; the user has to own the database")
 
 
 def _sqlite_engine(url: str) -> sa.Engine:

@@ -68,7 +68,9 @@ class Stage:
         except httpx.HTTPError:
             return False
 
-    async def edge(self, name: str, *, keys_file: Path | None = None, clock: Any = None, **more: Any) -> EdgeServer:
+    async def edge(
+        self, name: str, *, keys_file: Path | None = None, clock: Any = None, url: str = "", **more: Any
+    ) -> EdgeServer:
         """An edge that reports; without upstreams it serves the media store itself."""
         options = EdgeOptions(
             host="127.0.0.1",
@@ -79,6 +81,7 @@ class Stage:
             origins=frozenset(),
             name=name,
             control=self.url,
+            url=url,
         )
         server = self.edges[name] = EdgeServer(options, clock or SystemClock())
         await server.start()
@@ -266,6 +269,21 @@ async def test_an_edge_that_is_refused_says_at_once_why(stage: Stage, monkeypatc
     await heard
     assert "refuses this edge's reports" in said[0]
     assert "is registered as 'twin'" in said[0]
+
+
+async def test_an_edge_without_a_usable_url_says_at_once_why(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And names the setting, instead of waiting for a control plane that is there."""
+    said: list[str] = []
+    monkeypatch.setattr(
+        "reelwright.cdn.adapters.agent.log", structlog.wrap_logger(None, processors=[partial(_hear_why, said)])
+    )
+    await stage.edge("odd", upstreams=("http://127.0.0.1:1",), url="http://a:99999")
+
+    async def heard() -> bool:
+        return bool(said)
+
+    await stage.until(heard)
+    assert "refuses this edge's reports" in said[0] and "cdn.advertise" in said[0]
 
 
 async def test_an_edge_serves_on_while_the_control_plane_is_away_and_catches_up(stage: Stage) -> None:

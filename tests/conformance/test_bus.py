@@ -18,10 +18,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from tests.engines import KafkaServer
+from typer.testing import CliRunner
 
 from reelwright.events.adapters import sql
 from reelwright.events.adapters.bus import EventLog, open_log, open_reader
 from reelwright.events.adapters.reader import Reader
+from reelwright.events.cli import app
 from reelwright.events.contract import Backlogged, Event, FailedBatch, FailedEvent, StoredBatch
 from reelwright.events.core.frame import START, Position
 from reelwright.events.service import EventsService
@@ -111,6 +113,29 @@ async def test_refused_events_have_a_log_of_their_own(bus: str) -> None:
     assert (reader.sources(), reader.sources(failed=True)) == ([], ["web-a-failed"])
     assert [found for _, found in reader.failed("web-a-failed", START)] == [kept]
     await writer.close()
+
+
+@pytest.mark.parametrize("source", ["web-a", "web-a-failed"])
+async def test_the_newest_events_are_shown_wherever_they_lie(
+    bus: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`reelwright events show`, by the settings: a broker's are not to be looked for on the disk."""
+    monkeypatch.setenv("REELWRIGHT_DATA", str(tmp_path))
+    if bus.startswith("kafka://"):
+        monkeypatch.setenv("REELWRIGHT_EVENTS_BUS", bus)
+    writer, sent = opened(bus, source), [event() for _ in range(3)]
+    kept = FailedBatch(events=[FailedEvent(raw=b"\xff", reason="no JSON")], received_ms=1)
+    failed = source.endswith("-failed")
+    for one in sent:
+        await writer.append(msgspec.json.encode(kept) if failed else batch(one))
+    await writer.close()
+    shown = CliRunner().invoke(app, ["show", "--last", "2", *(["--failed"] if failed else [])])
+    rows = [msgspec.json.decode(line) for line in shown.output.splitlines()]
+    if failed:
+        assert [row["reason"] for row in rows] == ["no JSON"] * 2
+    else:
+        assert [row["id"] for row in rows] == [one.id for one in sent[1:]]
+        assert {row["profile_id"] for row in rows} == {ADA}
 
 
 async def test_a_record_that_cannot_be_read_stops_nobody(bus: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,11 @@ import pytest
 import sqlalchemy as sa
 from tests.engines import PostgresServer
 
+from reelwright.app.places import jobs_url
 from reelwright.kernel.database import Database, among
-from reelwright.kernel.errors import Unavailable
+from reelwright.kernel.errors import Invalid, Unavailable
+from reelwright.kernel.jobs import JobsClient
+from reelwright.kernel.settings import ServiceSettings
 
 TABLE = sa.Table("counts", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
 
@@ -48,6 +52,24 @@ def test_a_write_commits_what_it_read(database: Database) -> None:
         list(threads.map(work, range(6)))
     with database.reading() as connection:
         assert count(connection) == 60
+
+
+def test_a_user_who_may_make_nothing_is_told_what_is_missing(postgres_url: str) -> None:
+    """Since PostgreSQL 15 only a database's owner may make tables in it; nor may others make the schema of jobs."""
+    role = f"guest_{secrets.token_hex(4)}"
+    engine = sa.create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'"))
+    url = sa.make_url(postgres_url).set(username=role, password="secret").render_as_string(hide_password=False)
+    guest = Database(url)
+    with pytest.raises(Invalid, match="permission denied for schema public; the user has to own"):
+        guest.migrate(["reelwright.accounts"])
+    guest.close()
+    with pytest.raises(Invalid, match=r"permission denied for database \w+; the user has to own"):
+        JobsClient(jobs_url(ServiceSettings(database=url)))
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DROP ROLE {role}"))
+    engine.dispose()
 
 
 def test_two_writes_that_only_read_each_other_do_not_both_win(database: Database) -> None:

@@ -24,15 +24,16 @@ from reelwright.accounts.api import PrincipalMiddleware
 from reelwright.app.described import CompleteJson, StrictRequest, tell_all_methods
 from reelwright.app.listening import allowed_hosts, web_origins
 from reelwright.app.wiring import Wiring
-from reelwright.kernel.errors import Forbidden, Terminal
+from reelwright.kernel.errors import Forbidden, ReelwrightError, Terminal
 from reelwright.kernel.http import handle_error
 from reelwright.kernel.keys import KeyRing, follow
 from reelwright.kernel.operations import Operations
 from reelwright.kernel.principal import is_near, principal_of
 from reelwright.kernel.system import Health, Resources, System
-from reelwright.kernel.telemetry import exposition
+from reelwright.kernel.telemetry import exposition, logger
 from reelwright.kernel.urls import parts_of
 
+log = logger(__name__)
 BODY_BYTES_MOST = 2 << 20
 """Largest request body that is read whole; uploads stream and have their own bound."""
 
@@ -249,11 +250,21 @@ def _running(systems: Sequence[System]) -> Callable[[Litestar], Any]:
     async def run(_application: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for system in systems:
-                await system.start()
+                await _start(system)
                 stack.push_async_callback(system.stop)
             yield
 
     return run
+
+
+async def _start(system: System) -> None:
+    """The server ends where one does not start, and says nothing of why."""
+    try:
+        await system.start()
+    except Exception as error:
+        known = isinstance(error, ReelwrightError)
+        log.error("a system does not start", system=system.name, problem=str(error), exc_info=not known)
+        raise
 
 
 def _following(keys: KeyRing) -> Callable[[Litestar], Any]:

@@ -170,7 +170,9 @@ def _names_below(folder: Path) -> Iterator[str]:
 
 def _opened(url: str) -> Database:
     if not url.startswith(("postgresql://", "postgres://")):
-        raise Invalid(f"a database to copy to is postgresql://…, got {url!r}; SQLite is copied as a file")
+        raise Invalid(
+            f"a database to copy to is postgresql://…, got {url.partition(':')[0]}:…; SQLite is copied as a file"
+        )
     return Database(url)
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
+from granian.errors import FatalError
 from granian.server.embed import Server
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 from reelwright.app.draining import Draining
+from reelwright.kernel.errors import Unavailable
 from reelwright.kernel.live import closing
 from reelwright.kernel.settings import ServiceSettings
 
@@ -50,7 +52,10 @@ async def serve_asgi(application: Any, settings: ServiceSettings, stopping: asyn
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
-        serving.result()
+        try:
+            serving.result()
+        except FatalError as error:
+            raise Unavailable("the process does not start; the log says which system does not, and why") from error
         raise RuntimeError(f"the server on {settings.host}:{settings.port} ended by itself; is the port taken?")
     closing.begin()
     server.stop()  # type: ignore[no-untyped-call]

@@ -12,12 +12,12 @@ from rich.table import Table
 from reelwright.catalog.adapters.sql import list_details
 from reelwright.catalog.core.visibility import EVERYTHING_ALWAYS
 from reelwright.kernel.database import Database
-from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
+from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, Source, database_url, require_kept
 from reelwright.kernel.terminal import console
 
 app = typer.Typer(help="Titles of a catalogue.", no_args_is_help=True)
-Data = Annotated[Path, typer.Option(help="The service's data folder.")]
-HERE = Path("reelwright-data")
+Data = Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")]
+Url = Annotated[str | None, typer.Option("--database", help="Database URL, unless the settings name it.")]
 
 
 @app.callback()
@@ -26,13 +26,11 @@ def catalog() -> None:
 
 
 @app.command("list")
-def list_titles(
-    data: Data = HERE, database: Annotated[str, typer.Option(help="Database URL; empty is the data folder's.")] = ""
-) -> None:
+def list_titles(data: Data = None, database: Url = None) -> None:
     """List titles with the state of what can be played."""
 
     async def work() -> None:
-        settings = ServiceSettings(data=str(data), database=database)
+        settings = Source.open().section("", ServiceSettings, data=str(data) if data else None, database=database)
         require_kept(settings, file=DATABASE_FILE)
         opened = Database(database_url(settings))
         table = Table("title", "year", "rated", "playable", box=None)

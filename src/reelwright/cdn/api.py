@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
@@ -15,6 +17,7 @@ from reelwright.cdn.control import ControlPlane
 from reelwright.kernel.live import live
 from reelwright.kernel.principal import principal_of, require, require_peer
 
+_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 Name = Annotated[str, Parameter(max_length=48, description="Name of the edge.")]
 
 
@@ -57,6 +60,7 @@ class ReportRoutes(Controller):
     @post("/edges/{name:str}/report", summary="Report as an edge", status_code=200, guards=[require_peer])
     async def report(self, name: Name, data: EdgeReport, cdn: ControlPlane) -> EdgeOrders:
         """Register or report as an edge; the answer holds purges, keys and plans to fill. For our own processes."""
+        check_url(data.url)
         return await cdn.report(checked_name(name), data)
 
 
@@ -122,6 +126,16 @@ def checked_name(name: str) -> str:
         return msgspec.convert(name, EdgeName)
     except msgspec.ValidationError:
         raise UnfitOrder("an edge's name has up to 48 of A-Z a-z 0-9 . _ and -, a letter or digit first") from None
+
+
+def check_url(url: str) -> None:
+    """Raise UnfitOrder unless browsers, policies of pages and our own client can all make use of an edge's URL."""
+    try:
+        fits = _URL.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise UnfitOrder(f"an edge's URL is as https://edge-1.example:8001, in ASCII, got {url!r}; see cdn.advertise")
 
 
 def by(request: Request[Any, Any, Any]) -> str:

@@ -11,12 +11,12 @@ import typer
 
 from reelwright.cdn.contract import sign_folder
 from reelwright.kernel.clock import SystemClock
-from reelwright.kernel.errors import Invalid, Unavailable
+from reelwright.kernel.errors import Invalid, NotFound, Unavailable
 from reelwright.kernel.files import read_typed
-from reelwright.kernel.keys import KEYS_FILE, KeyRing
+from reelwright.kernel.keys import KeyRing
 from reelwright.kernel.operations import own_url
 from reelwright.kernel.peers import peer_token
-from reelwright.kernel.settings import ServiceSettings, require_kept
+from reelwright.kernel.settings import ServiceSettings, Source, keys_file, require_kept
 
 app = typer.Typer(help="The CDN: edges, shields, caches and what they would do.", no_args_is_help=True)
 
@@ -26,20 +26,28 @@ def cdn() -> None:
     """The CDN: edges, shields, caches and what they would do."""
 
 
-def _ring(data: Path) -> KeyRing:
-    require_kept(ServiceSettings(data=str(data)), file=KEYS_FILE)
-    return KeyRing.open(data / KEYS_FILE)
+def _service(data: Path | None) -> ServiceSettings:
+    return Source.open().section("", ServiceSettings, data=str(data) if data else None)
+
+
+def _ring(service: ServiceSettings) -> KeyRing:
+    file = keys_file(service)
+    if not service.keys:
+        require_kept(ServiceSettings(data=service.data), file=file.name)
+    elif not file.exists():
+        raise NotFound(f"no key ring at {file}, which `keys` names; copy the service's there")
+    return KeyRing.open(file)
 
 
 @app.command()
 def sign(
     name: Annotated[str, typer.Argument(help="Object name, as assets/ASSET/FILE.")],
-    data: Annotated[Path, typer.Option(help="The service's data folder.")] = Path("reelwright-data"),
+    data: Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")] = None,
     seconds: Annotated[int, typer.Option(help="How long the URL is good.")] = 3600,
 ) -> None:
     """Print a signed path for an object, bound to no viewer."""
     folder = "/".join(name.split("/")[:2])
-    keys = _ring(data)
+    keys = _ring(_service(data))
     typer.echo(sign_folder(keys, folder, expires_s=int(time.time()) + seconds, viewer=None) + name)
 
 
@@ -74,31 +82,43 @@ def front(
 
 
 Url = Annotated[str, typer.Option(help="URL of the service; else what serves the data folder on this machine.")]
-Data = Annotated[Path, typer.Option(help="The service's data folder, whose key ring proves who asks.")]
-SERVICE, DATA = "http://127.0.0.1:8000", Path("reelwright-data")
+Data = Annotated[
+    Path | None,
+    typer.Option(help="The service's data folder, whose key ring proves who asks, unless the settings name them."),
+]
+SERVICE = "http://127.0.0.1:8000"
 """The service that is asked where no URL is named and none is known to run here."""
 
 
-def _ask(method: str, path: str, url: str, data: Path, **more: Any) -> Any:
+def _ask(method: str, path: str, url: str, data: Path | None, **more: Any) -> Any:
     """Ask the control plane as one of the service's own processes. Raises Unavailable or Invalid."""
     import httpx
 
-    url = url or own_url(data) or SERVICE
-    token = peer_token(_ring(data), SystemClock())
+    service = _service(data)
+    url = url or own_url(Path(service.data)) or SERVICE
+    token = peer_token(_ring(service), SystemClock())
     headers = {"Authorization": f"Bearer {token}"}
     try:
         answer = httpx.request(method, f"{url.rstrip('/')}/api/v1/cdn/{path}", headers=headers, timeout=30, **more)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(f"the service at {url} does not answer: {error}; name another with --url") from error
     if answer.status_code == 401:
-        raise Invalid(f"the service at {url} has another key ring than {data}; name its folder with --data")
+        raise Invalid(
+            f"the service at {url} has another key ring than {keys_file(service)}; name its folder with --data"
+        )
+    try:
+        told: Any = answer.json() if answer.content else None
+    except ValueError:
+        raise Invalid(f"what answers {answer.status_code} at {url} is no Reelwright; name it with --url") from None
     if answer.is_error:
-        raise Invalid(answer.json().get("detail", answer.text[:200]))
-    return answer.json() if answer.content else None
+        raise Invalid(
+            "; ".join([told["detail"], *(f"{one['key']}: {one['message']}" for one in told.get("errors", ()))])
+        )
+    return told
 
 
 @app.command()
-def status(url: Url = "", data: Data = DATA) -> None:
+def status(url: Url = "", data: Data = None) -> None:
     """Say in a few lines how the CDN is: edges, load, hit ratio, offload, misses by class."""
     from collections import Counter
 
@@ -125,7 +145,7 @@ def status(url: Url = "", data: Data = DATA) -> None:
 @app.command()
 def edges(
     url: Url = "",
-    data: Data = DATA,
+    data: Data = None,
     forget: Annotated[str, typer.Option(help="Take this edge off the list.")] = "",
 ) -> None:
     """List the registered edges, or forget one that is gone for good."""
@@ -141,7 +161,7 @@ def edges(
 
 
 @app.command()
-def fill(url: Url = "", data: Data = DATA) -> None:
+def fill(url: Url = "", data: Data = None) -> None:
     """Say how far each edge is with what it is to hold before it is asked."""
     for edge in _ask("GET", "edges", url, data):
         if edge["kind"] != "edge":
@@ -161,7 +181,7 @@ def drain(
     name: Annotated[str, typer.Argument(help="Name of the edge.")],
     end: Annotated[bool, typer.Option("--end", help="Send viewers there again.")] = False,
     url: Url = "",
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Send no more viewers to an edge; who is there moves with the next steering document or heartbeat."""
     _ask("PUT", f"edges/{name}/drain", url, data, json={"drained": not end})
@@ -179,7 +199,7 @@ def purge(
         list[str] | None, typer.Option(help="URL of a gateway that is not registered, instead of all edges.")
     ] = None,
     url: Url = "",
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Purge at every registered edge by path, prefix or tag; an edge that is away does it when it is back."""
     if sum(bool(one) for one in (path, prefix, tag)) != 1:
@@ -195,10 +215,10 @@ def purge(
         typer.echo(f"{name}: does not answer; it purges with its next report")
 
 
-def _purge_at(urls: list[str], host: str, path: str, prefix: str, tag: str, soft: bool, data: Path) -> None:
+def _purge_at(urls: list[str], host: str, path: str, prefix: str, tag: str, soft: bool, data: Path | None) -> None:
     import httpx
 
-    token = peer_token(_ring(data), SystemClock())
+    token = peer_token(_ring(_service(data)), SystemClock())
     named = {"Purge-Prefix": prefix} if prefix else {"Purge-Tag": tag} if tag else {}
     headers = {"Host": host, "Authorization": f"Bearer {token}", "Purge-Soft": str(int(soft)), **named}
     failed = []
@@ -332,7 +352,7 @@ def steer(
     bps: Annotated[float, typer.Option(help="What the session would take.")] = 5e6,
     explain: Annotated[bool, typer.Option(help="Say why each edge stands where it does.")] = False,
     url: Url = "",
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Say where a viewer would be sent now: the order, or the reasons; with --edges by a list of your own."""
     if edges is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import math
 import os
@@ -417,6 +418,13 @@ class ControlPlane:
             self._known[row["name"]] = Known(row["beat"], self._clock.monotonic_ns())
             self._given.reported(row["name"])
 
+    async def follow(self) -> None:
+        """For ever: edges report to one web process, and the pages of all must let players fetch from them."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_s)
+            with contextlib.suppress(ReelwrightError):  # health says it where the database is away
+                await self._look()
+
     def known_urls(self) -> list[str]:
         """Where what is registered is, as far as this process knows; asks nobody."""
         return sorted(self._urls)
@@ -539,6 +547,7 @@ class CdnSystem:
             settings=resources.source.section("cdn", CdnSettings),
             events=events,
         )
+        self._following: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[Any]:
         """The routes of the control plane."""
@@ -549,9 +558,14 @@ class CdnSystem:
     async def start(self) -> None:
         """Edges come by themselves; those of before are known at once."""
         await self.service.list_edges()
+        self._following = asyncio.create_task(self.service.follow())
 
     async def stop(self) -> None:
         """End the connections to edges."""
+        if self._following:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
         await self.service.close()
 
     async def health(self) -> Health:

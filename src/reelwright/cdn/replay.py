@@ -9,6 +9,7 @@ import json
 import lzma
 import math
 import struct
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
@@ -128,12 +129,14 @@ def read_trace(path: Path, *, kind: str = "") -> Trace:
     `.gz` and `.xz` are opened. Lines that make no sense are left out and reported.
     """
     kind = kind or _kind_of(path)
+    if path.suffix == ".zst":
+        raise Invalid(f"{path} is packed by zstd, which is not opened here: unpack it with `zstd -d` first")
     if kind not in FORMATS:
         raise Invalid(f"a trace is one of {', '.join(FORMATS)}, got {kind!r}; name it with --format")
     try:
         with _open(path) as file:
             trace = _READERS[kind](file)
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise Invalid(f"cannot read {path}: {error}") from error
     if not trace.visits:
         raise Invalid(
@@ -171,22 +174,27 @@ def _read_csv(file: IO[bytes]) -> Trace:
     refused: list[str] = []
     for number, raw in enumerate(file, 1):
         line = raw.decode("utf-8-sig", "replace")
-        row = next(csv.reader([line])) if "," in line else line.split()
-        if not row or (number == 1 and not row[0].strip().replace(".", "", 1).isdigit()):
-            continue
         try:
+            row = next(csv.reader([line])) if "," in line else line.split()
+            if not row or (number == 1 and not row[0].strip().replace(".", "", 1).isdigit()):
+                continue
             visits.append(_visit(row))
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, csv.Error):
             refused.append(f"line {number}: {line.strip()[:60]!r}")
     return Trace(visits, refused)
 
 
 def _visit(row: list[str]) -> Visit:
     size, at_s = int(row[2]), float(row[0])
-    if not 0 < size <= LARGEST_BYTES or not math.isfinite(at_s):
-        raise ValueError(row)
+    _check(size, at_s)
     session, stream, index = [*row[3:6], "", "", "-1"][:3] if len(row) >= 6 else ["", "", "-1"]
     return Visit(row[1].strip(), size, at_s, session, stream, int(index))
+
+
+def _check(size: int, at_s: float) -> None:
+    """Raise ValueError for what no request has."""
+    if not 0 < size <= LARGEST_BYTES or not math.isfinite(at_s):
+        raise ValueError(f"{size} bytes at {at_s}")
 
 
 def _read_events(file: IO[bytes]) -> Trace:
@@ -198,10 +206,11 @@ def _read_events(file: IO[bytes]) -> Trace:
             if one.get("type", "edge_access") != "edge_access":
                 continue
             said, at_s = one.get("data", one), one["at_ms"] / 1000
-            size = int(said["size_bytes"] if "data" in one else said["size"])
+            size = max(1, int(said["size_bytes"] if "data" in one else said["size"]))
+            _check(size, at_s)
             session = (one["session_id"] if "data" in one else one["session"]) or ""
-            visits.append(Visit(str(said["object"]), max(1, size), at_s, str(session)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            visits.append(Visit(str(said["object"]), size, at_s, str(session)))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             refused.append(f"line {number}: {line[:60]!r}")
     return Trace(visits, refused)
 

@@ -25,7 +25,7 @@ from reelwright.kernel.clock import SystemClock
 from reelwright.kernel.database import Database, reading_at
 from reelwright.kernel.errors import Invalid
 from reelwright.kernel.files import read_typed
-from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, database_url, require_kept
+from reelwright.kernel.settings import DATABASE_FILE, ServiceSettings, Source, database_url, require_kept
 from reelwright.kernel.terminal import console
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
     from reelwright.experiments.core.sizes import Size
 
 app = typer.Typer(help="Experiments of a service.", no_args_is_help=True)
-Data = Annotated[Path, typer.Option(help="The service's data folder.")]
-Url = Annotated[str, typer.Option(help="Database URL; empty is the data folder's.")]
+Data = Annotated[Path | None, typer.Option(help="The service's data folder, unless the settings name it.")]
+Url = Annotated[str | None, typer.Option("--database", help="Database URL, unless the settings name it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-HERE = Path("reelwright-data")
 FILE_MOST = 64 << 20
 
 
@@ -48,7 +47,7 @@ def experiments() -> None:
 
 
 @app.command("list")
-def list_experiments(data: Data = HERE, database: Url = "", as_json: Json = False) -> None:
+def list_experiments(data: Data = None, database: Url = None, as_json: Json = False) -> None:
     """List experiments with their state and their share of their layer, and imported flags."""
     found = _configuration(data, database)
     if as_json:
@@ -67,8 +66,8 @@ def list_experiments(data: Data = HERE, database: Url = "", as_json: Json = Fals
 @app.command("assign")
 def assign_somebody(
     attributes: Annotated[str, typer.Argument(help='Who, as JSON: \'{"profile": "01J…", "country": "DE"}\'.')],
-    data: Data = HERE,
-    database: Url = "",
+    data: Data = None,
+    database: Url = None,
     as_json: Json = False,
 ) -> None:
     """Say which cell somebody is in, of every running experiment, and why."""
@@ -89,8 +88,8 @@ def assign_somebody(
 @app.command("analyse")
 def analyse_experiment(
     key: Annotated[str, typer.Argument(help="The experiment.")],
-    data: Data = HERE,
-    database: Url = "",
+    data: Data = None,
+    database: Url = None,
     measure: Annotated[bool, typer.Option(help="Measure anew first; else the worker's last round counts.")] = False,
     plan: Annotated[
         float, typer.Option(help="Before it begins: the viewers that each arm needs to find a change of so many %.")
@@ -122,7 +121,7 @@ def compare_units(
     measure: Annotated[str, typer.Option(help="A figure of quality, such as `stall_share`.")] = "stall_share",
     design: Annotated[str, typer.Option(help="`differences` or `synthetic`.")] = "synthetic",
     synthetic_audience: Annotated[bool, typer.Option(help="Of the demo's audience.")] = False,
-    data: Data = HERE,
+    data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Say what a change did that could not be randomised, from the lake: beside those that did not change."""
@@ -158,8 +157,8 @@ def import_flags(
     context: Annotated[str, typer.Option(help="Also say what somebody gets, as JSON.")] = "",
     check: Annotated[bool, typer.Option("--check", help="Only read it; nothing is stored.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Serve the flags of that name no more.")] = False,
-    data: Data = HERE,
-    database: Url = "",
+    data: Data = None,
+    database: Url = None,
 ) -> None:
     """Serve another vendor's flags over OFREP with that vendor's own buckets: nobody changes sides.
 
@@ -286,12 +285,12 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _url(data: Path, database: str) -> str:
-    settings = ServiceSettings(data=str(data), database=database)
+def _url(data: Path | None, database: str | None) -> str:
+    settings = Source.open().section("", ServiceSettings, data=str(data) if data else None, database=database)
     require_kept(settings, file=DATABASE_FILE)
     return database_url(settings)
 
 
-def _configuration(data: Path, database: str) -> Configuration:
+def _configuration(data: Path | None, database: str | None) -> Configuration:
     with reading_at(_url(data, database)) as connection:
         return get_configuration(connection)[1]

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reelwright.kernel.errors import Invalid, MissingExtra, Unavailable
@@ -35,9 +35,13 @@ T = TypeVar("T")
 
 METADATA = sa.MetaData()
 _LOST_RACES = ("40001", "40P01")  # PostgreSQL: serialization_failure, deadlock_detected
+_NO_RIGHT = "42501"  # insufficient_privilege
 SQLITE_WAIT_S = 10
 RACES = 12
 """How often a write that lost a race is run again before its caller is told to come later."""
+
+
+_LIKE = "it is as sqlite:////path/to/file or postgresql://user@host:5432/name"
 
 
 class LostRace(Unavailable):
@@ -49,7 +53,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._engine = _sqlite_engine(url) if url.startswith("sqlite:") else _postgres_engine(url)
+        try:
+            self._engine = _sqlite_engine(url) if url.startswith("sqlite:") else _postgres_engine(url)
+        except (ArgumentError, ValueError) as error:  # what they say may hold the password
+            raise Invalid(f"this is no URL of a database: {url.partition(':')[0]}:…; {_LIKE}") from error
         self._limiter: anyio.CapacityLimiter | None = None
 
     @property
@@ -193,6 +200,8 @@ class Database:
             if getattr(error.orig, "sqlstate", None) in _LOST_RACES:
                 raise LostRace("another transaction changed the same rows; run this one again") from error
             raise Unavailable(f"the database {self._shown} does not answer: {error.orig}") from error
+        except ProgrammingError as error:
+            raise refused(error) from error
         except (DataError, OverflowError, UnicodeEncodeError) as error:
             raise Invalid("a text holds characters, or a number is so large, that no database can keep it") from error
         except PoolTimeout as error:
@@ -216,6 +225,14 @@ def reading_at(url: str) -> Iterator[sa.Connection]:
             yield connection
     finally:
         database.close()
+
+
+def refused(error: ProgrammingError) -> Exception:
+    """What to say where PostgreSQL does not let its user do this; else the error itself."""
+    if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+        return error
+    says = str(error.orig).partition("\n")[0]
+    return Invalid(f"the database refuses its user: {says}; the user has to own the database")
 
 
 def _sqlite_engine(url: str) -> sa.Engine:
@@ -252,6 +269,8 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 def _postgres_engine(url: str) -> sa.Engine:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("neither SQLite nor PostgreSQL")
     try:
         import psycopg  # noqa: F401
     except ImportError as error:

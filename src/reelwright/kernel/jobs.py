@@ -15,6 +15,9 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import msgspec
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from sqlalchemy.exc import ProgrammingError
+
+from reelwright.kernel.database import refused
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,7 +93,11 @@ class JobsClient:
     """Enqueues jobs and looks at them, from any process."""
 
     def __init__(self, url: str) -> None:
-        DBOS.migrate(url)
+        """Make the tables of jobs where there are none. Raises Invalid where the database's user may not."""
+        try:
+            DBOS.migrate(url)
+        except ProgrammingError as error:
+            raise refused(error) from error
         self._client = DBOSClient(system_database_url=url, application_name=APPLICATION)
 
     def enqueue(self, name: str, job_id: str, *args: Any, behind: bool = False) -> None:

@@ -148,7 +148,7 @@ def open_store(settings: LimitsSettings, clock: Clock) -> Store:
     """The store of a URL; a shared one is guarded against its own outages. Raises Invalid, MissingExtra."""
     scheme, _, rest = settings.store.partition("://")
     if settings.lease_ms and scheme not in ("redis", "rediss", "unix"):
-        raise Invalid(f"limits.lease_ms needs a store that grants leases: redis://, got {settings.store[:60]!r}")
+        raise Invalid(f"limits.lease_ms needs a store that grants leases: redis://, got {scheme}://…")
     match scheme:
         case "memory":
             return MemoryStore(clock=clock, keys_most=settings.keys)
@@ -165,7 +165,7 @@ def open_store(settings: LimitsSettings, clock: Clock) -> Store:
 
             urls = [f"redis://{node}" for node in rest.split(",")]
             return GuardedStore(RedisClusterStore(urls, clock=clock), nodes=settings.nodes, clock=clock)
-    raise Invalid(f"limits.store is memory://, sqlite://, postgresql:// or redis://, got {settings.store[:60]!r}")
+    raise Invalid(f"limits.store is memory://, sqlite://, postgresql:// or redis://, got {scheme}://…")
 
 
 def _redis(settings: LimitsSettings, clock: Clock) -> Store:

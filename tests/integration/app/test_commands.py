@@ -11,8 +11,10 @@ import pytest
 from tests.composed import Composed
 
 from reelwright import __version__
+from reelwright.experiments.adapters.sql import get_configuration
 from reelwright.kernel.database import Database
 from reelwright.kernel.errors import Invalid
+from reelwright.kernel.keys import KeyRing
 
 
 def run(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
@@ -106,6 +108,29 @@ def test_commands_work_in_the_folder_of_a_whole_service(tmp_path: Path) -> None:
     for words in (("catalog", "list"), ("lake", "tables"), ("events", "show"), ("experiments", "list")):
         found = run(tmp_path, *words, *data)
         assert (found.returncode, found.stderr) == (0, ""), words
+
+
+def test_commands_of_a_service_that_has_moved_follow_its_settings(tmp_path: Path) -> None:
+    """What it was copied from lies there still and would answer for it; a flag imported there is served to nobody."""
+    Composed(tmp_path / "reelwright-data")
+    moved = Composed(tmp_path / "elsewhere")
+    keys = KeyRing.open(tmp_path / "ring" / "keys.json")
+    (tmp_path / "reelwright.toml").write_text(
+        f'database = "{moved.resources.database.url}"\nkeys = "{tmp_path}/ring/keys.json"\n'
+    )
+    flags = tmp_path / "flags.json"
+    flags.write_text('{"flags": {"dark": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"}}}')
+    done = run(tmp_path, "experiments", "import", "flagd", str(flags))
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    with moved.resources.database.reading() as connection:
+        assert [one.vendor for one in get_configuration(connection)[1].imports] == ["flagd"]
+    assert "flagd" in run(tmp_path, "experiments", "list").stdout
+    (tmp_path / "elsewhere" / "reelwright.sqlite").unlink()
+    for words in (("experiments", "list"), ("catalog", "list")):
+        assert "there is no database at" in run(tmp_path, *words).stderr, words
+    assert run(tmp_path, "cdn", "sign", "assets/a/b").stdout.startswith(f"/m/{keys.newest.name}.")
+    (tmp_path / "ring" / "keys.json").unlink()
+    assert "`keys` names" in run(tmp_path, "cdn", "status").stderr
 
 
 def test_people_can_be_added_before_the_first_start(tmp_path: Path) -> None:

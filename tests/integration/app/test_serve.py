@@ -121,6 +121,22 @@ def test_a_database_of_a_newer_version_is_told_in_one_line(tmp_path: Path) -> No
     assert "reelwright: the database is of a newer version of Reelwright (practice9999)" in found.stderr
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://ada:secret@127.0.0.1:9/limits", "postgresql://ada:secret@127.0.0.1:port/limits"]
+)
+def test_an_engine_that_is_away_at_the_start_is_named(tmp_path: Path, url: str) -> None:
+    """With what was wrong, and neither a traceback of the server's nor the password."""
+    found = subprocess.run(
+        [sys.executable, "-m", "reelwright.app.roles", "web"],
+        env={**os.environ, "REELWRIGHT_DATA": str(tmp_path / "data"), "REELWRIGHT_PORT": str(free_port()),
+             "REELWRIGHT_LIMITS_STORE": url},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=90,
+    )  # fmt: skip
+    said = found.stdout + found.stderr
+    assert found.returncode == 1 and "Traceback" not in said and "secret" not in said, said
+    assert "the store of limits cannot be made ready" in said and "reelwright: the process does not start" in said
+
+
 def test_listening_beyond_loopback_without_tls_is_refused(tmp_path: Path) -> None:
     """Plain HTTP on a network is a decision that must be made in so many words."""
     service = RunningService(tmp_path / "data", environ={"REELWRIGHT_HOST": "0.0.0.0"})

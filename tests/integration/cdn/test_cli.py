@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import threading
 from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,7 @@ async def test_a_purge_says_what_went_where_and_who_is_late(stage: Stage) -> Non
         (["purge"], "name what to purge"),
         (["purge", "--tag", "a", "--path", "/b"], "name what to purge"),
         (["edges", "--forget", "nobody"], "no edge 'nobody' is registered"),
+        (["steer", "--bps", "0"], "bps: Expected"),
     ],
 )
 async def test_what_cannot_be_done_is_said(stage: Stage, words: list[str], says: str) -> None:
@@ -159,6 +162,30 @@ def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:
     KeyRing.open(tmp_path / KEYS_FILE)
     result = run("status", "--url", "http://127.0.0.1:9", "--data", str(tmp_path))
     assert isinstance(result.exception, ReelwrightError) and "--url" in str(result.exception)
+
+
+class Page(BaseHTTPRequestHandler):
+    """What a proxy says when its service is away."""
+
+    def do_GET(self) -> None:
+        """A page, which is no JSON."""
+        self.send_response(502)
+        self.end_headers()
+        self.wfile.write(b"<h1>502 Bad Gateway</h1>")
+
+    def log_message(self, *_said: object) -> None:
+        """Nothing."""
+
+
+def test_what_is_no_service_is_said_to_be_none(tmp_path: Path) -> None:
+    """A proxy whose service is away, and a URL that is none."""
+    KeyRing.open(tmp_path / KEYS_FILE)
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.handle_request).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        for asked, says in ((url, "answers 502"), ("http://[::1", "--url")):
+            refused = run("status", "--url", asked, "--data", str(tmp_path)).exception
+            assert isinstance(refused, ReelwrightError) and says in str(refused)
 
 
 REQUESTS = [(at, key) for at, key in enumerate("abcabcddabcaabbccdda")]

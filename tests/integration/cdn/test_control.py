@@ -21,8 +21,8 @@ from tests.service import RunningService, free_port
 from reelwright.app.asgi import build
 from reelwright.app.serving import serve_asgi
 from reelwright.cdn.adapters.agent import REPORTS
-from reelwright.cdn.contract import FillItem, FillPlan, PurgeOrder, Viewing, sign_folder
-from reelwright.cdn.control import ControlPlane
+from reelwright.cdn.contract import EdgeReport, FillItem, FillPlan, PurgeOrder, Viewing, sign_folder
+from reelwright.cdn.control import CdnSystem, ControlPlane
 from reelwright.cdn.settings import CdnSettings
 from reelwright.cdn.system import EdgeOptions, EdgeServer
 from reelwright.kernel.clock import SystemClock, VirtualClock
@@ -68,7 +68,9 @@ class Stage:
         except httpx.HTTPError:
             return False
 
-    async def edge(self, name: str, *, keys_file: Path | None = None, clock: Any = None, **more: Any) -> EdgeServer:
+    async def edge(
+        self, name: str, *, keys_file: Path | None = None, clock: Any = None, url: str = "", **more: Any
+    ) -> EdgeServer:
         """An edge that reports; without upstreams it serves the media store itself."""
         options = EdgeOptions(
             host="127.0.0.1",
@@ -79,6 +81,7 @@ class Stage:
             origins=frozenset(),
             name=name,
             control=self.url,
+            url=url,
         )
         server = self.edges[name] = EdgeServer(options, clock or SystemClock())
         await server.start()
@@ -205,6 +208,35 @@ async def test_a_report_that_makes_no_sense_is_refused(stage: Stage, body: bytes
     assert not await stage.known("odd")
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1", "http://[:::1]", "http://a:99999", "http://a:", "http://a;script-src", 'http://a"b', "http://ж.example",
+     "http://ada@a.example", "http://a?b", "http://a#b"],
+)  # fmt: skip
+async def test_an_edge_whose_url_is_none_is_told_so(stage: Stage, url: str) -> None:
+    """It would end the policy of every page in the middle, and every purge with an error."""
+    headers = {"Authorization": f"Bearer {peer_token(stage.keys, SystemClock())}"}
+    body = {"boot": "b", "url": url, "capacity_bps": 1e9}
+    refused = await stage.client.post(f"{stage.url}/api/v1/cdn/edges/odd/report", json=body, headers=headers)
+    assert refused.status_code == 422 and "cdn.advertise" in refused.json()["detail"], refused.text
+    assert url not in stage.cdn.known_urls()
+
+
+async def test_every_web_process_comes_to_know_an_edge_that_reported_to_another(stage: Stage) -> None:
+    """Its pages would else forbid players to fetch from it, until somebody asked this process about edges."""
+    other = CdnSystem(stage.home.resources, events=stage.home.wiring.dependencies["events"])
+    await other.start()
+    report = EdgeReport(boot="b", url="https://late.example", capacity_bps=1e9)
+    await stage.cdn.report("late", report)
+    assert report.url not in other.service.known_urls()
+
+    async def known() -> bool:
+        return report.url in other.service.known_urls()
+
+    await stage.until(known)
+    await other.stop()
+
+
 async def test_an_edge_may_have_any_host_name(stage: Stage) -> None:
     """Letters, digits, a port, an address in brackets."""
     headers = {"Authorization": f"Bearer {peer_token(stage.keys, SystemClock())}"}
@@ -237,6 +269,21 @@ async def test_an_edge_that_is_refused_says_at_once_why(stage: Stage, monkeypatc
     await heard
     assert "refuses this edge's reports" in said[0]
     assert "is registered as 'twin'" in said[0]
+
+
+async def test_an_edge_without_a_usable_url_says_at_once_why(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And names the setting, instead of waiting for a control plane that is there."""
+    said: list[str] = []
+    monkeypatch.setattr(
+        "reelwright.cdn.adapters.agent.log", structlog.wrap_logger(None, processors=[partial(_hear_why, said)])
+    )
+    await stage.edge("odd", upstreams=("http://127.0.0.1:1",), url="http://a:99999")
+
+    async def heard() -> bool:
+        return bool(said)
+
+    await stage.until(heard)
+    assert "refuses this edge's reports" in said[0] and "cdn.advertise" in said[0]
 
 
 async def test_an_edge_serves_on_while_the_control_plane_is_away_and_catches_up(stage: Stage) -> None:

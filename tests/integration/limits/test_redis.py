@@ -172,11 +172,14 @@ async def test_a_store_that_wants_a_password_and_gets_none_is_unavailable() -> N
         locked.remove()
 
 
-@pytest.mark.parametrize("url", ["http://x", "redis://host/notanumber", "", "redis:///x"])
+@pytest.mark.parametrize(
+    "url", ["http://x", "redis://host/notanumber", "", "redis:///x", "redis://:secret@host:port", "http://:secret@x"]
+)
 async def test_what_is_no_address_is_refused(url: str) -> None:
-    """With an example."""
-    with pytest.raises(Invalid, match="redis://host"):
+    """With an example, and without the password."""
+    with pytest.raises(Invalid, match="redis://host") as refused:
         Address.parse(url)
+    assert "secret" not in str(refused.value)
 
 
 async def test_a_slot_that_moves_is_followed(redis_cluster: RedisCluster) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from pathlib import Path
 
@@ -226,6 +227,43 @@ def test_traces_of_each_format_are_read_and_bad_lines_are_named(tmp_path: Path) 
             read_trace(path)
     with pytest.raises(Invalid, match="policy is one of"):
         make_policy("fifo", 1)
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("field.csv", f"1,{'k' * 200_000},5"),
+        ("return.csv", "1,k,5\r2,k,5"),
+        ("time.jsonl", f'{{"at_ms": {HUGE}, "object": "a", "size": 5, "session": ""}}'),
+        ("never.jsonl", '{"at_ms": NaN, "object": "a", "size": 5, "session": ""}'),
+        ("endless.jsonl", '{"at_ms": 1, "object": "a", "size": Infinity, "session": ""}'),
+        ("size.jsonl", f'{{"at_ms": 1, "object": "a", "size": {2**60}, "session": ""}}'),
+        ("deep.jsonl", "[" * 100_000),
+    ],
+)
+def test_a_line_that_no_request_can_be_costs_only_itself(tmp_path: Path, name: str, line: str) -> None:
+    """Whatever it holds; the next one is read, and replayed."""
+    path = tmp_path / name
+    good = "1,a,5" if path.suffix == ".csv" else '{"at_ms": 1, "object": "a", "size": 5, "session": ""}'
+    path.write_bytes(f"{good}\n{line}\n{good}\n".encode())
+    found = read_trace(path)
+    assert (len(found.visits), len(found.refused)) == (2, 1)
+    assert replay_named(found, "foresight", 10).hits == 1
+
+
+def test_a_packed_trace_that_cannot_be_unpacked_is_refused_in_words(tmp_path: Path) -> None:
+    """A damaged one, and zstd, in which the public oracleGeneral traces come: its bytes are no records."""
+    packed = bytearray(gzip.compress(b"".join(b"%d,k%d,%d\n" % (at, at % 7, 1000 + at) for at in range(200))))
+    packed[40] ^= 0xFF
+    packed[60] ^= 0xFF
+    (tmp_path / "damaged.csv.gz").write_bytes(packed)
+    (tmp_path / "x.oracleGeneral.zst").write_bytes(b"\x28\xb5\x2f\xfd" * 60)
+    for name, says in (("damaged.csv.gz", "cannot read"), ("x.oracleGeneral.zst", "zstd -d")):
+        with pytest.raises(Invalid, match=says):
+            read_trace(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -133,6 +133,13 @@ def test_two_hundred_million_viewers_on_a_thousand_edges_fit_this_machine() -> N
         Scenario(regions=(Region("a", -1, {"x": 1.0}),)),
         Scenario(regions=(Region("a", 1, {"x": 1.0}), Region("a", 1, {"x": 1.0}))),
         Scenario(regions=(Region("a", 1, {"x": 1.0}),), edge_bps=float("nan")),
+        Scenario(regions=(Region("a", float("inf"), {"x": 1.0}),)),
+        Scenario(regions=(Region("a", float("nan"), {"x": 1.0}),)),
+        Scenario(regions=(Region("a", 1e300, {"x": 1.0}),)),
+        Scenario(regions=(Region("a", 1, {"x": 1.0}),), spare=-2),
+        Scenario(regions=(Region("a", 1, {"x": 1.0}),), zipf=float("nan")),
+        Scenario(regions=(Region("a", 1, {"x": 1.0}),), foreseen=1.5),
+        Scenario(regions=(Region("a", 1, {"x": 1.0}),), edge_month=-1),
     ],
 )
 def test_a_scenario_that_makes_no_sense_is_refused(wrong: Scenario) -> None:

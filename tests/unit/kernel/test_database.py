@@ -6,9 +6,11 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from reelwright.kernel.database import Database
+from reelwright.kernel.errors import Invalid
 
 
 def test_the_first_to_open_waits_for_one_that_already_writes(tmp_path: Path) -> None:
@@ -25,3 +27,13 @@ def test_the_first_to_open_waits_for_one_that_already_writes(tmp_path: Path) -> 
         assert connection.scalar(sa.text("SELECT count(*) FROM films")) == 1
     commit.join()
     database.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://ada:secret@host/x", "postgresql://ada:secret@host:port/x", "ada:secret@host"]
+)
+def test_what_is_no_database_is_refused_with_one_that_is_and_without_its_password(url: str) -> None:
+    """The message goes to the terminal, and into the log."""
+    with pytest.raises(Invalid, match=r"postgresql://user@host:5432/name") as refused:
+        Database(url)
+    assert "secret" not in str(refused.value)

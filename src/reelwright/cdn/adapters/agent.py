@@ -79,7 +79,7 @@ class Told(Protocol):
         ...
 
 
-REFUSALS = (400, 403, 409)
+REFUSALS = (400, 403, 409, 422)
 """Statuses of a report that the control plane does not take as it is."""
 
 

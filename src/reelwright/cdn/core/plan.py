@@ -26,6 +26,8 @@ from reelwright.kernel.errors import Invalid
 ORIGIN = "origin"
 Design = Literal["pull", "fill"]
 BUCKETS_A_DOUBLING = 4
+EDGES_MOST = 100_000
+"""Of one plan: what is more is a slip of the pen, and would take hours."""
 PEAK = 2.0
 """The peak hour's traffic over the mean hour's."""
 DAY_S = 86_400
@@ -114,13 +116,22 @@ def checked(scenario: Scenario) -> Scenario:
         raise Invalid("a plan needs regions, each with a name of its own")
     if not all(math.isfinite(one) and one > 0 for one in positive) or not 0 < scenario.watching_at_peak <= 1:
         raise Invalid("bitrate, titles, sizes and capacities are above 0, and the share that watches at most 1")
+    if not all(math.isfinite(one) and one >= 0 for one in _amounts(scenario)) or scenario.foreseen > 1:
+        raise Invalid("no amount is below 0 or without end, and the share that is foreseen is at most 1")
     for region in scenario.regions:
         total = sum(region.isps.values())
-        if region.viewers <= 0 or abs(total - 1) > 1e-6 or min(region.isps.values()) < 0:
+        if not (0 < region.viewers < math.inf) or abs(total - 1) > 1e-6 or min(region.isps.values()) < 0:
             raise Invalid(f"{region.name}: viewers above 0, and shares of its access networks that sum to 1")
         if missing := set(region.near) - set(names):
             raise Invalid(f"{region.name} lies near {', '.join(sorted(missing))}, which the plan does not know")
+    edges = sum(demand(scenario).values()) * (1 + scenario.spare) / (FULL * scenario.edge_bps)
+    if not edges <= EDGES_MOST:
+        raise Invalid(f"this demand would take {edges:.3g} edges, and a plan has at most {EDGES_MOST:,}")
     return scenario
+
+
+def _amounts(scenario: Scenario) -> list[float]:
+    return [one for name, one in msgspec.structs.asdict(scenario).items() if name != "regions"]
 
 
 def demand(scenario: Scenario) -> dict[str, float]:

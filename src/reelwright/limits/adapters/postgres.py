@@ -111,8 +111,14 @@ class PostgresStore:
 
 
 async def install(url: str) -> None:
-    """Make the tables and functions, or bring them to this version; as often as one likes."""
+    """Make the tables and functions, or bring them to this version; as often as one likes.
+
+    Raises StoreUnavailable.
+    """
     text = resources.files(__package__).joinpath("decide.sql").read_bytes()
-    async with await psycopg.AsyncConnection.connect(url) as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-        await connection.execute(text)
+    try:
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+            await connection.execute(text)
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"the store of limits cannot be made ready: {error}") from error

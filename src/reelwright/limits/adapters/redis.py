@@ -41,6 +41,9 @@ SCRIPT = resources.files(__package__).joinpath("decide.lua").read_bytes()
 _SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
 
 
+_LIKE = "a store looks like redis://host:6379/0, rediss://host or unix:///path"
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where a server is, of a `redis://`, `rediss://` or `unix://` URL."""
 
@@ -55,16 +58,20 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def parse(cls, url: str) -> Address:
         """The address of `url`. Raises Invalid."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or 6379
+        except ValueError:
+            raise Invalid(f"{_LIKE}, with a number as its port") from None
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         if parts.scheme == "unix":
             return cls(path=parts.path, user=user, password=password)
         database = parts.path.strip("/") or "0"
         if parts.scheme not in ("redis", "rediss") or not database.isdecimal():
-            raise Invalid(f"a store looks like redis://host:6379/0, rediss://host or unix:///path, got {url[:60]!r}")
+            raise Invalid(f"{_LIKE}, got {parts.scheme}://…")
         return cls(
             host=parts.hostname or "127.0.0.1",
-            port=parts.port or 6379,
+            port=port,
             user=user,
             password=password,
             database=int(database),

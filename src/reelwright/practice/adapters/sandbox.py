@@ -330,7 +330,7 @@ def _queued_s(pid: int) -> float:
 
 
 def _cpu_ns(pid: int) -> int:
-    """Of all its threads, the ended ones among them; 0 of a process that has ended. By `ps` in hundredths of a second."""
+    """Of all its threads, the ended ones too; 0 of a process that has ended. `ps` tells hundredths of a second."""
     try:
         return time.clock_gettime_ns(~pid << 3 | 2)  # clock_getcpuclockid(3), which Python lacks
     except OSError:

@@ -259,11 +259,11 @@ class LakeClient(Protocol):
         """The events' own ledger, and what devices say they sent, beside what the lake holds."""
         ...
 
-    async def list_refused(self, *, limit: int = 200) -> list[Refused]:
-        """Refused events that are not stored by now, newest first."""
+    async def list_refused(self, *, limit: int = 200, after: Refused | None = None) -> list[Refused]:
+        """Refused events that are not stored by now, newest first; with `after`, those that follow it."""
         ...
 
-    async def replay(self, events: EventsClient, *, limit: int = 1000) -> Replayed:
+    async def replay(self, events: EventsClient) -> Replayed:
         """Send refused events again, as they came; what is stored already stays one event."""
         ...
 

@@ -43,6 +43,7 @@ from reelwright.lake.core.offsets import Offsets, place
 from reelwright.lake.core.tables import EVENTS, TABLES
 from reelwright.lake.settings import LakeSettings
 
+REPLAYED_AT_ONCE = 1000
 LATE_S = 60.0
 """A committer that has left acknowledged events alone for so long is in trouble."""
 
@@ -176,23 +177,29 @@ class LakeService:
         gaps = [*account.gaps(found, open_hour=now_hour - 1), *account.missing(sent)]
         return Ledger(entries=found, gaps=gaps, sent=list(sent))
 
-    async def list_refused(self, *, limit: int = 200) -> list[Refused]:
-        """Refused events that are not stored by now, newest first."""
-        (answer,) = await self._ask(f"{charts.FAILED} LIMIT {int(limit)}", tables=charts.BOOKS)
+    async def list_refused(self, *, limit: int = 200, after: Refused | None = None) -> list[Refused]:
+        """Refused events that are not stored by now, newest first; with `after`, those that follow it."""
+        (answer,) = await self._ask(charts.failed(limit, after), tables=charts.BOOKS)
         return [Refused(**dict(zip(Refused.__struct_fields__, row, strict=True))) for row in answer.rows]
 
-    async def replay(self, events: EventsClient, *, limit: int = 1000) -> Replayed:
-        """Send refused events again as they came, each batch for whom it came from; none is refused twice."""
+    async def replay(self, events: EventsClient) -> Replayed:
+        """Send all refused events again as they came, each for whom it came from; none is refused twice.
+
+        Cost: a question to the lake for each thousand, and the storing of each event.
+        """
         counts = {"stored": 0, "duplicate": 0, "failed": 0}
-        for refused in await self.list_refused(limit=limit):
-            verdicts = await events.record_raw(
-                [msgspec.Raw(refused.raw.encode())],
-                profile_id=ProfileId(refused.profile_id) if refused.profile_id else None,
-                synthetic=refused.synthetic,
-                now_ms=refused.received_ms,
-                keep_failed=False,
-            )
-            counts[verdicts[0].status] += 1
+        page = await self.list_refused(limit=REPLAYED_AT_ONCE)
+        while page:
+            for refused in page:
+                verdicts = await events.record_raw(
+                    [msgspec.Raw(refused.raw.encode())],
+                    profile_id=ProfileId(refused.profile_id) if refused.profile_id else None,
+                    synthetic=refused.synthetic,
+                    now_ms=refused.received_ms,
+                    keep_failed=False,
+                )
+                counts[verdicts[0].status] += 1
+            page = await self.list_refused(limit=REPLAYED_AT_ONCE, after=page[-1])
         return Replayed(**counts)
 
     async def quality(self, *, first: str, last: str, by: str) -> QualityReport:

@@ -22,6 +22,7 @@ from reelwright.events.contract import Tally, TallyHour
 from reelwright.events.core.schema import SCHEMA, Schema
 from reelwright.events.core.tally import SETTLE_MS
 from reelwright.kernel.ids import made_ms, new_id
+from reelwright.lake import service
 from reelwright.lake.cli import app, find_place, open_keeper
 
 pytestmark = pytest.mark.anyio
@@ -109,6 +110,24 @@ async def test_events_are_accounted_for_and_refused_ones_sent_again(tmp_path: Pa
         await lake.stop()
 
 
+async def test_all_that_was_refused_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what lies behind a thousand newer ones that are still bad; each once, whatever came in the same moment."""
+    monkeypatch.setattr(service, "REPLAYED_AT_ONCE", 2)
+    composed = Composed(tmp_path, lake={"sql_s": 300})
+    admin = await composed.person("admin", "admin")
+    client = await composed.session(admin, await composed.profile(admin))
+    events = composed.wiring.dependencies["events"]
+    await events.start()
+    try:
+        for size in (3, 1, 1):
+            assert set(await report(client, *({**event(), "position_s": "late"} for _ in range(size)))) == {"failed"}
+        open_keeper(tmp_path).commit_all()
+        answer = (await client.post("/api/v1/analytics/failed/replay")).json()
+        assert answer == {"stored": 0, "duplicate": 0, "failed": 5}
+    finally:
+        await events.stop()
+
+
 async def test_what_a_device_sent_and_never_came_is_an_alarm(tmp_path: Path) -> None:
     """In the API, in Studio and in the terminal; while it adds up, none of them says so."""
     composed = Composed(tmp_path, lake={"sql_s": 300})
@@ -173,7 +192,7 @@ async def test_a_replay_stores_once_what_passes_now(tmp_path: Path, monkeypatch:
     await events.start()
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(events, "_schema", OLDER)
+            patch.setattr("reelwright.events.service.SCHEMA", OLDER)
             assert await report(client, event(), event()) == ["failed", "failed"]
         form = {"csrf": client.headers["X-CSRF-Token"]}
         answer = await client.post("/studio/data/replay", data=form)

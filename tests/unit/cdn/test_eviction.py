@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,19 +197,28 @@ def test_a_full_cache_whose_room_shrinks_gives_up_each_object_once(name: str) ->
     assert policy.held_bytes <= 200 and not any(key in policy for key in given_up)
 
 
-@pytest.mark.parametrize(("kind", "style"), [("popular", "counting"), ("moving", "recent")])
+def _keys(kind: str) -> npt.NDArray[np.int64]:
+    rng, turns = np.random.default_rng(8), np.arange(30_000)
+    return {
+        "popular": rng.zipf(1.2, 30_000) % 5000,
+        "moving": turns // 6 + rng.integers(0, 120, 30_000),
+        "round": turns % 400,
+    }[kind]
+
+
+@pytest.mark.parametrize(("kind", "style"), [("popular", "counting"), ("moving", "recent"), ("round", "regular")])
 def test_foresight_follows_the_style_that_hits_most_and_is_never_much_worse_than_lru(kind: str, style: str) -> None:
-    """A popularity that stays wants counting; a window that moves on wants recency."""
-    rng = np.random.default_rng(8)
-    moving = np.arange(30_000) // 6 + rng.integers(0, 120, 30_000)
-    keys = moving if kind == "moving" else rng.zipf(1.2, 30_000) % 5000
+    """A popularity that stays wants counting; a window that moves on wants recency; what comes round, its turn."""
+    keys = _keys(kind)
     visits = [Visit(int(key), 1, float(at)) for at, key in enumerate(keys)]
     policy = ForesightPolicy(200)
     ours, lru = replay(visits, policy), replay(visits, make_policy("lru", 200))
     assert ours.byte_miss_ratio <= 1.01 * lru.byte_miss_ratio
     assert policy.style in (style, "fading")
-    if kind == "popular":
+    if kind != "moving":
         assert policy.style == style
+    if kind == "round":
+        assert lru.hits == 0 and ours.hits > 0.75 * len(visits) * 200 / 400
 
 
 def test_traces_of_each_format_are_read_and_bad_lines_are_named(tmp_path: Path) -> None:

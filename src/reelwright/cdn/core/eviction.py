@@ -502,8 +502,8 @@ class ForesightPolicy(_Sampled):
     """Visits of trials between two looks at who does best."""
     MEMORY = 0.9999
     """Of the lead over LRU, a visit."""
-    BEHIND = 0.002
-    """Share of the bytes asked for by which LRU may lead before it is followed."""
+    BEHIND = 0.005
+    """Share of the bytes that LRU misses by which it may lead before it is followed."""
 
     def __init__(self, budget_bytes: int) -> None:
         outlook = Outlook()
@@ -513,7 +513,7 @@ class ForesightPolicy(_Sampled):
         self._hit_bytes = dict.fromkeys(STYLES, 0.0)
         self._tried = 0
         self._lru = LruPolicy(budget_bytes)
-        self._lead_bytes = self._asked_bytes = 0.0
+        self._lead_bytes = self._missed_bytes = 0.0
 
     def resize(self, budget_bytes: int) -> None:
         """The caches that it is measured by have the same room, or it would seem to do worse than it does."""
@@ -537,10 +537,10 @@ class ForesightPolicy(_Sampled):
         """Keep LRU's cache, and the lead over it."""
         theirs = self._lru.ask(key, size)
         self._lead_bytes = self.MEMORY * self._lead_bytes + size * ((key in self._sizes) - theirs)
-        self._asked_bytes = self.MEMORY * self._asked_bytes + size
+        self._missed_bytes = self.MEMORY * self._missed_bytes + size * (not theirs)
 
     def _victim(self, newcomer: Key) -> Key:
-        if self._lead_bytes >= -self.BEHIND * self._asked_bytes:
+        if self._lead_bytes >= -self.BEHIND * self._missed_bytes:
             return super()._victim(newcomer)
         sample = [self._slots[self._random(len(self._slots))] for _ in range(2 * self.SAMPLE)]
         gone = [one for one in sample if one not in self._lru]

@@ -39,9 +39,10 @@ SPANS_S = (3 * 3600.0, 24 * 3600.0)
 DISCOUNT = 0.8
 """Of a title's first visit, what is not believed."""
 
-Style = Literal["fading", "counting", "recent"]
-"""How visits of an object make its worth: fading with age; counted, as a popularity that stays; or the last alone."""
-STYLES: tuple[Style, ...] = ("fading", "counting", "recent")
+Style = Literal["fading", "counting", "recent", "regular"]
+"""How visits of an object make its worth: fading with age; counted, as a popularity that stays; the last alone; or
+the last two, as if the next came after as long again."""
+STYLES: tuple[Style, ...] = ("fading", "counting", "recent", "regular")
 
 
 class _Title:
@@ -168,7 +169,8 @@ class Outlook:
         self._rate = 0.0
         self._rungs: Counter[str] = Counter()
         self._begin_s: float | None = None
-        self._seen: dict[Hashable, tuple[float, float, int, int]] = {}
+        self._seen: dict[Hashable, tuple[float, float, int, int, float]] = {}
+        """Of each object: its last turn, the weight of those before, its size's kind, visits, turns between the last two."""
         self._first = [1.0] * 64
         self._again = [0.2] * 64
         self.patience = 1000.0
@@ -198,13 +200,15 @@ class Outlook:
 
     # Objects of which nothing else is known
 
-    def _own_worth(self, last: float, weight: float, kind: int, count: int, style: Style) -> float:
+    def _own_worth(self, last: float, weight: float, kind: int, count: int, gap: float, style: Style) -> float:
         """Hits expected a turn."""
         if style == "counting":
             return (count + last / self._turn) / self._turn
         age = self._turn - last
         if style == "recent":
             return 1 / (age + 1)
+        if style == "regular" and age < gap:
+            return 1 / (gap - age)
         prior = self._again[kind] / self._first[kind]
         return (prior + weight * math.exp(-age * self._fade)) / (age + self.patience)
 
@@ -216,15 +220,15 @@ class Outlook:
         known = self._seen.pop(key, None)
         if known is None:
             self._first[kind] += 1
-            self._seen[key] = (float(self._turn), 0.0, kind, 1)
+            self._seen[key] = (float(self._turn), 0.0, kind, 1, 0.0)
             if len(self._seen) > self._most:
                 del self._seen[next(iter(self._seen))]
             return
-        last, weight, _, count = known
+        last, weight, _, count, _ = known
         if count == 1:
             self._again[kind] += 1
         weight = 1 + weight * math.exp((last - self._turn) * self._fade)
-        self._seen[key] = (float(self._turn), weight, kind, count + 1)
+        self._seen[key] = (float(self._turn), weight, kind, count + 1, self._turn - last)
 
     # Sessions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reelwright.lake.contract import Chart
+from reelwright.lake.contract import Chart, Refused
 
 HOUR_US = 3_600_000_000
 DIMENSIONS = {"edge": "edge", "device": "device", "title": "title_id"}
@@ -17,13 +17,21 @@ def ledger(since_hour: int) -> tuple[str, str]:
     return stored, failed
 
 
-FAILED = """
-SELECT f.id, epoch_ms(f.received_at), f.source, f.event_id, f.reason, f.raw, f.profile_id, f.synthetic
+_FAILED = """
+SELECT f.id, epoch_ms(f.received_at) received_ms, f.source, f.event_id, f.reason, f.raw, f.profile_id, f.synthetic
 FROM failed_events f
-WHERE f.event_id IS NULL OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = f.event_id)
-ORDER BY f.received_at DESC, f.id
+WHERE (f.event_id IS NULL OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = f.event_id))
 """
-"""Refused events that are not stored by now."""
+
+
+def failed(limit: int, after: Refused | None) -> str:
+    """Refused events that are not stored by now, newest first; those that follow one of them, or the first."""
+    where = ""
+    if after is not None:
+        quoted = after.id.replace("'", "''")
+        same = f"received_ms = {after.received_ms} AND f.id > '{quoted}'"
+        where = f"AND (received_ms < {after.received_ms} OR {same})"
+    return f"{_FAILED} {where} ORDER BY received_ms DESC, f.id LIMIT {limit}"
 
 
 def _window(first: str, last: str) -> str:

@@ -204,7 +204,7 @@ async def test_the_candidate_does_not_see_what_is_looked_for(company: Company) -
         assert not (question.criteria or question.challenges or question.facts or question.model_answer)
         assert "{" not in question.asks
     seen, _ = await company.service.open(company.kim)
-    assert seen.setup.questions[0].criteria and seen.setup.extra_time == 0
+    assert seen.setup.questions[0].criteria and (seen.setup.minutes, seen.setup.extra_time) == (60, 0)
     assert (await company.service.get(person="boss", panel_id=company.panel_id)).setup.extra_time == 50
 
 

@@ -170,7 +170,7 @@ class Outlook:
         self._rungs: Counter[str] = Counter()
         self._begin_s: float | None = None
         self._seen: dict[Hashable, tuple[float, float, int, int, float]] = {}
-        """Of each object: its last turn, the weight of those before, its size's kind, visits, turns between the last two."""
+        """Of each object: its last turn, the weight of those before, its size's kind, visits, turns between two."""
         self._first = [1.0] * 64
         self._again = [0.2] * 64
         self.patience = 1000.0

@@ -385,9 +385,10 @@ def _shown(setup: Setup, viewer: str, seats: Sequence[Seat]) -> Setup:
     """The setup as a viewer may see it: interviewers not who has extra time, the candidate not what is looked for."""
     if viewer == OWNER:
         return setup
+    usual = round(setup.minutes / (1 + setup.extra_time / 100))
     setup = msgspec.structs.replace(setup, extra_time=0)
     if any(one.id == viewer and one.kind == "interviewer" for one in seats):
-        return setup
+        return msgspec.structs.replace(setup, minutes=usual)
     bare = [
         msgspec.structs.replace(one, criteria=(), challenges=(), model_answer="", facts={}) for one in setup.questions
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,12 +30,13 @@ from reelwright.kernel.system import Resources
 from reelwright.kernel.telemetry import logger
 from reelwright.lake.system import LakeSystem, keep
 from reelwright.media.contract import Package
-from reelwright.media.service import MediaService
 from reelwright.media.system import open_worker
 
 log = logger(__name__)
 RETURNED_EVERY_S = 10.0
 """Between two looks for sources that were away."""
+RECLAIM_EVERY_S = 600.0
+"""Between two looks for what was made of films that were removed since."""
 
 
 async def run(stopping: asyncio.Event) -> None:
@@ -135,15 +137,19 @@ async def _look_after_sources(resources: Resources) -> None:
         log.info("watching the library", folders=folders)
     watchers = [LibraryWatcher(Path(one), catalog.service, every_s=catalog.settings.scan_s) for one in folders]
     try:
-        await asyncio.gather(_retry_returned(media.service), *(watcher.watch() for watcher in watchers))
+        await asyncio.gather(
+            _for_ever(media.service.retry_returned, every_s=RETURNED_EVERY_S),
+            _for_ever(lambda: media.service.reclaim(catalog.service.find_there), every_s=RECLAIM_EVERY_S),
+            *(watcher.watch() for watcher in watchers),
+        )
     finally:
         jobs.close()
 
 
-async def _retry_returned(media: MediaService) -> None:
+async def _for_ever(work: Callable[[], Awaitable[None]], *, every_s: float) -> None:
     while True:
         try:
-            await media.retry_returned()
+            await work()
         except ReelwrightError as error:
-            log.warning("what could not be found is not looked for", problem=str(error))
-        await asyncio.sleep(RETURNED_EVERY_S)
+            log.warning("the sources and what was made of them are not looked after", problem=str(error))
+        await asyncio.sleep(every_s)

@@ -142,8 +142,15 @@ class CatalogService:
 
         return await self._database.write(write)
 
+    async def find_there(self, playable_ids: Collection[PlayableId]) -> set[PlayableId]:
+        """Which of these playables there are, for nobody's eyes."""
+        return await self._database.read(sql.find_there, playable_ids)
+
     async def delete_title(self, title_id: TitleId, caller: Principal) -> None:
-        """Remove a title; its source files stay where they are, and are not taken up again."""
+        """Remove a title; its source files stay where they are, and are not taken up again.
+
+        What was made of them goes an hour later, by the worker.
+        """
         await self.get_title(title_id, caller)
         await self._database.write(sql.delete_title, title_id)
 

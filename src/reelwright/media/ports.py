@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
+
+from reelwright.kernel.ids import PlayableId
+
+There = Callable[[Collection[PlayableId]], Awaitable[set[PlayableId]]]
+"""Which of some playables the catalogue has."""
 
 
 class JobQueue(Protocol):

@@ -23,10 +23,12 @@ from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.objects import ObjectStore
 from reelwright.media.adapters import sql
 from reelwright.media.adapters.sources import open_source
-from reelwright.media.contract import BadSource, Package, Progress
-from reelwright.media.ports import JobQueue
+from reelwright.media.contract import ENDED, BadSource, Package, Progress, asset_folder
+from reelwright.media.ports import JobQueue, There
 
 WORKFLOW = "media.encode"
+RECLAIM_MS = 3_600_000
+"""After its last change an encode of a film that was removed is kept so long: who plays it has until then to hear."""
 REPLACED = "another file has its name now, and is encoded in its place"
 _PACKAGES_KEPT = 64
 _SAMPLE_BYTES = 1 << 20
@@ -161,6 +163,29 @@ class MediaService:
     async def _enqueue(self, asset_id: AssetId, attempt: int, *, backlog: bool) -> None:
         queue = functools.partial(self._queue.enqueue, behind=backlog)
         await anyio.to_thread.run_sync(queue, WORKFLOW, job_id_of(asset_id, attempt), asset_id, attempt)
+
+    async def reclaim(self, there: There) -> None:
+        """Give back the room of films that are no longer in the catalogue: an hour later, when nobody plays them.
+
+        Encodes of them end. Raises Unavailable where the store does not answer; what is left goes the next time.
+        Cost: a read of all encodes.
+        """
+        rows = await self._database.read(sql.list_owned)
+        playables = await there({PlayableId(row["playable_id"]) for row in rows})
+        now_ms = self._now_ms()
+        for row in rows:
+            if row["playable_id"] in playables:
+                continue
+            if row["stage"] not in ENDED:
+                ended = {"stage": "cancelled", "problem": "", "eta_s": None, "speed": None, "updated_ms": now_ms}
+                await self._database.write(sql.set_running, row["id"], row["attempt"], **ended)
+            elif now_ms - row["updated_ms"] > RECLAIM_MS:
+                await anyio.to_thread.run_sync(self._delete_objects, asset_folder(row["id"]))
+                await self._database.write(sql.delete_asset, row["id"])
+
+    def _delete_objects(self, folder: str) -> None:
+        for name in list(self._objects.list(folder)):
+            self._objects.delete(name)
 
     async def retry_returned(self) -> None:
         """Begin again with encodes whose source was away and is back."""

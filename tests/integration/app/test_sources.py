@@ -17,9 +17,11 @@ from reelwright.app.places import jobs_url
 from reelwright.app.wiring import migrate, wire_sources
 from reelwright.catalog.adapters.sql import find_playable
 from reelwright.catalog.service import set_playable_state
+from reelwright.kernel.clock import VirtualClock
 from reelwright.kernel.database import Database
-from reelwright.kernel.ids import PlayableId
+from reelwright.kernel.ids import AssetId, PlayableId
 from reelwright.kernel.jobs import JobsClient
+from reelwright.kernel.principal import EVERYTHING, Principal
 from reelwright.kernel.settings import Source
 from reelwright.kernel.system import Resources
 from reelwright.media.adapters.sql import ASSETS
@@ -27,6 +29,7 @@ from reelwright.media.contract import Package
 from reelwright.media.service import WORKFLOW
 
 pytestmark = pytest.mark.anyio
+ADMIN = Principal(kind="session", role="admin", maturity_limit=EVERYTHING)
 
 
 @pytest.fixture
@@ -90,8 +93,8 @@ def encode(resources: Resources, playable_id: PlayableId, *, seconds: float) -> 
             texts=(),
             sprites=None,
         )
-        resources.objects.put(f"{package.folder}whole.json", msgspec.json.encode(package))
-        values = {"stage": "done", "package": f"{package.folder}whole.json"}
+        resources.objects.put(f"{package.folder}/whole.json", msgspec.json.encode(package))
+        values = {"stage": "done", "package": f"{package.folder}/whole.json"}
         connection.execute(ASSETS.update().where(ASSETS.c.id == row.id).values(**values))
         set_playable_state(connection, playable_id, state="ready", asset_id=row.id, duration_s=seconds)
     return str(row.id)
@@ -119,5 +122,42 @@ async def test_a_film_that_is_put_back_in_the_place_of_another_is_what_plays(tmp
     assert playable is not None and restored != scratched
     assert (playable.state, playable.asset_id, playable.duration_s) == ("ready", restored, 90)
     assert len(jobs.list()) == 2
+    jobs.close()
+    resources.database.close()
+
+
+async def test_what_was_made_of_a_removed_film_goes_an_hour_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its encode ends, its objects give back their room; those of the films that stay are not touched."""
+    clock = VirtualClock()
+    resources = open_resources(Source({"data": str(tmp_path / "data")}, {}, "test"), process="worker")
+    resources = msgspec.structs.replace(resources, clock=clock)
+    migrate(resources.database)
+    jobs = JobsClient(jobs_url(resources.settings))
+    media, catalog = wire_sources(resources, queue=jobs)
+    ids, assets = {}, {}
+    for name in ("Stays", "Goes", "Waits"):
+        film = tmp_path / f"{name} (1999).mp4"
+        film.write_bytes(name.encode())
+        playable_id = await catalog.service.add(film, root=tmp_path)
+        assert playable_id is not None
+        ids[name] = playable_id
+        if name != "Waits":
+            assets[name] = encode(resources, playable_id, seconds=60)
+
+    def kept() -> set[str]:
+        return {one.parts[-2] for one in (tmp_path / "data" / "media").rglob("whole.json")}
+
+    for name in ("Goes", "Waits"):
+        title, _ = await catalog.service.get_playable(ids[name], ADMIN)
+        await catalog.service.delete_title(title.id, ADMIN)
+    await media.service.reclaim(catalog.service.find_there)
+    assert (await media.service.count_stages()) == {"done": 2, "cancelled": 1}
+    assert kept() == {*assets.values()}, "whoever plays it has yet to hear"
+    clock.advance(3_601)
+    await media.service.reclaim(catalog.service.find_there)
+    assert (await media.service.count_stages()) == {"done": 1} and kept() == {assets["Stays"]}
+    assert (await media.service.get_package(AssetId(assets["Stays"]))).complete
     jobs.close()
     resources.database.close()

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from reelwright.catalog.adapters import search
 from reelwright.catalog.contract import Playable, Title, TitleDetail
 from reelwright.catalog.core.visibility import FOREVER_MS, Sight
-from reelwright.kernel.database import row_dict
-from reelwright.kernel.ids import TitleId
+from reelwright.kernel.database import among, row_dict
+from reelwright.kernel.ids import PlayableId, TitleId
 from reelwright.kernel.principal import UNRATED
 
 METADATA = search.METADATA
@@ -97,6 +97,12 @@ def index_titles(connection: sa.Connection) -> None:
     """Make all titles searchable, where none is."""
     for row in connection.execute(sa.select(TITLES)):
         search.put(connection, title_of(row_dict(row)))
+
+
+def find_there(connection: sa.Connection, playable_ids: Collection[PlayableId]) -> set[PlayableId]:
+    """Which of these playables there are."""
+    keys = [(one,) for one in playable_ids]
+    return set(connection.scalars(sa.select(PLAYABLES.c.id).where(among(connection, [PLAYABLES.c.id], keys))))
 
 
 def delete_title(connection: sa.Connection, title_id: str) -> int:

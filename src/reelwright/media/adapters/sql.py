@@ -76,6 +76,19 @@ def list_away(connection: sa.Connection) -> list[dict[str, Any]]:
     return [row_dict(row) for row in connection.execute(query)]
 
 
+def list_owned(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Of each encode its playable, stage, attempt, and when it last changed."""
+    names = ("id", "playable_id", "stage", "attempt", "updated_ms")
+    rows = connection.execute(sa.select(*(ASSETS.c[name] for name in names)))
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def delete_asset(connection: sa.Connection, asset_id: AssetId) -> None:
+    """Forget an encode."""
+    delete_pieces(connection, asset_id)
+    connection.execute(ASSETS.delete().where(ASSETS.c.id == asset_id))
+
+
 def begin_attempt(
     connection: sa.Connection, asset_id: AssetId, attempt: int, *, backlog: bool, updated_ms: int
 ) -> None:

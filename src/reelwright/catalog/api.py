@@ -122,7 +122,7 @@ class TitleRoutes(Controller):
 
     @delete("/titles/{title_id:str}", summary="Remove a title", guards=[require("editor")], status_code=204)
     async def delete_title(self, request: Request[Any, Any, Any], title_id: str, catalog: CatalogService) -> None:
-        """Remove a title from the catalogue; its source files stay where they are, what was made of them is deleted."""
+        """Remove a title from the catalogue; its source files stay where they are, what was made of them goes."""
         await catalog.delete_title(TitleId(title_id), principal_of(request))
 
     @get("/playables/{playable_id:str}", summary="Get a playable")

@@ -8,6 +8,7 @@ from reelwright.practice.core.evidence import locate
 
 MOST_CHARS = 400
 _MARK = re.compile('["“”„«»]')
+_THINKS, _THOUGHT = "<think>", "</think>"
 _TAIL = ".,;:!?… "
 _QUOTED = re.compile(r"[\"“„«]([^\"”“»]{12,})[\"”“»]")
 
@@ -28,7 +29,7 @@ def showable(said: str, *, answer: str) -> str | None:
 
     Words inside quotation marks are the candidate's from the first one on, also while the quotation is open.
     """
-    text = " ".join(said.split())
+    text = _spoken(said)
     if len(text) > MOST_CHARS:
         return None
     known = " ".join(answer.split()).casefold()
@@ -36,9 +37,15 @@ def showable(said: str, *, answer: str) -> str | None:
     return text if all(part in known for part in quoted) else None
 
 
+def _spoken(said: str) -> str:
+    """What is not thought aloud, as reasoning models do first; nothing while it may still be that."""
+    text = " ".join(said.rpartition(_THOUGHT)[2].split())
+    return "" if text.startswith(_THINKS[: len(text)]) else text
+
+
 def usable(said: str, *, answer: str) -> str:
     """The follow-up where it asks, is short, and every quotation in it is the candidate's; empty otherwise."""
-    text = " ".join(said.split())
+    text = _spoken(said)
     quotes = _QUOTED.findall(text)
     if not text.endswith("?") or len(text) > MOST_CHARS or not quotes:
         return ""

@@ -137,6 +137,7 @@ async def _look_after_sources(resources: Resources) -> None:
         log.info("watching the library", folders=folders)
     watchers = [LibraryWatcher(Path(one), catalog.service, every_s=catalog.settings.scan_s) for one in folders]
     try:
+        await media.service.queue_again()
         await asyncio.gather(
             _for_ever(media.service.retry_returned, every_s=RETURNED_EVERY_S),
             _for_ever(lambda: media.service.reclaim(catalog.service.find_there), every_s=RECLAIM_EVERY_S),

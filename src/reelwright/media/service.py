@@ -187,6 +187,11 @@ class MediaService:
         for name in list(self._objects.list(folder)):
             self._objects.delete(name)
 
+    async def queue_again(self) -> None:
+        """Queue all that waits: a crash may have come between an encode's row and its job. A job twice is one."""
+        for row in await self._database.read(sql.list_queued):
+            await self._enqueue(row["id"], row["attempt"], backlog=row["backlog"])
+
     async def retry_returned(self) -> None:
         """Begin again with encodes whose source was away and is back."""
         for row in await self._database.read(sql.list_away):

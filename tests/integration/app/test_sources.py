@@ -69,15 +69,50 @@ async def test_films_are_taken_up_and_what_was_away_begins_again(
                 connection.execute(ASSETS.update().values(stage="away"))
             shutil.copytree(unplugged, library)
             row = await until(resources.database, "queued", 2)
+            await queued(resources, 2)
         assert row["source_name"] == "Lantern (1999).mp4" and not looking.done()
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
     assert looking.cancelled()
-    jobs = JobsClient(jobs_url(resources.settings))
-    assert [job.name for job in jobs.list()] == [WORKFLOW] * 2
-    jobs.close()
     resources.database.close()
+
+
+async def test_an_encode_whose_job_was_lost_in_a_crash_is_queued_again(tmp_path: Path) -> None:
+    """The row had been written, the job had not; whoever saw it in Studio would wait for ever."""
+    resources = open_resources(Source({"data": str(tmp_path / "data")}, {}, "test"), process="worker")
+    migrate(resources.database)
+    film = tmp_path / "Lantern (1999).mp4"
+    film.write_bytes(b"a film")
+    _, catalog = wire_sources(resources, queue=Crashed())
+    with pytest.raises(KeyboardInterrupt):
+        await catalog.service.add(film, root=tmp_path)
+    looking = asyncio.create_task(worker_process._look_after_sources(resources))
+    try:
+        async with asyncio.timeout(60):
+            await queued(resources, 1)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+    resources.database.close()
+
+
+class Crashed:
+    """A queue whose process is killed before it has written anything."""
+
+    def enqueue(self, name: str, job_id: str, *args: Any, behind: bool = False) -> None:
+        """Not any more."""
+        raise KeyboardInterrupt
+
+
+async def queued(resources: Resources, count: int) -> None:
+    """Wait until so many encodes have jobs; there are no others."""
+    jobs = JobsClient(jobs_url(resources.settings))
+    try:
+        while [job.name for job in await asyncio.to_thread(jobs.list)] != [WORKFLOW] * count:
+            await asyncio.sleep(0.02)
+    finally:
+        jobs.close()
 
 
 def encode(resources: Resources, playable_id: PlayableId, *, seconds: float) -> str:

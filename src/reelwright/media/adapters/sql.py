@@ -89,6 +89,12 @@ def delete_asset(connection: sa.Connection, asset_id: AssetId) -> None:
     connection.execute(ASSETS.delete().where(ASSETS.c.id == asset_id))
 
 
+def list_queued(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Encodes that have not begun, in the order in which they came."""
+    query = sa.select(ASSETS).where(ASSETS.c.stage == "queued").order_by(ASSETS.c.created_ms, ASSETS.c.id)
+    return [row_dict(row) for row in connection.execute(query)]
+
+
 def begin_attempt(
     connection: sa.Connection, asset_id: AssetId, attempt: int, *, backlog: bool, updated_ms: int
 ) -> None:

@@ -28,7 +28,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--autoplay-policy=no-user-gesture-required",
 )
-SUBTITLES = "1\n00:00:00,500 --> 00:00:03,000\nFirst light.\n\n2\n00:00:04,000 --> 00:00:06,000\nThen more of it.\n"
+SUBTITLES = "1\n00:00:00,500 --> 00:00:03,000\nFirst light.\n\n2\n00:00:04,000 --> 00:00:24,000\nThen more of it.\n"
+"""To the film's end: on a busy machine it is far into it when a test looks."""
 
 
 @pytest.fixture(scope="package")

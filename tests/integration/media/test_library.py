@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,7 +109,6 @@ def start(pretender: Path, film: Path, tmp_path: Path) -> int:
     return ffmpeg.run([], source=film, work=work, watch=lambda _done_s: None)
 
 
-@pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit is not here: sudo apt install util-linux")
 def test_the_encoder_has_bounds(pretender: Path, film: Path, tmp_path: Path) -> None:
     """Of memory, CPU time and file size; no core files; others go first."""
     pretender.write_text("#!/bin/bash\n(ulimit -v; ulimit -t; ulimit -f; ulimit -c; nice) > bounds\n")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from reelwright.kernel.bounded import bounded
 from reelwright.kernel.errors import Unavailable
 from reelwright.media.adapters.sandbox import bare_environ, confined
 from reelwright.media.contract import BadSource
@@ -18,6 +19,7 @@ from reelwright.media.contract import BadSource
 MEMORY_BYTES = 8 << 30
 FILE_BYTES = 16 << 30
 CPU_S = 12 * 3600
+FILES_MOST = 256
 NICE = 5
 _SAID_BYTES = 2000
 _FULL = "No space left on device"
@@ -102,10 +104,10 @@ def _limits() -> list[str]:
     starters = (
         ("setpriv", ("--pdeathsig", "KILL")),
         ("nice", ("-n", str(NICE))),
-        ("prlimit", (f"--as={MEMORY_BYTES}", f"--cpu={CPU_S}", f"--fsize={FILE_BYTES}", "--core=0")),
     )
     found = [(shutil.which(name), options) for name, options in starters]
-    return [word for path, options in found if path for word in (path, *options)]
+    bounds = bounded(cpu_s=CPU_S, memory_bytes=MEMORY_BYTES, file_bytes=FILE_BYTES, files=FILES_MOST)
+    return [*(word for path, options in found if path for word in (path, *options)), *bounds]
 
 
 def _failure(code: int, said: str, name: str) -> Exception:

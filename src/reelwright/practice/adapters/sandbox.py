@@ -26,13 +26,14 @@ from typing import IO, Any, Literal, Self
 
 import msgspec
 
+from reelwright.kernel.bounded import bounded, interpreter
 from reelwright.practice.adapters.seccomp import filter_program
 from reelwright.practice.contract import Broken, Refused
 
 Confinement = Literal["bubblewrap", "limits"]
 DRIVERS = Path(__file__).resolve().parents[1] / "labs" / "drivers"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
-TMP_BYTES = 16 << 20
+TMP_BYTES, FILES_MOST = 16 << 20, 64
 PRINTED_BYTES, TOLD_BYTES = 1 << 20, 4000
 BUSY_SHARE = 0.5
 """Of the wall clock: who waited longer than this for a processor was not given their time."""
@@ -291,13 +292,12 @@ class Sandbox:
 
     def _bounded(self) -> list[str]:
         bounds = self._bounds
-        return [
-            *(_python(), "-I", "-S", "-B", str(DRIVERS / "bounded.py")),
-            *map(str, (bounds.cpu_s, bounds.memory_bytes, PRINTED_BYTES)),
-        ]
+        return bounded(
+            cpu_s=bounds.cpu_s, memory_bytes=bounds.memory_bytes, file_bytes=PRINTED_BYTES, files=FILES_MOST
+        )
 
     def _bare(self, folder: Path) -> list[str]:
-        return [_python(), "-I", "-S", "-B", str(self._driver), str(folder / "solution.py")]
+        return [interpreter(), "-I", "-S", "-B", str(self._driver), str(folder / "solution.py")]
 
     def _confined(self, folder: Path, program: int) -> list[str]:
         return [
@@ -308,7 +308,7 @@ class Sandbox:
             "--ro-bind", str(self._driver), "/lab/driver.py",
             "--ro-bind", str(folder / "solution.py"), "/lab/solution.py",
             "--chdir", "/tmp", "--hostname", "lab", "--seccomp", str(program), "--remount-ro", "/",  # noqa: S108
-            "--", _python(), "-I", "-S", "-B", "/lab/driver.py", "/lab/solution.py",
+            "--", interpreter(), "-I", "-S", "-B", "/lab/driver.py", "/lab/solution.py",
         ]  # fmt: skip
 
 
@@ -338,11 +338,6 @@ def _cpu_ns(pid: int) -> int:
     return round(
         1e9 * functools.reduce(lambda sum_s, part: 60 * sum_s + float(part or 0), said.strip().split(":"), 0.0)
     )
-
-
-def _python() -> str:
-    """The interpreter without our packages: the person's code imports the standard library and nothing of ours."""
-    return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
 
 
 def _bound(places: Sequence[str]) -> list[str]:
